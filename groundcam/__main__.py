@@ -1,0 +1,88 @@
+"""The command line. The only place that turns errors into sentences and exit codes."""
+
+import sys
+from typing import Any
+
+import typer
+
+from groundcam import __version__
+from groundcam.commands import ask, audit, broker, detect, produce, schema, topics, watch, work
+from groundcam_runtime.broker import BrokerError
+from groundcam_runtime.kafka.errors import KafkaProblem
+from groundcam_runtime.redaction import redact
+from groundcam_runtime.settings import SettingError
+from groundcam_worker.errors import DetectorLostError, ModelError, QuestionError, SourceLostError
+
+EXIT_CODES: dict[type[Exception], int] = {
+    SettingError: 2,
+    QuestionError: 2,
+    ModelError: 2,
+    KafkaProblem: 3,
+    BrokerError: 1,
+    SourceLostError: 1,
+    DetectorLostError: 70,
+}
+INTERRUPTED = 130
+# Newer versions of typer carry their own click: its errors are found through the one that typer exports.
+UsageProblem: type[Any] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
+
+app = typer.Typer(
+    name="groundcam",
+    help="Cameras go in, answers to a written question come out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("produce")(produce.produce)
+app.command("work")(work.work)
+app.command("watch")(watch.watch)
+app.command("ask")(ask.ask)
+app.command("detect")(detect.detect)
+app.command("audit")(audit.audit)
+app.command("broker")(broker.broker)
+app.add_typer(topics.app, name="topics")
+app.add_typer(schema.app, name="schema")
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    *, version: bool = typer.Option(False, "--version", help="Print the version and end.", is_eager=True)
+) -> None:
+    if version:
+        print(f"groundcam {__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    try:
+        code = app(standalone_mode=False)
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    except tuple(EXIT_CODES) as error:
+        _say(str(error))
+        code = next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind))
+    except UsageProblem as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            error.show()
+        else:
+            _say(error.format_message())
+        code = 2
+    except PermissionError as error:
+        _say(f"{error.filename}: {error.strerror}")
+        code = 2
+    except BrokenPipeError:
+        # Whoever read our output has had enough: `groundcam watch | head`.
+        sys.stderr.close()
+        code = 0
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _say(sentence: str) -> None:
+    print(f"groundcam: {redact(' '.join(sentence.split()))}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""Options that several commands have, and how a command starts and stops."""
+
+import signal
+import threading
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from groundcam.settings import Settings, load
+from groundcam_runtime import logs
+
+Config = Annotated[
+    Path | None, typer.Option("--config", help="YAML file with settings; variables and options beat it.")
+]
+BootstrapServers = Annotated[
+    str | None, typer.Option(help="Kafka brokers, host:port,host:port.", show_default="localhost:9092")
+]
+LogFormat = Annotated[str | None, typer.Option(help="human or json.", show_default="human")]
+LogLevel = Annotated[str | None, typer.Option(help="debug, info, warning or error.", show_default="info")]
+HttpPort = Annotated[
+    int | None, typer.Option(help="Port of /metrics, /healthz and /readyz.", show_default="none is served")
+]
+
+
+def start(
+    config: Path | None,
+    bootstrap_servers: str | None = None,
+    log_format: str | None = None,
+    log_level: str | None = None,
+    http_port: int | None = None,
+    **options: Any,
+) -> Settings:
+    """Read the settings and set up the log. `work__model=...` stands for the setting work.model.
+
+    Raises SettingError.
+    """
+    given = {name.replace("__", "."): value for name, value in options.items()}
+    settings = load(
+        config,
+        {
+            "kafka.bootstrap_servers": bootstrap_servers,
+            "log.format": log_format,
+            "log.level": log_level,
+            "http.port": http_port,
+            **given,
+        },
+    )
+    logs.configure(settings.log.format, settings.log.level)
+    return settings
+
+
+def until_stopped(*wake: threading.Event) -> threading.Event:
+    """Return an event that SIGTERM and Ctrl-C set; a second signal ends the process at once."""
+    stop = threading.Event()
+
+    def on_signal(number: int, _frame: object) -> None:
+        if stop.is_set():
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+        stop.set()
+        for event in wake:
+            event.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, on_signal)
+    return stop
+
+
+def pairs(option: str, values: list[str] | None) -> dict[str, str]:
+    """Read `gate=...` options into a map. Raises BadParameter."""
+    found: dict[str, str] = {}
+    for value in values or ():
+        name, separator, rest = value.partition("=")
+        if not separator or not name or not rest:
+            raise typer.BadParameter(f"{option} is written as {option} NAME=VALUE")
+        if name in found:
+            raise typer.BadParameter(f"{option}: {name} is there twice")
+        found[name] = rest
+    return found

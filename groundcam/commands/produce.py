@@ -1,0 +1,110 @@
+"""`groundcam produce`"""
+
+import logging
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+import typer
+
+from groundcam import __version__
+from groundcam.commands.options import (
+    BootstrapServers,
+    Config,
+    HttpPort,
+    LogFormat,
+    LogLevel,
+    pairs,
+    start,
+    until_stopped,
+)
+from groundcam_producers.settings import CameraSettings
+from groundcam_runtime.settings import SettingError
+
+log = logging.getLogger(__name__)
+
+
+def produce(
+    config: Config = None,
+    bootstrap_servers: BootstrapServers = None,
+    camera: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ID=URL", help="A camera (rtsp://, rtsps://), a video file or a folder of pictures."),
+    ] = None,
+    password_file: Annotated[
+        list[str] | None, typer.Option(metavar="ID=FILE", help="File with a camera's password.")
+    ] = None,
+    password_env: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ID=NAME", help="Environment variable with a camera's password."),
+    ] = None,
+    fps: Annotated[float | None, typer.Option(help="Frames a second of each camera.", show_default="5")] = None,
+    max_size: Annotated[
+        str | None,
+        typer.Option(metavar="WxH", help="Scale larger pictures down to this.", show_default="960x544"),
+    ] = None,
+    quality: Annotated[int | None, typer.Option(help="JPEG quality.", show_default="85")] = None,
+    every_frame: Annotated[
+        bool | None,
+        typer.Option("--every-frame", help="Publish every frame of files, as fast as Kafka takes them."),
+    ] = None,
+    loop: Annotated[bool | None, typer.Option("--loop", help="Play files again and again.")] = None,
+    partitioner: Annotated[
+        str | None, typer.Option(help="balanced over the partitions, or by key.", show_default="balanced")
+    ] = None,
+    http_port: HttpPort = None,
+    log_format: LogFormat = None,
+    log_level: LogLevel = None,
+) -> None:
+    """Publish frames of cameras and files on Kafka."""
+    urls = pairs("--camera", camera)
+    files = pairs("--password-file", password_file)
+    variables = pairs("--password-env", password_env)
+    for option, named in (("--password-file", files), ("--password-env", variables)):
+        if strangers := sorted(set(named) - set(urls)):
+            raise typer.BadParameter(f"{option}: there is no --camera {strangers[0]}")
+    cameras: dict[str, dict[str, Any]] = {}
+    for name, url in urls.items():
+        given = {"url": url, "password_file": files.get(name), "password_env": variables.get(name)}
+        cameras[name] = {option: value for option, value in given.items() if value is not None}
+    settings = start(
+        config, bootstrap_servers, log_format, log_level, http_port,
+        produce__cameras=cameras or None, produce__fps=fps, produce__max_size=max_size, produce__quality=quality,
+        produce__every_frame=every_frame, produce__loop=loop, produce__partitioner=partitioner,
+    )  # fmt: skip
+    if not settings.produce.cameras:
+        raise SettingError("produce.cameras: there is no camera; use --camera gate=rtsp://host/stream")
+    for name, url in urls.items():
+        if settings.produce.cameras[name].is_live and _shows_secrets(url):
+            log.warning(
+                "camera %s: its password stands on the command line, where `ps` shows it to everybody;"
+                " use --password-file or --password-env",
+                name,
+            )
+    _check(settings.produce.cameras)
+    try:
+        from groundcam_producers.supervisor import run
+    except ImportError as missing:
+        raise SettingError(f"produce needs the package {missing.name}: pip install 'groundcam[producer]'") from None
+
+    stop = until_stopped()
+    if not run(settings.produce, settings.kafka, settings.http, settings.log, __version__, stop):
+        raise typer.Exit(1)
+
+
+def _shows_secrets(url: str) -> bool:
+    """Whether a URL has a password, or a query, in which cameras take tokens."""
+    parts = urlsplit(url)
+    return bool(parts.password or parts.query)
+
+
+def _check(cameras: dict[str, CameraSettings]) -> None:
+    """Find missing files and passwords before anything is started. Raises SettingError."""
+    for name, one in cameras.items():
+        url = one.url.get_secret_value()
+        if not one.is_live and not Path(url).exists():
+            raise SettingError(f"produce.cameras.{name}.url: there is no file or folder {url.rpartition('@')[2]}")
+        try:
+            one.full_url()
+        except SettingError as error:
+            raise SettingError(f"produce.cameras.{name}.{error}") from None

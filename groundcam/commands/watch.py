@@ -1,0 +1,60 @@
+"""`groundcam watch`"""
+
+import time
+from collections import Counter
+from typing import Annotated, Literal
+
+import typer
+
+from groundcam.commands.options import BootstrapServers, Config, start, until_stopped
+from groundcam.subscriber import follow
+from groundcam_schemas import Detections, Gap, encode_json
+
+NS = 1_000_000_000
+
+
+def watch(
+    config: Config = None,
+    bootstrap_servers: BootstrapServers = None,
+    camera: Annotated[list[str] | None, typer.Option(metavar="ID", help="Only this camera. Repeat it.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, fields as in the schemas.")] = False,
+    from_beginning: Annotated[
+        bool, typer.Option("--from-beginning", help="Begin with the oldest answer on the topic.")
+    ] = False,
+    count: Annotated[int | None, typer.Option(min=1, help="End after this many answers.")] = None,
+) -> None:
+    """Print what is found, as it comes, each frame once."""
+    settings = start(config, bootstrap_servers)
+    stop = until_stopped()
+    shown = 0
+    origin: Literal["beginning", "end"] = "beginning" if from_beginning else "end"
+    for answer in follow(settings.kafka, set(camera) if camera else None, origin, drop_repeats=True):
+        if stop.is_set():
+            break
+        if answer is None:
+            continue
+        print(encode_json(answer).decode() if as_json else line(answer), flush=True)
+        shown += 1
+        if shown == count:
+            break
+
+
+def line(answer: Detections | Gap) -> str:
+    """Return a line for people."""
+    if isinstance(answer, Gap):
+        return f"{answer.camera_id:<12} not looked at: {_range(answer)}, {answer.reason.value.replace('_', ' ')}"
+    clock = time.strftime("%H:%M:%S", time.localtime(answer.captured_at_ns / NS))
+    labels = Counter(found.label for found in answer.objects)
+    found = ", ".join(f"{number} {label}" for label, number in labels.items()) or "nothing"
+    age_ms = (answer.timings_ns.published - answer.captured_at_ns) / 1e6
+    best = f" (best {answer.objects[0].score:.2f})" if answer.objects else ""
+    return f"{answer.camera_id:<12} {clock} frame {answer.frame.seq}: {found}{best}, {age_ms:.0f} ms"
+
+
+def _range(gap: Gap) -> str:
+    if gap.first_seq is not None and gap.last_seq is not None:
+        if gap.first_seq == gap.last_seq:
+            return f"frame {gap.first_seq}"
+        return f"frames {gap.first_seq} to {gap.last_seq}"
+    seconds = ((gap.to_ns or 0) - (gap.from_ns or 0)) / NS
+    return f"{seconds:.1f} s without frames"

@@ -1,0 +1,83 @@
+"""`groundcam work`"""
+
+import logging
+import os
+import threading
+from typing import Annotated
+
+import typer
+
+from groundcam import __version__
+from groundcam.commands.options import (
+    BootstrapServers,
+    Config,
+    HttpPort,
+    LogFormat,
+    LogLevel,
+    start,
+    until_stopped,
+)
+from groundcam_runtime.settings import SettingError
+
+log = logging.getLogger(__name__)
+
+Question = Annotated[
+    list[str] | None,
+    typer.Option(metavar='"[ID=]CLASS, CLASS"', help="What to look for, on every camera or on one. Repeat it."),
+]
+Model = Annotated[
+    str | None,
+    typer.Option(help="tiny, base, a folder, a Hub id with an optional @revision, or fake:5ms.", show_default="tiny"),
+]
+Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.", show_default="auto")]
+BoxThreshold = Annotated[float | None, typer.Option(help="Smallest score of an object.", show_default="0.3")]
+TextThreshold = Annotated[float | None, typer.Option(help="Smallest score of a label.", show_default="0.3")]
+
+
+def work(
+    config: Config = None,
+    bootstrap_servers: BootstrapServers = None,
+    model: Model = None,
+    device: Device = None,
+    question: Question = None,
+    box_threshold: BoxThreshold = None,
+    text_threshold: TextThreshold = None,
+    group: Annotated[
+        str | None,
+        typer.Option(help="Consumer group; its workers share the frames.", show_default="groundcam-worker"),
+    ] = None,
+    instance_id: Annotated[str | None, typer.Option(help="Name of this worker, kept over restarts.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Most frames in a batch.", show_default="8")] = None,
+    max_age_s: Annotated[
+        float | None, typer.Option(help="Skip live frames older than this; 0 skips none.", show_default="3")
+    ] = None,
+    json_answers: Annotated[
+        bool | None, typer.Option("--json-answers", help="Publish JSON instead of msgpack.")
+    ] = None,
+    http_port: HttpPort = None,
+    log_format: LogFormat = None,
+    log_level: LogLevel = None,
+) -> None:
+    """Answer the questions about frames on Kafka with Grounding DINO."""
+    settings = start(
+        config, bootstrap_servers, log_format, log_level, http_port,
+        work__model=model, work__device=device, work__question=tuple(question) if question else None,
+        work__box_threshold=box_threshold, work__text_threshold=text_threshold, work__group=group,
+        work__instance_id=instance_id, work__batch_size=batch_size, work__max_age_s=max_age_s,
+        work__json_answers=json_answers,
+    )  # fmt: skip
+    from groundcam_worker.run import run
+
+    wake = threading.Event()
+    stop = until_stopped(wake)
+    if not settings.work.question:
+        log.warning("no question is set: frames wait for one on %s", settings.kafka.topics.prompts)
+    try:
+        finished = run(settings.work, settings.kafka, settings.http, __version__, stop, wake)
+    except ImportError as missing:
+        raise SettingError(f"work needs the package {missing.name}: pip install 'groundcam[worker]'") from None
+    log.info("stopped%s", "" if finished else "; what was begun and not finished is left to the next worker")
+    if not finished:
+        # A detector call that does not end would keep the interpreter from ending.
+        logging.shutdown()
+        os._exit(0)

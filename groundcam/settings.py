@@ -1,0 +1,110 @@
+"""All settings of all processes: a YAML file, then environment variables, then the command line, weak to strong."""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    YamlConfigSettingsSource,
+)
+from pydantic_settings.exceptions import SettingsError
+from yaml import YAMLError
+
+from groundcam_producers.settings import ProduceSettings
+from groundcam_runtime.redaction import redact
+from groundcam_runtime.settings import HttpSettings, KafkaSettings, LogSettings, SettingError
+from groundcam_worker.settings import WorkSettings
+
+PREFIX = "GROUNDCAM_"
+# Set for tests and for the programs themselves, not read as settings.
+OTHER_VARIABLES = ("GROUNDCAM_TEST_",)
+# Kubernetes sets these in every pod when a Service is called groundcam.
+SERVICE_LINK = re.compile(r"_(SERVICE_(HOST|PORT)(_.*)?|PORT(_\d+_(TCP|UDP|SCTP)(_.*)?)?)$")
+
+
+class Settings(BaseSettings):
+    """The whole file."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, enable_decoding=False
+    )
+
+    kafka: KafkaSettings = KafkaSettings()
+    log: LogSettings = LogSettings()
+    http: HttpSettings = HttpSettings()
+    produce: ProduceSettings = ProduceSettings()
+    work: WorkSettings = WorkSettings()
+
+
+def load(config: Path | None, options: Mapping[str, Any]) -> Settings:
+    """Return the settings. `options` maps dotted paths (`kafka.topic_prefix`) to what the command line said.
+
+    None means that it said nothing. Raises SettingError, with one sentence that names what is wrong.
+    """
+    if config is not None and not config.is_file():
+        raise SettingError(f"--config: there is no file {config}")
+    _refuse_unknown_variables()
+
+    class Layered(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            _ = dotenv_settings, file_secret_settings
+            if config is None:
+                return init_settings, env_settings
+            return init_settings, env_settings, YamlConfigSettingsSource(settings_cls, config)
+
+    try:
+        return Layered(**_nested(options))
+    except ValidationError as invalid:
+        raise SettingError(_sentence(invalid)) from None
+    except (SettingsError, YAMLError, TypeError, AttributeError, OSError, UnicodeDecodeError) as error:
+        raise SettingError(f"--config: {config} is no YAML map of settings ({type(error).__name__})") from None
+
+
+def _nested(options: Mapping[str, Any]) -> dict[str, Any]:
+    tree: dict[str, Any] = {}
+    for path, value in options.items():
+        if value is None:
+            continue
+        *sections, name = path.split(".")
+        branch = tree
+        for section in sections:
+            branch = branch.setdefault(section, {})
+        branch[name] = value
+    return tree
+
+
+def _sentence(invalid: ValidationError) -> str:
+    """The first thing that is wrong, by its path; never the value, which may be a secret."""
+    first = invalid.errors(include_url=False, include_input=False)[0]
+    path = ".".join(str(part) for part in first["loc"])
+    text = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        text = "there is no such setting"
+    return redact(f"{path}: {text}" if path else text)
+
+
+def _refuse_unknown_variables() -> None:
+    """pydantic-settings passes over what it does not know, so that a typing error would go unseen."""
+    for name in os.environ:
+        if not name.startswith(PREFIX) or name.startswith(OTHER_VARIABLES) or SERVICE_LINK.search(name):
+            continue
+        section, _, rest = name.removeprefix(PREFIX).lower().partition("__")
+        field = Settings.model_fields.get(section)
+        kind = field.annotation if field else None
+        known = getattr(kind, "model_fields", {})
+        if not known or (rest and rest.partition("__")[0] not in known):
+            raise SettingError(f"{name}: there is no such setting")

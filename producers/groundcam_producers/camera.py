@@ -1,0 +1,244 @@
+"""One camera's loop: open, take pictures, sample, scale, encode, publish, and open again."""
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+
+from groundcam_producers.backoff import Backoff
+from groundcam_producers.errors import SourceError, SourceHungError, SourceRefusedError, SourceUnusableError
+from groundcam_producers.feed import End, Feed
+from groundcam_producers.jpeg import encode
+from groundcam_producers.outlet import Outlet
+from groundcam_producers.pace import Pace
+from groundcam_producers.sampler import Sampler
+from groundcam_producers.task import Beat, CameraTask
+from groundcam_producers.video import Decoded, PictureFolder, Scaler, VideoSource
+from groundcam_runtime.settings import SettingError
+from groundcam_schemas import CameraState, Frame, GapReason
+
+log = logging.getLogger(__name__)
+
+BEAT_S = 0.5
+# Cameras lock out who knocks with a wrong password too often.
+REFUSED_S = 60.0
+STEADY_S = 10.0
+ENVELOPE_BYTES = 1024
+# For files whose pictures carry no time.
+USUAL_FPS = 25.0
+
+
+class CameraLoop:
+    """Serves one camera until it is told to stop, or its file has ended."""
+
+    def __init__(self, task: CameraTask, outlet: Outlet, run_id: str, beat: Callable[[Beat], None]) -> None:
+        self._task = task
+        self._is_live = task.camera.is_live
+        self._outlet = outlet
+        self._run_id = run_id
+        self._send_beat = beat
+        self._beat_at = 0.0
+        self._told: CameraState | None = None
+        self._stopping = threading.Event()
+        self._numbers = count()
+        self._sampler = Sampler(task.fps)
+        self._scaler = Scaler(task.max_size)
+        self._backoff = Backoff(1.0, 60.0, random.random)
+        self._away_since_ns = task.away_since_ns
+        self._last_frame_ns: int | None = None
+        # Both go on when a file is played again.
+        self._pace = None if self._is_live or task.produce.every_frame else Pace()
+        self._offset_s = 0.0
+
+    def stop(self) -> None:
+        """Ask the loop to end soon; may be called from a signal handler or another thread."""
+        self._stopping.set()
+
+    def run(self) -> None:
+        """Serve. Raises SourceUnusableError for a file that is none, SourceHungError for a call that hangs."""
+        while not self._stopping.is_set():
+            if self._outlet.state is not CameraState.ONLINE:  # a file that begins again stays online
+                self._outlet.status(CameraState.CONNECTING)
+            self.beat(now=True)
+            if self._is_live:
+                self._serve_live()
+            elif not self._serve_file():
+                break
+        if self._away_since_ns is not None:
+            self._outlet.away(self._away_since_ns, time.time_ns())
+        self._outlet.status(CameraState.OFFLINE)
+
+    def _serve_live(self) -> None:
+        """Publish until the camera goes away, and wait for the next try. Raises SourceHungError."""
+        frames = 0
+        try:
+            for _ in self._play():
+                frames += 1
+            error = SourceError("the stream ended", "EndOfStream")
+        except SourceHungError:
+            raise
+        except SourceError as failed:
+            error = failed
+        if not self._stopping.is_set():
+            self._wait_for_retry(error, had_frames=frames > 0)
+
+    def _serve_file(self) -> bool:
+        """Publish a file once; return whether to play it again. Raises SourceUnusableError, SourceHungError."""
+        try:
+            frames = sum(1 for _ in self._play())
+        except SourceHungError:
+            raise
+        except SourceError as failed:
+            raise SourceUnusableError(str(failed), failed.kind) from None
+        if self._stopping.is_set():
+            return False
+        if not frames:
+            raise SourceUnusableError("not one picture in it can be decoded", "NoPicture")
+        if not self._task.loops:
+            log.info("camera %s: the end of %s", self._task.camera_id, self._task.camera.public_url)
+        return self._task.loops
+
+    def _play(self) -> Iterator[None]:
+        """Publish until the stream ends; yield after each picture. Raises SourceError."""
+        feed = Feed(self._open)
+        started, last_s = time.monotonic(), 0.0
+        try:
+            for index in count():
+                decoded = self._next(feed)
+                if not isinstance(decoded, Decoded):
+                    break
+                now = time.monotonic()
+                if now - started > STEADY_S:
+                    self._backoff.succeeded()
+                if self._is_live:
+                    # The camera's own stamps may stand still or jump; when its pictures come is certain.
+                    time_s = now
+                else:
+                    stamp_s = decoded.time_s if decoded.time_s is not None else index / (feed.fps or USUAL_FPS)
+                    last_s = max(last_s, stamp_s)
+                    time_s = self._offset_s + stamp_s
+                if self._pace is not None:
+                    self._sleep(self._pace.wait_s(time_s, now=now))
+                if self._stopping.is_set():
+                    break
+                self._take(decoded, time_s, feed.fps)
+                yield
+            self._offset_s += last_s + 1 / (feed.fps or USUAL_FPS)
+        finally:
+            feed.stop()
+
+    def _next(self, feed: Feed) -> Decoded | End | None:
+        """Wait for a picture, doing meanwhile what cannot wait; None when asked to stop. Raises SourceError."""
+        while not self._stopping.is_set():
+            self._outlet.poll()
+            self.beat()
+            got = feed.take(BEAT_S)
+            if got is not None:
+                return got
+            if feed.silent_s > self._task.produce.hang_s:
+                raise SourceHungError(f"it has given nothing for {feed.silent_s:.0f} s", "Hang")
+            if self._outlet.state is CameraState.ONLINE and feed.silent_s > self._task.produce.timeout_s:
+                self._away_since_ns = self._last_frame_ns
+                self._outlet.status(CameraState.STALLED, error="Silence")
+        return None
+
+    def _take(self, decoded: Decoded, time_s: float, fps: float | None) -> None:
+        """Number the frame if it is wanted; from then on it is published or reported."""
+        now_ns = time.time_ns()
+        if self._away_since_ns is not None:
+            self._outlet.away(self._away_since_ns, now_ns)
+            self._away_since_ns = None
+        self._last_frame_ns = now_ns
+        self._outlet.totals["frames_decoded"] += 1
+        self._outlet.status(CameraState.ONLINE, size=decoded.size, fps=fps)
+        if not self._sampler.keep(time_s):
+            return
+        seq = next(self._numbers)
+        self._outlet.totals["frames_sampled"] += 1
+        if decoded.is_corrupt:
+            self._outlet.totals["frames_corrupt"] += 1
+            self._outlet.skip(seq, GapReason.UNDECODABLE)
+            return
+        try:
+            frame = self._frame(decoded, seq, now_ns)
+        except Exception:
+            log.exception("camera %s: frame %d cannot be encoded", self._task.camera_id, seq)
+            self._outlet.skip(seq, GapReason.UNDECODABLE)
+            return
+        if frame is None:
+            self._outlet.skip(seq, GapReason.TOO_LARGE)
+        else:
+            self._outlet.frame(frame, wait=self._wait_for_room if self._task.produce.every_frame else None)
+
+    def _frame(self, decoded: Decoded, seq: int, now_ns: int) -> Frame | None:
+        """Return the frame to publish, or None where no quality makes it small enough."""
+        planes = self._scaler.planes(decoded)
+        jpeg = encode(planes, self._task.produce.quality, self._task.max_record_bytes - ENVELOPE_BYTES)
+        if jpeg is None:
+            return None
+        height, width = planes[0].shape
+        return Frame(
+            camera_id=self._task.camera_id,
+            run_id=self._run_id,
+            seq=seq,
+            captured_at_ns=now_ns,
+            pts_ns=round(decoded.time_s * 1e9) if decoded.time_s is not None else None,
+            width=width,
+            height=height,
+            source_width=decoded.size[0],
+            source_height=decoded.size[1],
+            data=jpeg,
+        )
+
+    def _open(self) -> VideoSource | PictureFolder:
+        """On the feed's thread. The password is read each time, since it may have been changed."""
+        try:
+            url = self._task.camera.full_url()
+        except SettingError as error:
+            raise SourceError(str(error), "SettingError") from None
+        if not self._is_live and Path(url).is_dir():
+            return PictureFolder(Path(url), self._task.fps or 1.0)
+        timeout_s, every_frame = self._task.produce.timeout_s, self._task.produce.every_frame
+        return VideoSource(url, is_live=self._is_live, timeout_s=timeout_s, all_threads=every_frame)
+
+    def _wait_for_retry(self, error: SourceError, *, had_frames: bool) -> None:
+        refused = isinstance(error, SourceRefusedError)
+        wait_s = self._backoff.failed()
+        if refused:
+            wait_s = REFUSED_S * (0.5 + random.random() / 2)  # noqa: S311 - jitter, no secret
+        if self._away_since_ns is None:
+            self._away_since_ns = self._last_frame_ns
+        stalled = error.kind == "TimeoutError" and had_frames
+        state = CameraState.STALLED if stalled else CameraState.OFFLINE
+        self._outlet.status(CameraState.REFUSED if refused else state, error=error.kind)
+        log.warning("camera %s: %s (%s); next try in %.1f s", self._task.camera_id, error, error.kind, wait_s)
+        self._sleep(wait_s)
+        self._outlet.totals["reconnects"] += 1
+
+    def _wait_for_room(self) -> bool:
+        self.beat()
+        self._stopping.wait(0.01)
+        return not self._stopping.is_set()
+
+    def _sleep(self, seconds: float) -> None:
+        """Wait, with signs of life, until the time is over or somebody asks to stop."""
+        until = time.monotonic() + seconds
+        while not self._stopping.is_set() and (left_s := until - time.monotonic()) > 0:
+            self._stopping.wait(min(left_s, BEAT_S))
+            self._outlet.poll()
+            self.beat()
+
+    def beat(self, *, now: bool = False) -> None:
+        """Show life, twice a second."""
+        # A new state is told at once: should this process be killed next, the parent knows since when.
+        if not now and time.monotonic() < self._beat_at and self._outlet.state is self._told:
+            return
+        self._told = self._outlet.state
+        self._beat_at = time.monotonic() + BEAT_S
+        outlet = self._outlet
+        self._send_beat(Beat(outlet.state, self._last_frame_ns, dict(outlet.totals), dict(outlet.dropped)))
+        outlet.totals.clear()
+        outlet.dropped.clear()

@@ -1,0 +1,98 @@
+"""The process of one camera: what surrounds its loop. Its parent reads beats from a pipe."""
+
+import logging
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import threading
+import time
+from multiprocessing.connection import Connection
+
+from groundcam_producers.camera import CameraLoop
+from groundcam_producers.errors import SourceHungError, SourceUnusableError
+from groundcam_producers.outlet import Outlet
+from groundcam_producers.task import Beat, CameraTask
+from groundcam_producers.video import use_python_logging
+from groundcam_runtime import logs, redaction
+from groundcam_runtime.kafka.errors import KafkaProblem
+from groundcam_runtime.kafka.publisher import Publisher
+from groundcam_runtime.settings import SettingError
+from groundcam_schemas import CameraState, new_run_id
+
+log = logging.getLogger(__name__)
+
+FINISH_S = 10.0
+UNUSABLE = 4
+"""Exit code for a file that is no video: starting again would not help."""
+
+
+def main(task: CameraTask, pipe: Connection) -> None:
+    """Serve one camera in this process."""
+    logs.configure(task.log.format, task.log.level)
+    redaction.register_url(task.camera.url.get_secret_value())
+    use_python_logging()
+    # Ctrl-C reaches the whole process group; the parent tells us what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        code = _serve(task, pipe)
+    except (KafkaProblem, SettingError) as problem:
+        log.error("camera %s: %s", task.camera_id, problem)  # noqa: TRY400 - the sentence is all there is to know
+        code = 1
+    except Exception:
+        # multiprocessing would print it itself, past the log's format and its redaction.
+        log.exception("camera %s: its process fails", task.camera_id)
+        code = 1
+    # Not sys.exit: a native call that hangs on another thread must not hold up the end.
+    logging.shutdown()
+    os._exit(code)
+
+
+def _serve(task: CameraTask, pipe: Connection) -> int:
+    publisher = Publisher(
+        task.kafka,
+        max_waiting_bytes=task.produce.max_waiting_bytes,
+        max_record_bytes=task.max_record_bytes,
+        client_id=f"groundcam-camera-{task.camera_id}",
+        linger_ms=5 if task.produce.every_frame else 0,
+    )
+    run_id = new_run_id(time.time_ns())
+    outlet = Outlet(task, publisher, run_id)
+    loop: CameraLoop | None = None
+
+    def beat(sign: Beat) -> None:
+        try:
+            pipe.send(sign)
+        except (BrokenPipeError, ConnectionResetError):
+            if loop:
+                loop.stop()  # the parent is gone
+
+    loop = CameraLoop(task, outlet, run_id, beat)
+    signal.signal(signal.SIGTERM, lambda _signal, _frame: loop.stop())
+    threading.Thread(target=_end_with_parent, args=(loop,), daemon=True).start()
+    code = 0
+    try:
+        loop.run()
+    except (SourceUnusableError, SourceHungError) as error:
+        unusable = isinstance(error, SourceUnusableError)
+        what = "cannot be played" if unusable else "hangs, and its process is started again"
+        log.error(  # noqa: TRY400 - the sentence is all there is to know
+            "camera %s: %s %s: %s", task.camera_id, task.camera.public_url, what, error
+        )
+        outlet.status(CameraState.OFFLINE if unusable else CameraState.STALLED, error=error.kind)
+        code = UNUSABLE if unusable else 1
+    if not outlet.finish(FINISH_S, loop.beat):
+        log.warning("camera %s: Kafka did not take everything in %.0f s", task.camera_id, FINISH_S)
+    loop.beat(now=True)  # the last totals
+    publisher.close(1.0)
+    return code
+
+
+def _end_with_parent(loop: CameraLoop) -> None:
+    """A parent that was killed says nothing, and a camera that is silent would never notice."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        loop.stop()
+        time.sleep(FINISH_S + 5)
+        os._exit(1)

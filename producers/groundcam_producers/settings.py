@@ -1,0 +1,170 @@
+"""A producer's settings."""
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import quote, urlsplit
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from groundcam_runtime import redaction
+from groundcam_runtime.settings import SettingError, SettingsPart, read_secret
+from groundcam_schemas.limits import CameraId
+
+LIVE_SCHEMES = ("rtsp", "rtsps")
+_SIZE = re.compile(r"^\s*(\d{2,5})\s*[xX]\s*(\d{2,5})\s*$")
+
+Size = tuple[Annotated[int, Field(ge=16, le=16_384)], Annotated[int, Field(ge=16, le=16_384)]]
+
+
+class CameraSettings(SettingsPart):
+    """One camera, file or folder of pictures. What is left out is taken from the section it stands in."""
+
+    url: SecretStr
+    """rtsp://, rtsps://, a video file, or a folder of pictures. The user name may stand in it."""
+    password_file: Path | None = None
+    """File with the camera's password."""
+    password_env: str | None = None
+    """Environment variable with the camera's password."""
+    fps: Annotated[float, Field(gt=0, le=240)] | None = None
+    """Frames a second to publish."""
+    max_size: Size | None = None
+    """Largest width and height to publish, as 960x544."""
+    loop: bool = False
+    """Play a file again and again."""
+
+    @field_validator("max_size", mode="before")
+    @classmethod
+    def _width_x_height(cls, value: object) -> object:
+        return parse_size(value)
+
+    @model_validator(mode="after")
+    def _can_be_opened(self) -> Self:
+        url = self.url.get_secret_value()
+        redaction.register_url(url)
+        scheme = self.scheme
+        if scheme is not None and scheme not in LIVE_SCHEMES:
+            raise ValueError(f"url: {scheme}:// cannot be opened; use rtsp://, rtsps://, a file or a folder")
+        if self.is_live:
+            _check_live(url)
+        if (self.password_file or self.password_env) and not self.is_live:
+            raise ValueError("a password is of use for rtsp:// and rtsps:// only")
+        if self.is_live and self.loop:
+            raise ValueError("loop: a live camera has no end to play again from")
+        return self
+
+    @property
+    def scheme(self) -> str | None:
+        """The URL's scheme, or None for a path."""
+        scheme, separator, _ = self.url.get_secret_value().partition("://")
+        return scheme.lower() if separator else None
+
+    @property
+    def is_live(self) -> bool:
+        """Whether this is a camera rather than a file or folder."""
+        return self.scheme in LIVE_SCHEMES
+
+    @property
+    def public_url(self) -> str:
+        """The URL as it may be shown; of a file only its name."""
+        url = self.url.get_secret_value()
+        return redaction.public_url(url) if self.is_live else Path(url).name
+
+    def full_url(self) -> str:
+        """Return the URL with the password in it. Raises SettingError."""
+        url = self.url.get_secret_value()
+        password = self._password()
+        if password is None:
+            return url
+        parts = urlsplit(url)
+        if not parts.username:
+            raise SettingError("url: there is a password beside it, but no user name in it")
+        host = parts.netloc.rpartition("@")[2]
+        return parts._replace(netloc=f"{parts.username}:{quote(password, safe='')}@{host}").geturl()
+
+    def _password(self) -> str | None:
+        if self.password_file is not None:
+            try:
+                return read_secret(self.password_file)
+            except OSError as error:
+                raise SettingError(f"password_file: {self.password_file}: {error.strerror}") from None
+            except UnicodeDecodeError:
+                raise SettingError(f"password_file: {self.password_file} holds no UTF-8 text") from None
+        if self.password_env is not None:
+            password = os.environ.get(self.password_env)
+            if password is None:
+                raise SettingError(f"password_env: there is no variable {self.password_env}")
+            redaction.register(password)
+            return password
+        return None
+
+
+class ProduceSettings(SettingsPart):
+    """What a producer does."""
+
+    cameras: dict[CameraId, CameraSettings] = Field(default_factory=dict)
+    """The cameras by id, in the order in which they were added: a new one at the end moves no other."""
+    fps: Annotated[float, Field(gt=0, le=240)] = 5.0
+    """Frames a second of each camera."""
+    max_size: Size | None = (960, 544)
+    """Largest width and height of a frame; larger pictures are scaled down."""
+    quality: Annotated[int, Field(ge=20, le=100)] = 85
+    """JPEG quality."""
+    loop: bool = False
+    """Play files again and again."""
+    every_frame: bool = False
+    """Publish every frame of files, as fast as Kafka takes them, on the recordings topic."""
+    partitioner: Literal["balanced", "key"] = "balanced"
+    """`balanced` spreads the cameras evenly over the partitions, `key` is Kafka's own hash."""
+    max_waiting_bytes: Annotated[int, Field(ge=1024)] = 32 * 1024 * 1024
+    """Unacknowledged frames that one camera keeps in memory; beyond it frames are dropped and reported."""
+    timeout_s: Annotated[float, Field(gt=0, le=300)] = 10.0
+    """How long a camera may be silent before it is opened again."""
+    hang_s: Annotated[float, Field(gt=0, le=3600)] = 40.0
+    """How long a camera's process may be stuck before it is ended and started again."""
+
+    @field_validator("max_size", mode="before")
+    @classmethod
+    def _width_x_height(cls, value: object) -> object:
+        return parse_size(value)
+
+    @field_validator("cameras", mode="before")
+    @classmethod
+    def _url_alone_is_enough(cls, value: object) -> object:
+        if isinstance(value, dict):
+            return {name: {"url": one} if isinstance(one, str) else one for name, one in value.items()}
+        return value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        # Opening waits for the connection and for the stream, each as long as this.
+        if self.hang_s <= 2 * self.timeout_s:
+            raise ValueError(f"hang_s ({self.hang_s:g}) must be more than twice timeout_s ({self.timeout_s:g})")
+        live = [name for name, camera in self.cameras.items() if camera.is_live]
+        if self.every_frame and live:
+            raise ValueError(f"every_frame is for files; {', '.join(live)} cannot be asked to wait")
+        return self
+
+
+def _check_live(url: str) -> None:
+    """Raise ValueError, never with a part of the URL in it, which may be a password."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError("url: it cannot be read; percent-encode what is special in its user and password") from None
+    if not host:
+        raise ValueError("url: there is no host name in it")
+    if "@" in url.partition("://")[2] and "@" not in parts.netloc:
+        raise ValueError("url: percent-encode /, ? and # in its user and password")
+
+
+def parse_size(value: object) -> object:
+    """Read `960x544`. Raises ValueError for text that is no size."""
+    if not isinstance(value, str):
+        return value
+    match = _SIZE.match(value)
+    if match is None:
+        raise ValueError(f"{value!r} is not like 960x544")
+    return int(match[1]), int(match[2])

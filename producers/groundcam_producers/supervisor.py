@@ -1,0 +1,243 @@
+"""The parent of the cameras' processes: starts them, counts for them, and ends one that hangs."""
+
+import logging
+import multiprocessing
+import random
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+
+from groundcam_producers import process as camera_process
+from groundcam_producers.backoff import Backoff
+from groundcam_producers.outlet import HEADERS
+from groundcam_producers.placement import place
+from groundcam_producers.settings import ProduceSettings
+from groundcam_producers.task import Beat, CameraTask
+from groundcam_runtime.health import HealthServer
+from groundcam_runtime.kafka.connect import require_crc32c
+from groundcam_runtime.kafka.publisher import Publisher, Record
+from groundcam_runtime.kafka.topics import TopicAdmin
+from groundcam_runtime.metrics import ProducerMetrics
+from groundcam_runtime.settings import HttpSettings, KafkaSettings, LogSettings
+from groundcam_schemas import CameraState, CameraStatus, encode
+
+log = logging.getLogger(__name__)
+
+DEFAULT_RECORD_BYTES = 1_000_000
+# A record batch's own header and the topic's name count against the topic's limit too.
+BATCH_OVERHEAD_BYTES = 512
+STOP_S = camera_process.FINISH_S + 5.0
+TICK_S = 0.2
+START_S = 30.0
+STEADY_S = 10.0
+
+
+@dataclass(slots=True)
+class _Child:
+    """One camera's process, and when it last showed life."""
+
+    process: SpawnProcess
+    pipe: Connection | None
+    """None once the process has closed its end."""
+    started_at: float
+    seen_at: float
+    hung: bool = False
+
+
+class Supervisor:
+    """Runs one process per camera until it is told to stop or every file has ended."""
+
+    def __init__(
+        self, tasks: Mapping[str, CameraTask], metrics: ProducerMetrics, statuses: Publisher, hang_s: float
+    ) -> None:
+        self._tasks = dict(tasks)
+        self._metrics = metrics
+        self._statuses = statuses
+        self._hang_s = hang_s
+        # "spawn": a forked child would inherit the Kafka client's threads half alive.
+        self._context = multiprocessing.get_context("spawn")
+        self._children: dict[str, _Child] = {}
+        self._backoffs = {name: Backoff(1.0, 30.0, random.random) for name in tasks}
+        self._restart_at: dict[str, float] = {}
+        self._last_frame_ns: dict[str, int] = {}
+        self.failed: set[str] = set()
+        self.ticked_at = time.monotonic()
+
+    @property
+    def alive(self) -> int:
+        """How many camera processes run."""
+        return len(self._children)
+
+    def run(self, stop: threading.Event) -> None:
+        """Supervise; return when all are gone."""
+        for name in self._tasks:
+            self._start(name)
+        while not stop.is_set() and (self._children or self._restart_at):
+            self._turn()
+        self._stop_all()
+
+    def _turn(self) -> None:
+        self._listen(TICK_S)
+        now = self.ticked_at = time.monotonic()
+        for name, child in list(self._children.items()):
+            if child.process.exitcode is not None:
+                self._ended(name, child, now)
+            elif now - child.seen_at > self._hang_s:
+                log.error("camera %s: its process hangs for %.0f s and is ended", name, now - child.seen_at)
+                self._tell(name, CameraState.STALLED, "Hang")
+                child.process.kill()
+                child.hung, child.seen_at = True, now  # the next turn finds it ended
+        for name, due in list(self._restart_at.items()):
+            if now >= due:
+                del self._restart_at[name]
+                self._metrics.restarted(name)
+                self._start(name)
+        self._statuses.poll()
+
+    def _start(self, name: str) -> None:
+        ours, theirs = self._context.Pipe(duplex=False)
+        task = replace(self._tasks[name], away_since_ns=self._last_frame_ns.get(name))
+        process = self._context.Process(
+            target=camera_process.main, args=(task, theirs), name=f"camera-{name}", daemon=True
+        )
+        process.start()
+        theirs.close()
+        now = time.monotonic()
+        # Importing and connecting show no life; both end by themselves.
+        grace_s = START_S + task.kafka.connect_timeout_s
+        self._children[name] = _Child(process, ours, now, now + grace_s)
+
+    def _ended(self, name: str, child: _Child, now: float) -> None:
+        while child.pipe is not None and child.pipe.poll():
+            self._hear(name, child)
+        if child.pipe is not None:
+            child.pipe.close()
+        del self._children[name]
+        code = child.process.exitcode
+        self._metrics.state(name, CameraState.OFFLINE)
+        if code == 0 and not self._tasks[name].camera.is_live:
+            return  # the end of a file; a live camera has none, whoever ended its process
+        self.failed.add(name)
+        if code == camera_process.UNUSABLE:
+            return
+        wait_s = self._backoffs[name].failed()
+        log.error("camera %s: its process ended with code %s; it starts again in %.1f s", name, code, wait_s)
+        if not child.hung:
+            self._tell(name, CameraState.OFFLINE, f"ExitCode{code}")
+        self._restart_at[name] = now + wait_s
+
+    def _listen(self, timeout_s: float) -> None:
+        by_pipe = {child.pipe: name for name, child in self._children.items() if child.pipe is not None}
+        sentinels = [child.process.sentinel for child in self._children.values() if child.process.is_alive()]
+        for ready in wait([*by_pipe, *sentinels], timeout_s):
+            if isinstance(ready, Connection):
+                name = by_pipe[ready]
+                self._hear(name, self._children[name])
+
+    def _hear(self, name: str, child: _Child) -> None:
+        """Take one beat, or the end of the pipe."""
+        if child.pipe is None:
+            return
+        try:
+            beat: Beat = child.pipe.recv()
+        except (EOFError, OSError):
+            child.pipe.close()
+            child.pipe = None
+            return
+        child.seen_at = time.monotonic()
+        self._metrics.state(name, beat.state)
+        for total, amount in beat.totals.items():
+            self._metrics.add(name, total, amount)
+        for reason, frames in beat.dropped.items():
+            self._metrics.dropped(name, reason, frames)
+        if beat.last_frame_ns is not None:
+            self._last_frame_ns[name] = beat.last_frame_ns
+            if time.monotonic() - child.started_at > STEADY_S:
+                self._backoffs[name].succeeded()
+                self.failed.discard(name)
+
+    def _tell(self, name: str, state: CameraState, error: str) -> None:
+        """Tell a state for a process that cannot any more."""
+        task = self._tasks[name]
+        status = CameraStatus(
+            camera_id=name,
+            state=state,
+            since_ns=time.time_ns(),
+            url=task.camera.public_url,
+            last_error=error,
+        )
+        self._statuses.send(Record(task.kafka.topics.cameras, encode(status), name, headers=HEADERS), urgent=True)
+
+    def _stop_all(self) -> None:
+        for child in self._children.values():
+            child.process.terminate()
+        deadline = time.monotonic() + STOP_S
+        for name, child in list(self._children.items()):
+            while child.process.is_alive() and time.monotonic() < deadline:
+                self._listen(0.05)  # a full pipe would keep a child from ending
+            if child.process.is_alive():
+                log.error("camera %s: its process does not stop and is ended", name)
+                child.process.kill()
+                self._tell(name, CameraState.OFFLINE, "Killed")
+            child.process.join()
+        self._statuses.flush(1.0)
+
+
+def run(
+    settings: ProduceSettings,
+    kafka: KafkaSettings,
+    http: HttpSettings,
+    log_settings: LogSettings,
+    version: str,
+    stop: threading.Event,
+) -> bool:
+    """Produce until `stop` is set or every file has ended; return whether every camera could be played.
+
+    Raises KafkaProblem, SettingError.
+    """
+    require_crc32c()
+    topics = kafka.topics
+    topic = topics.recordings if settings.every_frame else topics.frames
+    admin = TopicAdmin(kafka)
+    try:
+        partitions = admin.require([topic, topics.detections, topics.cameras])[topic]
+        limit = admin.max_message_bytes(topic) or DEFAULT_RECORD_BYTES
+    finally:
+        admin.close()
+    places = place(settings.cameras, partitions) if settings.partitioner == "balanced" else {}
+    tasks = {}
+    for name, one in settings.cameras.items():
+        tasks[name] = CameraTask(
+            camera_id=name,
+            camera=one,
+            produce=settings,
+            kafka=kafka,
+            log=log_settings,
+            topic=topic,
+            partition=places.get(name),
+            max_record_bytes=limit - BATCH_OVERHEAD_BYTES,
+            away_since_ns=None,
+        )
+        where = f"partition {places[name]}" if name in places else "the partition of its key"
+        log.info("camera %s: %s to %s, %s", name, one.public_url, topic, where)
+    metrics = ProducerMetrics(version)
+    statuses = Publisher(kafka, max_waiting_bytes=1_000_000, max_record_bytes=100_000, client_id="groundcam-produce")
+    supervisor = Supervisor(tasks, metrics, statuses, settings.hang_s)
+    try:
+        with HealthServer(http.host, http.port, metrics, lambda: _stuck(supervisor), lambda: _idle(supervisor)):
+            supervisor.run(stop)
+    finally:
+        statuses.close(1.0)
+    return stop.is_set() or not supervisor.failed
+
+
+def _stuck(supervisor: Supervisor) -> str | None:
+    age_s = time.monotonic() - supervisor.ticked_at
+    return f"the supervisor has stood still for {age_s:.0f} s" if age_s > 60 else None
+
+
+def _idle(supervisor: Supervisor) -> str | None:
+    return None if supervisor.alive else "no camera process runs"

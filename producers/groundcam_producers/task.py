@@ -1,0 +1,48 @@
+"""What a camera's process is told at its start, and what it tells while it runs."""
+
+from dataclasses import dataclass, field
+
+from groundcam_producers.settings import CameraSettings, ProduceSettings
+from groundcam_runtime.settings import KafkaSettings, LogSettings
+from groundcam_schemas import CameraState, GapReason
+
+
+@dataclass(frozen=True, slots=True)
+class CameraTask:
+    """Everything that one camera's process needs. It travels over a pipe, not over a command line."""
+
+    camera_id: str
+    camera: CameraSettings
+    produce: ProduceSettings
+    kafka: KafkaSettings
+    log: LogSettings
+    topic: str
+    partition: int | None
+    max_record_bytes: int
+    away_since_ns: int | None
+    """When the process before this one had its last frame, if there was one."""
+
+    @property
+    def fps(self) -> float | None:
+        """Frames a second to keep; None keeps every frame."""
+        return None if self.produce.every_frame else self.camera.fps or self.produce.fps
+
+    @property
+    def loops(self) -> bool:
+        """Whether a file is played again and again."""
+        return not self.camera.is_live and (self.camera.loop or self.produce.loop)
+
+    @property
+    def max_size(self) -> tuple[int, int] | None:
+        """Largest width and height."""
+        return self.camera.max_size or self.produce.max_size
+
+
+@dataclass(slots=True)
+class Beat:
+    """A sign of life, with what happened since the last one."""
+
+    state: CameraState
+    last_frame_ns: int | None
+    totals: dict[str, float] = field(default_factory=dict)
+    dropped: dict[GapReason, int] = field(default_factory=dict)

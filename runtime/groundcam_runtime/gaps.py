@@ -1,0 +1,71 @@
+"""Collect frames that nobody looked at into few Gap messages. Pure: the caller owns the clock."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from groundcam_schemas import FrameId, Gap, GapReason
+
+
+@dataclass(slots=True)
+class Collected:
+    """One gap on its way, and the caller's own tags of the frames in it."""
+
+    gap: Gap
+    tags: list[Any]
+
+
+@dataclass(slots=True)
+class _Range:
+    run_id: str
+    reason: GapReason
+    first: int
+    last: int
+    since: float
+    tags: list[Any] = field(default_factory=list)
+
+
+class GapCollector:
+    """Merges neighbouring frames of one camera, run and reason. A gap never covers a frame that was not added."""
+
+    def __init__(self, max_age_s: float) -> None:
+        self._max_age_s = max_age_s
+        self._open: dict[str, list[_Range]] = {}
+
+    def add(self, frame: FrameId, reason: GapReason, *, now: float, tag: Any = None) -> None:
+        """Add a frame."""
+        ranges = self._open.setdefault(frame.camera_id, [])
+        last = ranges[-1] if ranges else None
+        if last and (last.run_id, last.reason, last.last + 1) == (frame.run_id, reason, frame.seq):
+            last.last = frame.seq
+            last.tags.append(tag)
+        else:
+            ranges.append(_Range(frame.run_id, reason, frame.seq, frame.seq, now, [tag]))
+
+    @property
+    def deadline(self) -> float | None:
+        """When `due` will have something, at the latest; None while nothing is collected."""
+        first = [ranges[0].since for ranges in self._open.values()]
+        return min(first) + self._max_age_s if first else None
+
+    def take(self, camera_id: str) -> Iterator[Collected]:
+        """Take a camera's gaps, in order: they must go out before its next answer."""
+        for one in self._open.pop(camera_id, ()):
+            gap = Gap(
+                camera_id=camera_id,
+                run_id=one.run_id,
+                reason=one.reason,
+                first_seq=one.first,
+                last_seq=one.last,
+            )
+            yield Collected(gap, one.tags)
+
+    def due(self, now: float) -> Iterator[Collected]:
+        """Take the gaps of every camera whose oldest has waited long enough."""
+        for camera_id in [name for name, ranges in self._open.items() if now >= ranges[0].since + self._max_age_s]:
+            yield from self.take(camera_id)
+
+    def all(self) -> Iterator[Collected]:
+        """Take everything."""
+        for camera_id in list(self._open):
+            yield from self.take(camera_id)

@@ -1,0 +1,71 @@
+"""/metrics, /healthz and /readyz on one port. What is live and what is ready, its owner decides."""
+
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Self
+
+from groundcam_runtime.metrics import Metrics
+from groundcam_runtime.settings import SettingError
+
+Check = Callable[[], str | None]
+"""Returns None when all is well, else the reason why not, in words."""
+
+
+class HealthServer:
+    """A small HTTP server on a thread of its own; use it as a context manager."""
+
+    def __init__(self, host: str, port: int | None, metrics: Metrics, live: Check, ready: Check) -> None:
+        """Listen. `port` None serves nothing, 0 takes a free one. Raises SettingError."""
+        self._server: ThreadingHTTPServer | None = None
+        if port is not None:
+            handler = _handler(metrics, {"/healthz": live, "/readyz": ready})
+            try:
+                self._server = ThreadingHTTPServer((host, port), handler)
+            except OSError as error:
+                raise SettingError(f"http.port: {host}:{port} cannot be listened on: {error.strerror}") from None
+            self._server.daemon_threads = True
+
+    @property
+    def port(self) -> int | None:
+        """The port that is listened on."""
+        return self._server.server_address[1] if self._server else None
+
+    def __enter__(self) -> Self:
+        if self._server:
+            threading.Thread(target=self._server.serve_forever, name="health", daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._server:
+            self._server.shutdown()
+            self._server.server_close()
+
+
+def _handler(metrics: Metrics, checks: dict[str, Check]) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            path = self.path.partition("?")[0]
+            if path == "/metrics":
+                body, content_type = metrics.render(self.headers.get("Accept", ""))
+                self._answer(200, body, content_type)
+            elif path in checks:
+                reason = checks[path]()
+                self._answer(503 if reason else 200, f"{reason or 'ok'}\n".encode())
+            else:
+                self._answer(404, b"see /metrics, /healthz and /readyz\n")
+
+        def _answer(self, status: int, body: bytes, content_type: str = "text/plain; charset=utf-8") -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", content_type)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_args: object) -> None:
+            """A line for each probe would bury the rest."""
+
+    return Handler

@@ -1,0 +1,42 @@
+"""What can go wrong with Kafka, told as what it is.
+
+KafkaProblem               one sentence for the user; exit code 3
+ +- UnreachableError       nobody answers at the address
+ +- RefusedError           somebody answers, and refuses: password, certificate, permission
+ +- TopicError             a topic is missing, or is set up so that we cannot work with it
+"""
+
+import logging
+
+import kafka.errors
+
+# In the client's name, so that the log's filter counts it among the client's own lines: one a minute in all.
+chatter = logging.getLogger("kafka.groundcam")
+
+
+class KafkaProblem(RuntimeError):  # noqa: N818 - the tree's root names the subject, its leaves are errors
+    """Base of everything that is wrong with the broker rather than with a setting."""
+
+
+class UnreachableError(KafkaProblem):
+    """No broker answers."""
+
+
+class RefusedError(KafkaProblem):
+    """The broker refuses us: wrong password, certificate or permission."""
+
+
+class TopicError(KafkaProblem):
+    """A topic does not exist, or does not fit."""
+
+
+def is_passing(error: kafka.errors.KafkaError) -> bool:
+    """Whether a call of the client failed for something that ends by itself; it is noted in the log.
+
+    `poll` raises when a broker or its coordinator goes away, though mostly it waits in silence; and a refused
+    login may be a password that is being changed.
+    """
+    passing = bool(error.retriable) or isinstance(error, kafka.errors.SaslAuthenticationFailedError)
+    if passing:
+        chatter.warning("%s", error)
+    return passing

@@ -1,0 +1,255 @@
+"""Take records from topics as a member of a consumer group, on a thread that does nothing else.
+
+The thread polls without pause, so that membership survives any length of work; while the consumer of the
+records is full, partitions are paused. `poll(100)`, never `poll(0)`, which does not finish a rebalance; and the
+cooperative assignor alone, since the default one loses records when a batch is in flight. All seen.
+"""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from typing import Any
+
+import kafka
+import kafka.errors
+from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+
+from groundcam_runtime.kafka.connect import connect, describe
+from groundcam_runtime.kafka.errors import is_passing
+from groundcam_runtime.records import Assigned, Consumed, Event, Gone, Partition, consumed
+from groundcam_runtime.settings import KafkaSettings
+
+log = logging.getLogger(__name__)
+
+POLL_MS = 100
+COMMIT_TIMEOUT_MS = 5000
+COMMIT_EVERY_S = 0.2
+RETRY_S = 0.5
+REFUSED_S = 30.0
+
+
+class GroupSource:
+    """A consumer group member. `take`, `commit` and the rest may be called from one other thread."""
+
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        topics: Iterable[str],
+        *,
+        group_id: str,
+        max_records: int,
+        max_bytes: int,
+        instance_id: str | None = None,
+        session_timeout_s: float = 30.0,
+        on_event: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Connect; records come after `start`. Raises KafkaProblem."""
+        self._on_event = on_event
+        self._max_records = max_records
+        self._max_bytes = max_bytes
+        self._topics = list(topics)
+        self._events: deque[Event] = deque()
+        self._queued_records = 0
+        self._queued_bytes = 0
+        self._lock = threading.Lock()
+        self._offsets: dict[Partition, int] = {}
+        self._closing = threading.Event()
+        self._draining = threading.Event()
+        self._leave_within_s = 5.0
+        self.polled_at = time.monotonic()
+        self.lag: dict[Partition, int] = {}
+        self.failure: str | None = None
+        self._refused_since: float | None = None
+        self._consumer = connect(
+            settings,
+            kafka.KafkaConsumer,
+            group_id=group_id,
+            group_instance_id=instance_id,
+            partition_assignment_strategy=(CooperativeStickyAssignor,),
+            enable_auto_commit=False,
+            # Frames that came before the group existed are old; from then on nothing is skipped unseen.
+            auto_offset_reset="earliest",
+            session_timeout_ms=int(session_timeout_s * 1000),
+            heartbeat_interval_ms=int(session_timeout_s * 1000 / 10),
+            # How long a rebalance waits for a member that was lost in the middle of it: 5 minutes by default, in
+            # which nobody reads. Our thread polls all the time, so it need not be longer than the session.
+            max_poll_interval_ms=int(session_timeout_s * 1000),
+            # Sessions save bytes where there are thousands of partitions. Here there are a few, and one that leaves
+            # and comes back shall not depend on what the broker remembers of it.
+            enable_incremental_fetch_sessions=False,
+            fetch_max_wait_ms=50,
+            fetch_max_bytes=8 * 1024 * 1024,
+            max_partition_fetch_bytes=4 * 1024 * 1024,
+            max_poll_records=16,
+            allow_auto_create_topics=False,
+        )
+        self._thread = threading.Thread(target=self._run, name="kafka-source", daemon=True)
+
+    def start(self) -> None:
+        """Join the group."""
+        self._consumer.subscribe(self._topics, listener=_listener(self))
+        self._thread.start()
+
+    def take(self) -> Event | None:
+        """Return the next event, or None when there is none yet."""
+        try:
+            event = self._events.popleft()
+        except IndexError:
+            return None
+        if isinstance(event, Consumed):
+            with self._lock:
+                self._queued_records -= 1
+                self._queued_bytes -= event.size
+        return event
+
+    def commit(self, offsets: Mapping[Partition, int]) -> None:
+        """Let these be the next offsets to read; written to Kafka soon, and before partitions leave."""
+        with self._lock:
+            self._offsets.update(offsets)
+
+    def pause(self) -> None:
+        """Take no more records, but stay a member."""
+        self._draining.set()
+
+    def close(self, timeout_s: float) -> bool:
+        """Commit, leave the group and stop; return whether that was done in time."""
+        self._leave_within_s = timeout_s
+        self._closing.set()
+        if self._thread.ident is None:
+            return True  # it never started
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        commit_at = 0.0
+        try:
+            while not self._closing.is_set():
+                self._poll()
+                if time.monotonic() >= commit_at:
+                    self._write_offsets()
+                    commit_at = time.monotonic() + COMMIT_EVERY_S
+            self._write_offsets()
+            with suppress(kafka.errors.KafkaError):
+                self._consumer.close(timeout_ms=int(self._leave_within_s * 1000))
+        except kafka.errors.FencedInstanceIdError:
+            # A fenced member keeps receiving records and never learns of it but here.
+            self._fail("another worker with the same instance id has taken over")
+        except kafka.errors.KafkaError as error:
+            self._fail(f"the Kafka consumer cannot go on: {describe(error)}")
+        except Exception as error:
+            log.exception("the Kafka consumer failed")
+            self._fail(f"the Kafka consumer failed: {type(error).__name__}")
+
+    def _poll(self) -> None:
+        """One poll: paused partitions keep their place, new ones arrive un-paused even then."""
+        with self._lock:
+            full = self._queued_records >= self._max_records or self._queued_bytes >= self._max_bytes
+        assigned = self._consumer.assignment()
+        if assigned:
+            if full or self._draining.is_set():
+                self._consumer.pause(*assigned)
+            else:
+                self._consumer.resume(*self._consumer.paused())
+        try:
+            by_partition = self._consumer.poll(POLL_MS)
+        except kafka.errors.KafkaError as error:
+            if not is_passing(error) or self._is_refused_for_good(error):
+                raise
+            self._closing.wait(RETRY_S)
+            return
+        self.polled_at = time.monotonic()
+        self._refused_since = None
+        now_ns = time.time_ns()
+        for partition, records in by_partition.items():
+            end_offset = self._consumer.highwater(partition)
+            taken = [consumed(record, now_ns, end_offset) for record in records]
+            for one in taken:
+                self._emit(one)
+            self.lag[taken[-1].partition] = taken[-1].behind
+
+    def _is_refused_for_good(self, error: kafka.errors.KafkaError) -> bool:
+        """A password that was changed is read again at the next start, so a refusal that lasts is an end."""
+        if not isinstance(error, kafka.errors.SaslAuthenticationFailedError):
+            return False
+        now = time.monotonic()
+        self._refused_since = self._refused_since or now
+        return now - self._refused_since > REFUSED_S
+
+    def _write_offsets(self) -> None:
+        with self._lock:
+            offsets, self._offsets = self._offsets, {}
+        assigned = {Partition(*partition) for partition in self._consumer.assignment()}
+        mine = {partition: offset for partition, offset in offsets.items() if partition in assigned}
+        if not mine:
+            return
+        try:
+            self._consumer.commit(_kafka_offsets(mine), timeout_ms=COMMIT_TIMEOUT_MS)
+        except kafka.errors.FencedInstanceIdError:
+            raise
+        except kafka.errors.KafkaError:
+            # In a rebalance, or without a broker: they are still true, and are written next time, unless their
+            # partitions leave meanwhile.
+            with self._lock:
+                self._offsets = {**mine, **self._offsets}
+
+    def _fail(self, reason: str) -> None:
+        self.failure = reason
+        self._on_event()
+
+    def _emit(self, event: Event) -> None:
+        if isinstance(event, Consumed):
+            with self._lock:
+                self._queued_records += 1
+                self._queued_bytes += event.size
+        self._events.append(event)
+        self._on_event()
+
+    # The three below run on the client's own event loop.
+
+    def _on_assigned(self, partitions: Iterable[Any]) -> None:
+        self._emit(Assigned(frozenset(Partition(*partition) for partition in partitions)))
+
+    def _on_gone(self, partitions: Iterable[Any]) -> None:
+        gone = frozenset(Partition(*partition) for partition in partitions)
+        with self._lock:
+            for partition in gone:
+                self._offsets.pop(partition, None)
+                self.lag.pop(partition, None)
+        self._emit(Gone(gone))
+
+    async def _commit_before_leaving(self, partitions: Iterable[Any]) -> None:
+        leaving = {Partition(*partition) for partition in partitions}
+        with self._lock:
+            offsets = {partition: offset for partition, offset in self._offsets.items() if partition in leaving}
+        if offsets:
+            try:
+                await self._consumer.commit_async(_kafka_offsets(offsets))
+            except kafka.errors.KafkaError as error:
+                log.info("offsets of leaving partitions were not committed (%s)", type(error).__name__)
+
+
+def _listener(source: GroupSource) -> kafka.AsyncConsumerRebalanceListener:
+    """A synchronous listener could not commit: it runs on the loop that would have to answer."""
+
+    class Listener(kafka.AsyncConsumerRebalanceListener):  # type: ignore[misc] # kafka-python has no types
+        async def on_partitions_revoked(self, revoked: Iterable[Any]) -> None:
+            await source._commit_before_leaving(revoked)  # noqa: SLF001 - the source's own listener
+            source._on_gone(revoked)  # noqa: SLF001
+
+        async def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
+            source._on_assigned(assigned)  # noqa: SLF001
+
+        async def on_partitions_lost(self, lost: Iterable[Any]) -> None:
+            source._on_gone(lost)  # noqa: SLF001
+
+    return Listener()
+
+
+def _kafka_offsets(offsets: Mapping[Partition, int]) -> dict[Any, Any]:
+    return {
+        kafka.TopicPartition(*partition): kafka.OffsetAndMetadata(offset, "", -1)
+        for partition, offset in offsets.items()
+    }

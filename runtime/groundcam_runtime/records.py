@@ -1,0 +1,62 @@
+"""What comes from Kafka, without Kafka: records, and news about whose partitions are whose."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+
+class Partition(NamedTuple):
+    """A topic and one of its partitions."""
+
+    topic: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Consumed:
+    """One record as it came."""
+
+    partition: Partition
+    offset: int
+    timestamp_ms: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...]
+    consumed_at_ns: int
+    behind: int = 0
+    """How many records of its partition came after it, when it was taken."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of the value."""
+        return len(self.value or b"")
+
+
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """These partitions are ours from now on."""
+
+    partitions: frozenset[Partition]
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """These partitions are another member's: what is in flight of them is not ours to answer or commit."""
+
+    partitions: frozenset[Partition]
+
+
+Event = Consumed | Assigned | Gone
+
+
+def consumed(record: Any, now_ns: int, end_offset: int | None = None) -> Consumed:
+    """Return the Kafka client's record as one of ours."""
+    return Consumed(
+        partition=Partition(record.topic, record.partition),
+        offset=record.offset,
+        timestamp_ms=record.timestamp,
+        key=record.key,
+        value=record.value,
+        headers=tuple((name, value or b"") for name, value in record.headers or ()),
+        consumed_at_ns=now_ns,
+        behind=max(0, end_offset - record.offset - 1) if end_offset is not None else 0,
+    )

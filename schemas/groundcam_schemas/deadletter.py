@@ -1,0 +1,58 @@
+"""A message that could not be processed: its value is the original bytes, all else is in the headers."""
+
+from collections.abc import Iterable
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from groundcam_schemas import limits
+from groundcam_schemas.errors import SchemaError
+
+PREFIX = "groundcam-dlq-"
+VERSION = "dead-letter/1.0"
+
+Header = tuple[str, bytes]
+
+
+class DeadLetter(BaseModel):
+    """Where the original lay and why it was put aside."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    topic: limits.Text
+    partition: Annotated[int, Field(ge=0, le=2**31 - 1)]
+    offset: Annotated[int, Field(ge=0, le=2**63 - 1)]
+    timestamp_ms: Annotated[int, Field(ge=-1, le=2**63 - 1)]
+    error_class: limits.Text
+    error_text: limits.Text = ""
+    attempts: Annotated[int, Field(ge=1, le=2**31 - 1)] = 1
+    worker_version: limits.Text = ""
+    camera_id: limits.Text = ""
+    run_id: limits.Text = ""
+    """With `seq`: the frame's identity, where the message could be read that far."""
+    seq: Annotated[int, Field(ge=0, le=2**63 - 1)] | None = None
+
+    def headers(self) -> list[Header]:
+        """Return the Kafka headers that carry this."""
+        fields = {name: value for name, value in self.model_dump().items() if value is not None}
+        return [(f"{PREFIX}schema", VERSION.encode())] + [
+            (f"{PREFIX}{name.replace('_', '-')}", str(value).encode()) for name, value in fields.items()
+        ]
+
+    @classmethod
+    def from_headers(cls, headers: Iterable[Header]) -> Self:
+        """Read a dead letter's headers. Raises SchemaError."""
+        fields: dict[str, str] = {}
+        for name, value in headers:
+            if name.startswith(PREFIX) and value is not None:
+                fields[name.removeprefix(PREFIX).replace("-", "_")] = value[: limits.MAX_TEXT * 4].decode(
+                    "utf-8", "replace"
+                )
+        name, _, version = fields.pop("schema", "").partition("/")
+        if (name, version.partition(".")[0]) != ("dead-letter", "1"):
+            raise SchemaError("schema", f"is not {VERSION}")
+        try:
+            return cls.model_validate(fields)
+        except ValidationError as invalid:
+            first = invalid.errors(include_url=False, include_context=False, include_input=False)[0]
+            raise SchemaError(".".join(map(str, first["loc"])), first["msg"]) from None

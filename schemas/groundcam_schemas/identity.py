@@ -1,0 +1,31 @@
+"""Who a frame is, and what an answer to it is called."""
+
+import hashlib
+import secrets
+from typing import NamedTuple
+
+import msgpack
+
+
+class FrameId(NamedTuple):
+    """A frame's identity: the same in every topic and after every redelivery."""
+
+    camera_id: str
+    run_id: str
+    seq: int
+
+
+def new_run_id(started_at_ns: int) -> str:
+    """Name one life of one source; later ones sort behind earlier ones."""
+    return f"{started_at_ns // 1_000_000:012x}-{secrets.token_hex(3)}"
+
+
+def raw_frame_id(camera_id: str, topic: str, partition: int, offset: int) -> FrameId:
+    """Identify a frame that came without our envelope by its place on Kafka."""
+    return FrameId(camera_id, f"@{topic}/{partition}", offset)
+
+
+def detections_id(frame: FrameId, question_version: str, model_name: str, model_revision: str) -> str:
+    """Name an answer so that the same frame, question and model always give the same name."""
+    content = msgpack.packb([*frame, question_version, model_name, model_revision])
+    return hashlib.sha256(content).hexdigest()[:32]

@@ -1,0 +1,49 @@
+"""How long anything on the wire may be. A message outside these is refused before it costs memory."""
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+MAX_FRAME_BYTES = 16 * 1024 * 1024
+"""A whole Frame message. Kafka topics are usually set far lower."""
+
+MAX_MESSAGE_BYTES = 1024 * 1024
+"""Any other message: 900 objects with long labels stay below it."""
+
+MAX_ITEMS = 20_000
+"""List and map entries of one message, all levels together."""
+
+MAX_ARRAY = 1024
+MAX_MAP = 64
+MAX_TEXT = 1024
+MAX_OBJECTS = 1000
+MAX_CLASSES = 500
+MAX_PHRASE = 256
+MAX_CAMERA_ID = 200
+MAX_PIXELS_A_SIDE = 65_535
+MAX_REGIONS = 32
+MAX_CORNERS = 64
+
+# msgpack knows no integer above 64 bits, and other languages none above 63.
+Count = Annotated[int, Field(strict=True, ge=0, le=2**63 - 1)]
+Nanoseconds = Count
+Offset = Count
+Side = Annotated[int, Field(strict=True, ge=1, le=MAX_PIXELS_A_SIDE)]
+Fraction = Annotated[float, Field(strict=True, ge=0.0, le=1.0, allow_inf_nan=False)]
+Pixels = Annotated[float, Field(strict=True, ge=0.0, le=float(MAX_PIXELS_A_SIDE), allow_inf_nan=False)]
+Text = Annotated[str, Field(strict=True, max_length=MAX_TEXT)]
+Identifier = Annotated[str, Field(strict=True, min_length=1, max_length=MAX_CAMERA_ID)]
+
+
+def check_camera_id(camera_id: str) -> str:
+    """Return a camera id that can be a Kafka key, a metric label and a file name, or raise ValueError."""
+    if not re.fullmatch(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{MAX_CAMERA_ID - 1}}}", camera_id):
+        raise ValueError(
+            "a camera id is made of letters, digits, '.', '_' and '-', and begins with one of the first two"
+        )
+    return camera_id
+
+
+CameraId = Annotated[Identifier, AfterValidator(check_camera_id)]
+Phrase = Annotated[str, Field(strict=True, min_length=1, max_length=MAX_PHRASE)]

@@ -1,0 +1,95 @@
+"""What a camera is asked: classes, thresholds and regions. Its version is a hash of what it says."""
+
+import hashlib
+from typing import Annotated, Self
+
+import msgpack
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from groundcam_schemas import limits
+
+BOX_THRESHOLD = 0.3
+TEXT_THRESHOLD = 0.3
+EVERY_CAMERA = "*"
+
+Corner = tuple[limits.Fraction, limits.Fraction]
+Region = Annotated[tuple[Corner, ...], Field(min_length=3, max_length=limits.MAX_CORNERS)]
+
+
+class ClassSpec(BaseModel):
+    """One thing to look for."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    phrase: limits.Phrase
+    box_threshold: limits.Fraction | None = None
+    """Overrides the question's own for this class."""
+
+
+class Ask(BaseModel):
+    """The question itself, without who asked it and when."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    classes: Annotated[tuple[ClassSpec, ...], Field(min_length=1, max_length=limits.MAX_CLASSES)]
+    box_threshold: limits.Fraction = BOX_THRESHOLD
+    text_threshold: limits.Fraction = TEXT_THRESHOLD
+    regions: Annotated[tuple[Region, ...], Field(max_length=limits.MAX_REGIONS)] = ()
+    """Polygons in fractions of the picture's width and height; a box counts when its centre is in one.
+
+    None at all means the whole picture.
+    """
+
+    @field_validator("classes")
+    @classmethod
+    def _no_class_twice(cls, classes: tuple[ClassSpec, ...]) -> tuple[ClassSpec, ...]:
+        phrases = [spec.phrase for spec in classes]
+        for phrase in phrases:
+            if phrases.count(phrase) > 1:
+                raise ValueError(f"the class {phrase!r} is listed twice")
+        return classes
+
+    @classmethod
+    def of(cls, *phrases: str, box_threshold: float | None = None, text_threshold: float | None = None) -> Self:
+        """Ask for these phrases, with the default thresholds where none is given."""
+        given = {"box_threshold": box_threshold, "text_threshold": text_threshold}
+        thresholds = {name: value for name, value in given.items() if value is not None}
+        return cls(classes=tuple(ClassSpec(phrase=phrase) for phrase in phrases), **thresholds)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The classes' phrases, in order: a `class_id` is an index into them."""
+        return tuple(spec.phrase for spec in self.classes)
+
+    @property
+    def version(self) -> str:
+        """A hash of everything that can change an answer: equal questions have equal versions."""
+        content = msgpack.packb(
+            [
+                [[spec.phrase, spec.box_threshold] for spec in self.classes],
+                self.box_threshold,
+                self.text_threshold,
+                self.regions,
+            ]
+        )
+        return hashlib.sha256(content).hexdigest()[:16]
+
+    def threshold_of(self, class_id: int) -> float:
+        """The box threshold that holds for one class."""
+        own = self.classes[class_id].box_threshold
+        return self.box_threshold if own is None else own
+
+
+class Question(Ask):
+    """A message on the prompts topic (compacted; key = camera id, or `*` for every camera)."""
+
+    camera_id: limits.Identifier
+    set_by: limits.Text = ""
+    set_at_ns: limits.Nanoseconds = 0
+
+    @field_validator("camera_id")
+    @classmethod
+    def _camera_or_all(cls, camera_id: str) -> str:
+        if camera_id != EVERY_CAMERA:
+            limits.check_camera_id(camera_id)
+        return camera_id

@@ -1,0 +1,40 @@
+"""The topics' names."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """Every topic of one installation; `prefix` keeps installations on one cluster apart."""
+
+    prefix: str = "groundcam."
+
+    @property
+    def frames(self) -> str:
+        """Frames of live cameras: short retention, old ones may be skipped."""
+        return f"{self.prefix}frames"
+
+    @property
+    def recordings(self) -> str:
+        """Frames of files of which every one counts: long retention, nothing is skipped."""
+        return f"{self.prefix}recordings"
+
+    @property
+    def detections(self) -> str:
+        """Detections and gaps."""
+        return f"{self.prefix}detections"
+
+    @property
+    def prompts(self) -> str:
+        """Questions by camera, compacted."""
+        return f"{self.prefix}prompts"
+
+    @property
+    def cameras(self) -> str:
+        """Camera states, compacted."""
+        return f"{self.prefix}cameras"
+
+    @property
+    def dead_letters(self) -> str:
+        """What could not be processed, as it came."""
+        return f"{self.prefix}dead-letters"

@@ -1,0 +1,105 @@
+"""Small Grounding DINO folders with random weights, loaded like any other checkpoint."""
+
+from pathlib import Path
+
+import torch
+from transformers import (
+    BertConfig,
+    BertTokenizer,
+    GroundingDinoConfig,
+    GroundingDinoForObjectDetection,
+    GroundingDinoImageProcessor,
+    GroundingDinoProcessor,
+    SwinConfig,
+)
+
+WORDS = [
+    "person",
+    "forklift",
+    "open",
+    "door",
+    "bicycle",
+    "dog",
+    "cat",
+    "car",
+    "taxi",
+    "van",
+    "red",
+    "blue",
+    "circle",
+    "square",
+    "shape",
+    "a",
+    "the",
+    "in",
+    "of",
+    "on",
+]
+
+
+def vocabulary() -> list[str]:
+    """1,100 words; the model's file has the ids of [CLS], [SEP], full stop and question mark written into it."""
+    words = [f"[unused{index}]" for index in range(1100)]
+    words[0], words[100], words[101], words[102], words[103] = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
+    words[1012], words[1029] = ".", "?"
+    letters = "abcdefghijklmnopqrstuvwxyz0123456789"
+    for at, word in enumerate([*WORDS, *letters, *(f"##{letter}" for letter in letters)], 110):
+        words[at] = word
+    return words
+
+
+def small_config() -> GroundingDinoConfig:
+    """A configuration that answers in milliseconds."""
+    return GroundingDinoConfig(
+        backbone_config=SwinConfig(
+            image_size=128, embed_dim=24, depths=[1, 1, 2, 1], num_heads=[2, 2, 4, 4], window_size=4,
+            out_indices=[2, 3, 4],
+        ),
+        text_config=BertConfig(
+            vocab_size=1100, hidden_size=64, num_hidden_layers=2, num_attention_heads=2, intermediate_size=128
+        ),
+        d_model=64, encoder_attention_heads=4, decoder_attention_heads=4, encoder_layers=2, decoder_layers=2,
+        encoder_ffn_dim=128, decoder_ffn_dim=128, num_queries=30, num_feature_levels=3, max_text_len=64,
+    )  # fmt: skip
+
+
+def swin_t_config() -> GroundingDinoConfig:
+    """The full Swin-T architecture, as `tiny` has it, but for the vocabulary's size."""
+    return GroundingDinoConfig(
+        backbone_config=SwinConfig(
+            image_size=224, embed_dim=96, depths=[2, 2, 6, 2], num_heads=[3, 6, 12, 24], window_size=7,
+            out_indices=[2, 3, 4],
+        ),
+        text_config=BertConfig(vocab_size=1100),
+    )  # fmt: skip
+
+
+def redraw(model: torch.nn.Module, seed: int) -> None:
+    """Draw every weight that starts at a constant anew.
+
+    As initialised, box heads, deformable offsets and fusion scales are zero or 1e-4: a model in which they are
+    broken would give the same answers.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if "norm" in name.lower():
+                continue
+            if name.endswith(("vision_param", "text_param")):
+                weight.fill_(0.3)
+            elif weight.dim() < 2 or weight.abs().max() < 1e-3 or "sampling_offsets" in name or "bbox_embed" in name:
+                weight.copy_(torch.randn(weight.shape, generator=generator) * 0.1)
+
+
+def save(folder: Path, config: GroundingDinoConfig, seed: int = 7, shortest: int = 128, longest: int = 256) -> Path:
+    """Write a model with its processor into a folder."""
+    torch.manual_seed(seed)
+    model = GroundingDinoForObjectDetection(config).eval()
+    redraw(model, seed)
+    model.save_pretrained(folder)
+    words = folder / "vocab.txt"
+    words.write_text("\n".join(vocabulary()) + "\n")
+    tokenizer = BertTokenizer(vocab=str(words), do_lower_case=True)
+    image_processor = GroundingDinoImageProcessor(size={"shortest_edge": shortest, "longest_edge": longest})
+    GroundingDinoProcessor(image_processor, tokenizer).save_pretrained(folder)
+    return folder

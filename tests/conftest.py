@@ -1,0 +1,127 @@
+"""A real Apache Kafka for the tests that need one, and processes that are ended whatever happens."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from groundcam_runtime.broker import EmbeddedBroker
+from groundcam_runtime.settings import KafkaSettings
+
+SERVERS = "GROUNDCAM_TEST_BOOTSTRAP_SERVERS"
+Wait = Callable[..., None]
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[str]:
+    """The address of a Kafka that lives as long as the test run."""
+    if given := os.environ.get(SERVERS):
+        yield given
+        return
+    with EmbeddedBroker(say=print) as broker:
+        yield broker.bootstrap_servers
+
+
+def make_topics(settings: KafkaSettings, partitions: int = 4) -> KafkaSettings:
+    from groundcam_runtime.kafka.topics import MIB, TopicAdmin, wanted
+
+    admin = TopicAdmin(settings)
+    admin.ensure(wanted(settings.topics, partitions, 4 * MIB), None)
+    admin.close()
+    return settings
+
+
+@pytest.fixture
+def kafka(cluster: str) -> KafkaSettings:
+    """Topics of this test's own."""
+    return make_topics(KafkaSettings(bootstrap_servers=cluster, topic_prefix=f"t{uuid.uuid4().hex[:8]}."))
+
+
+@dataclass
+class Program:
+    """A `groundcam` command that runs beside the test."""
+
+    process: "subprocess.Popen[bytes]"
+    output: Path
+    errors: Path
+    arguments: tuple[str, ...] = field(default=())
+
+    @property
+    def log(self) -> str:
+        return self.errors.read_text()
+
+    @property
+    def out(self) -> str:
+        return self.output.read_text()
+
+    def stop(self, number: int = signal.SIGTERM, timeout_s: float = 30) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(timeout_s)
+
+
+Start = Callable[..., Program]
+
+
+def environment(settings: KafkaSettings | None) -> dict[str, str]:
+    """The variables that give a process these settings."""
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("GROUNDCAM_")}
+    if settings is None:
+        return variables
+    for name, value in settings.model_dump(exclude_unset=True).items():
+        text = value.get_secret_value() if hasattr(value, "get_secret_value") else str(value)
+        variables[f"GROUNDCAM_KAFKA__{name.upper()}"] = text
+    return variables
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Start `groundcam ARGUMENTS...`; every one is ended with the test, and none may have left a traceback."""
+    programs: list[Program] = []
+
+    def begin(settings: KafkaSettings | None, *arguments: object, **variables: str) -> Program:
+        words = tuple(map(str, arguments))
+        name = f"{len(programs)}-{words[0]}"
+        output, errors = tmp_path / f"{name}.out", tmp_path / f"{name}.log"
+        with output.open("wb") as out, errors.open("wb") as err:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "groundcam", *words], stdout=out, stderr=err,
+                env=environment(settings) | variables,
+            )  # fmt: skip
+        programs.append(Program(process, output, errors, words))
+        return programs[-1]
+
+    yield begin
+    for program in programs:
+        if program.process.poll() is None:
+            program.process.terminate()
+    for program in programs:
+        try:
+            program.process.wait(20)
+        except subprocess.TimeoutExpired:
+            program.process.kill()
+            program.process.wait()
+    for program in programs:
+        assert "Traceback" not in program.log, f"{program.arguments}:\n{program.log[-3000:]}"
+
+
+@pytest.fixture
+def wait() -> Wait:
+    """Wait until something is true; say what was not."""
+
+    def until(condition: Callable[[], Any], timeout_s: float = 60.0, what: str = "") -> None:
+        deadline, pause = time.monotonic() + timeout_s, threading.Event()
+        while not condition():
+            if time.monotonic() > deadline:
+                pytest.fail(f"not within {timeout_s:.0f} s: {what or condition}")
+            pause.wait(0.05)
+
+    return until

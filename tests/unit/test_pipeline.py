@@ -1,0 +1,202 @@
+"""The worker's loop under what no broker does on demand: a source and a publisher written by hand."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from footage import frame, jpeg
+from groundcam_runtime.kafka.publisher import Delivery, Record
+from groundcam_runtime.metrics import WorkerMetrics
+from groundcam_runtime.records import Assigned, Consumed, Event, Gone, Partition
+from groundcam_schemas import Ask, Detections, Gap, Topics, decode_answer, encode
+from groundcam_worker.detector import Detector, FakeDetector
+from groundcam_worker.errors import DetectorLostError, SourceLostError
+from groundcam_worker.outbox import Outbox
+from groundcam_worker.pipeline import Pipeline
+from groundcam_worker.questions import Questions
+
+TOPICS = Topics()
+FRAMES = Partition(TOPICS.frames, 0)
+PICTURE = jpeg(1, 64, 48)
+
+
+class ScriptedSource:
+    """Gives events as they are written down."""
+
+    def __init__(self, *events: Event) -> None:
+        self.events = deque(events)
+        self.committed: dict[Partition, int] = {}
+        self.lag: dict[Partition, int] = {}
+        self.failure: str | None = None
+        self.polled_at = time.monotonic()
+        self.paused = False
+
+    def take(self) -> Event | None:
+        return self.events.popleft() if self.events else None
+
+    def commit(self, offsets: Mapping[Partition, int]) -> None:
+        self.committed |= offsets
+
+    def pause(self) -> None:
+        self.paused = True
+
+
+class HeldPublisher:
+    """Acknowledges what a test lets through."""
+
+    def __init__(self) -> None:
+        self.sent: list[Delivery] = []
+        self.acknowledges: Callable[[Delivery], bool] = lambda _delivery: True
+
+    @property
+    def unfinished(self) -> int:
+        return sum(not delivery.done for delivery in self.sent)
+
+    def has_room(self, size: int) -> bool:
+        return True
+
+    def send(self, record: Record, tag: Any = None) -> Delivery:
+        self.sent.append(Delivery(record, tag))
+        return self.sent[-1]
+
+    def poll(self) -> list[Delivery]:
+        finished = [one for one in self.sent if not one.done and self.acknowledges(one)]
+        for one in finished:
+            one.done = True
+        return finished
+
+    def answers(self) -> list[Detections | Gap]:
+        return [decode_answer(one.record.value) for one in self.sent if one.record.topic == TOPICS.detections]
+
+
+def record(offset: int, value: bytes | None = None, timestamp_ms: int = 1_000) -> Consumed:
+    body = encode(frame("gate", offset, PICTURE)) if value is None else value
+    return Consumed(FRAMES, offset, timestamp_ms, b"gate", body, (), time.time_ns())
+
+
+def run(
+    source: ScriptedSource,
+    publisher: HeldPublisher,
+    until: Callable[[], bool],
+    detector: Detector | None = None,
+    drain_s: float = 5.0,
+) -> bool:
+    """Run the loop until something holds; return whether it finished what it had begun."""
+    wake = threading.Event()
+    outbox = Outbox(publisher, TOPICS, "test", as_json=False)  # type: ignore[arg-type]
+    pipeline = Pipeline(
+        source, detector or FakeDetector(), outbox, Questions([("*", Ask.of("person"))]), WorkerMetrics("test"), wake,
+        batch_size=4, batch_wait_s=0.0, max_age_s=0.0,
+    )  # fmt: skip
+    deadline = time.monotonic() + 20
+
+    def stop() -> bool:
+        wake.set()
+        assert time.monotonic() < deadline, "the loop did not get there"
+        return until()
+
+    return pipeline.run(stop, drain_s)
+
+
+def ours() -> Assigned:
+    return Assigned(frozenset([FRAMES]))
+
+
+def test_nothing_is_committed_before_kafka_has_the_answer() -> None:
+    source, publisher = ScriptedSource(ours(), *map(record, range(5))), HeldPublisher()
+    publisher.acknowledges = lambda delivery: delivery.tag.items[0].record.offset != 2
+    assert not run(source, publisher, lambda: len(publisher.sent) == 5 and publisher.unfinished == 1, drain_s=0.3)
+    assert source.committed == {FRAMES: 2}
+    assert source.paused
+
+
+def test_a_partition_that_left_is_neither_answered_nor_committed() -> None:
+    """Its frames were on their way; the next owner answers them."""
+    source, publisher = ScriptedSource(ours(), record(0), record(1)), HeldPublisher()
+    release, gone = threading.Event(), threading.Event()
+    slow = FakeDetector(1.0, sleep=lambda _seconds: release.wait(10))
+
+    def until() -> bool:
+        if not source.events and not gone.is_set():
+            gone.set()
+            source.events.append(Gone(frozenset([FRAMES])))
+            source.events.append(record(2))  # came just before it left
+            return False
+        if not source.events:
+            release.set()
+        return release.is_set()
+
+    assert run(source, publisher, until, slow)
+    assert publisher.answers() == []
+    assert source.committed == {}
+
+
+def test_a_partition_that_comes_back_is_read_from_its_last_commit() -> None:
+    source, publisher = (
+        ScriptedSource(ours(), record(0), record(1), Gone(frozenset([FRAMES])), ours(), record(1), record(2)),
+        HeldPublisher(),
+    )
+    assert run(source, publisher, lambda: source.committed.get(FRAMES) == 3)
+
+
+def test_a_topic_that_was_made_anew_does_not_end_the_worker() -> None:
+    source, publisher = ScriptedSource(ours(), record(500), record(501), record(0), record(1)), HeldPublisher()
+    assert run(source, publisher, lambda: source.committed.get(FRAMES) == 2)
+
+
+class Narrow(FakeDetector):
+    """Says of a flat picture what transformers' processor says."""
+
+    def input_shape(self, width: int, height: int) -> tuple[int, int]:
+        if height == 1:
+            raise ValueError("mean must have 1 elements if it is an iterable, got 3")
+        return width, height
+
+
+def test_a_picture_that_the_processor_cannot_take_is_put_aside() -> None:
+    source = ScriptedSource(ours(), record(0), record(1, jpeg(1, 2000, 1)), record(2))
+    publisher = HeldPublisher()
+    assert run(source, publisher, lambda: source.committed.get(FRAMES) == 3, Narrow())
+    letters = [one.record.value for one in publisher.sent if one.record.topic == TOPICS.dead_letters]
+    assert letters == [jpeg(1, 2000, 1)]
+
+
+def test_a_time_in_the_wrong_unit_does_not_end_the_worker() -> None:
+    """Nanoseconds where Kafka wants milliseconds."""
+    source = ScriptedSource(ours(), record(0, PICTURE, timestamp_ms=time.time_ns()), record(1))
+    assert run(source, HeldPublisher(), lambda: source.committed.get(FRAMES) == 2)
+
+
+def test_unanswered_frames_are_bounded_and_hold_no_pictures() -> None:
+    source, publisher = ScriptedSource(ours(), *map(record, range(1500))), HeldPublisher()
+    publisher.acknowledges = lambda _delivery: False
+    assert not run(source, publisher, lambda: len(publisher.sent) >= 1024, drain_s=0.2)
+    assert len(publisher.sent) == 1024
+    assert not any(item.record.value for delivery in publisher.sent for item in delivery.tag.items)
+
+
+def test_a_lost_source_ends_the_worker_even_while_kafka_takes_nothing() -> None:
+    source, publisher = ScriptedSource(ours(), record(0)), HeldPublisher()
+    publisher.acknowledges = lambda _delivery: False
+
+    def until() -> bool:
+        source.failure = "fenced"
+        return False
+
+    with pytest.raises(SourceLostError, match="fenced"):
+        run(source, publisher, until)
+
+
+def test_a_lost_detector_ends_the_worker_without_a_commit() -> None:
+    class Lost(FakeDetector):
+        def detect(self, images: Any, asks: Any) -> Any:
+            raise DetectorLostError("CUDA error: an illegal memory access was encountered")
+
+    source = ScriptedSource(ours(), record(0))
+    with pytest.raises(DetectorLostError):
+        run(source, HeldPublisher(), lambda: False, Lost())
+    assert source.committed == {}

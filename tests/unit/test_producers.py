@@ -1,0 +1,164 @@
+"""A camera's own parts: pace, feed, folders, and files of every odd kind."""
+
+import threading
+from pathlib import Path
+from typing import Any, Self
+
+import av
+import numpy as np
+import pytest
+
+from footage import jpeg
+from groundcam_producers.errors import SourceError, SourceUnusableError
+from groundcam_producers.feed import End, Feed
+from groundcam_producers.jpeg import encode
+from groundcam_producers.pace import Pace
+from groundcam_producers.video import Decoded, PictureFolder, Scaler, VideoSource
+from groundcam_worker.pictures import decode_jpeg
+
+
+def write_video(
+    path: Path, pixel_format: str = "yuv420p", codec: str = "libx264", frames: int = 5, **metadata: str
+) -> Path:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, pixel_format
+        container.metadata.update(metadata)
+        for _ in range(frames):
+            picture = av.VideoFrame.from_ndarray(np.full((48, 64, 3), (200, 60, 20), np.uint8), "rgb24")
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode())
+    return path
+
+
+@pytest.mark.parametrize(
+    ("pixel_format", "codec"),
+    [
+        ("yuv420p", "libx264"),
+        ("yuv444p", "libx264"),
+        ("yuvj420p", "mjpeg"),
+        ("yuv420p10le", "libx264"),
+        ("bgr0", "ffv1"),
+    ],
+)
+def test_colours_come_through_every_pixel_format(tmp_path: Path, pixel_format: str, codec: str) -> None:
+    with VideoSource(
+        str(write_video(tmp_path / "clip.mkv", pixel_format, codec)), is_live=False, timeout_s=1
+    ) as source:
+        decoded = next(iter(source))
+    data = encode(Scaler(None).planes(decoded), 95, 10**6)
+    assert data is not None
+    assert np.abs(decode_jpeg(data).mean((0, 1)) - (200, 60, 20)).max() < 6
+
+
+@pytest.mark.parametrize("size", [(65, 49), (1, 1), (33, 480)])
+def test_odd_sizes_are_made_even(size: tuple[int, int]) -> None:
+    picture = av.VideoFrame.from_ndarray(np.zeros((size[1], size[0], 3), np.uint8), "rgb24")
+    data = encode(Scaler((320, 240)).planes(Decoded(picture, 0.0, is_corrupt=False)), 85, 10**6)
+    assert data is not None
+    assert all(side % 2 == 0 for side in decode_jpeg(data).shape[:2])
+
+
+def test_a_jpeg_is_made_smaller_or_given_up() -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (240, 320, 3), dtype=np.uint8)
+    planes = Scaler(None).planes(Decoded(av.VideoFrame.from_ndarray(noise, "rgb24"), 0.0, is_corrupt=False))
+    large = encode(planes, 95, 10**6)
+    assert large is not None
+    smaller = encode(planes, 95, len(large) // 2)
+    assert smaller is not None
+    assert len(smaller) <= len(large) // 2
+    assert encode(planes, 95, 500) is None
+
+
+def test_a_title_in_another_encoding_does_not_matter(tmp_path: Path) -> None:
+    clip = write_video(tmp_path / "clip.mkv", title="Entree X")
+    clip.write_bytes(clip.read_bytes().replace(b"Entree X", "Entrée X".encode("latin-1")))
+    with VideoSource(str(clip), is_live=False, timeout_s=1) as source:
+        assert len(list(source)) == 5
+
+
+@pytest.mark.parametrize("content", [b"", b"no video", b"\x00" * 1000])
+def test_what_is_no_video_is_told(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "clip.mp4").write_bytes(content)
+    with pytest.raises(SourceError), VideoSource(str(tmp_path / "clip.mp4"), is_live=False, timeout_s=1) as source:
+        next(iter(source))
+
+
+def test_a_bad_picture_in_a_folder_is_numbered_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(jpeg())
+    (tmp_path / "b.jpg").write_bytes(b"")
+    (tmp_path / "c.jpg").mkdir()
+    (tmp_path / "d.png").write_bytes(b"\x89PNG\r\n\x1a\n nonsense")
+    (tmp_path / "e.jpg").write_bytes(jpeg())
+    with PictureFolder(tmp_path, 2.0) as folder:
+        found = list(folder)
+    assert [(one.time_s, one.is_corrupt) for one in found] == [(0.0, False), (0.5, True), (1.0, True), (1.5, False)]
+
+
+def test_an_empty_folder_is_told(tmp_path: Path) -> None:
+    with pytest.raises(SourceUnusableError, match="no picture"):
+        PictureFolder(tmp_path, 1.0)
+
+
+def test_a_file_is_played_at_its_own_speed() -> None:
+    pace = Pace()
+    assert pace.wait_s(100.0, now=5.0) == 0.0
+    assert pace.wait_s(100.5, now=5.1) == pytest.approx(0.4)
+    assert pace.wait_s(100.5, now=7.0) == 0.0  # late
+    assert pace.wait_s(50.0, now=7.0) == 0.0  # a jump back
+    assert pace.wait_s(50.5, now=7.0) == pytest.approx(0.5)
+    assert pace.wait_s(3650.0, now=7.5) == 0.0  # a jump ahead
+    assert pace.wait_s(3651.0, now=7.5) == pytest.approx(1.0)
+
+
+class Stub:
+    """A source that gives pictures until it is told to hang, to end or to fail."""
+
+    fps: float | None = 25.0
+
+    def __init__(self, end: Any) -> None:
+        self.end = end
+        self.closed = threading.Event()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.closed.set()
+
+    def __iter__(self) -> Any:
+        yield Decoded(None, 0.0, is_corrupt=False)
+        if isinstance(self.end, Exception):
+            raise self.end
+        if isinstance(self.end, threading.Event):
+            self.end.wait(30)
+
+
+def drained(feed: Feed) -> list[object]:
+    found = []
+    while not found or isinstance(found[-1], Decoded):
+        got = feed.take(5)
+        assert got is not None
+        found.append(got)
+    return found
+
+
+def test_a_feed_tells_how_it_ended() -> None:
+    stub = Stub(None)
+    assert isinstance(drained(Feed(lambda: stub))[-1], End)  # type: ignore[arg-type,return-value]
+    assert stub.closed.wait(5)
+    for error in (SourceError("refused", "X"), ValueError("odd")):
+        feed = Feed(lambda end=error: Stub(end))  # type: ignore[misc,arg-type,return-value]
+        assert isinstance(feed.take(5), Decoded)
+        with pytest.raises(SourceError):
+            feed.take(5)
+
+
+def test_a_source_that_hangs_holds_up_nobody() -> None:
+    hung = threading.Event()
+    feed = Feed(lambda: Stub(hung))  # type: ignore[arg-type,return-value]
+    assert isinstance(feed.take(5), Decoded)
+    assert feed.take(0.3) is None
+    assert feed.silent_s > 0.2
+    feed.stop()
+    hung.set()

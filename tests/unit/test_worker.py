@@ -1,0 +1,282 @@
+"""Questions, pictures, intake and answers."""
+
+import math
+
+import cv2
+import numpy as np
+import pytest
+
+from groundcam_runtime.records import Consumed, Partition
+from groundcam_schemas import Ask, Frame, Object, Question, encode
+from groundcam_worker.answers import contains, objects_of
+from groundcam_worker.detector import Detection, FakeDetector, detect_each
+from groundcam_worker.errors import (
+    BadMessageError,
+    BadPictureError,
+    DetectorLostError,
+    ModelError,
+    QuestionError,
+    UnansweredError,
+)
+from groundcam_worker.intake import camera_of, read_frame
+from groundcam_worker.models import resolve
+from groundcam_worker.pictures import decode_jpeg, jpeg_size
+from groundcam_worker.questions import Questions, parse_phrases, parse_question
+from groundcam_worker.settings import fake_seconds
+
+
+def jpeg(width: int = 64, height: int = 48, *options: int) -> bytes:
+    picture = np.random.default_rng(1).integers(0, 255, (height, width, 3), dtype=np.uint8)
+    return bytes(cv2.imencode(".jpg", picture, list(options))[1])
+
+
+def record(value: bytes | None, key: bytes | None = b"gate", offset: int = 5) -> Consumed:
+    return Consumed(Partition("groundcam.frames", 1), offset, 1_000, key, value, (), 2_000_000_000)
+
+
+@pytest.mark.parametrize(
+    ("text", "phrases"),
+    [
+        ("person, forklift, open door", ("person", "forklift", "open door")),
+        ("person . forklift .", ("person", "forklift")),
+        ("person. forklift.", ("person", "forklift")),
+        ("  Open   DOOR ", ("open door",)),
+        ("émigré, 人", ("émigré", "人")),
+    ],
+)
+def test_a_question_is_read_in_both_forms(text: str, phrases: tuple[str, ...]) -> None:
+    assert parse_phrases(text) == phrases
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("", "at least one class"),
+        (" . ", "empty"),
+        ("person,,dog", "class 2"),
+        ("a.b", "'a.b'"),
+        ("what?", r"'what\?'"),
+        ("dog, Dog", "'dog' is listed twice"),
+        ("x" * 300, "256"),
+    ],
+)
+def test_a_question_that_cannot_be_asked_names_its_class(text: str, names: str) -> None:
+    with pytest.raises(QuestionError, match=names):
+        parse_question(text)
+
+
+def test_a_question_may_be_for_one_camera() -> None:
+    assert parse_question("gate=person, bicycle") == ("gate", Ask.of("person", "bicycle"))
+    assert parse_question("person", box_threshold=0.5) == ("*", Ask.of("person", box_threshold=0.5))
+
+
+def test_the_strongest_question_holds() -> None:
+    """A frame's own, then the camera's, then the default; Kafka beats the command line."""
+    questions = Questions([("*", Ask.of("a")), ("gate", Ask.of("b"))])
+    assert _labels(questions, "yard") == ("*", ("a",))
+    assert _labels(questions, "gate") == ("gate", ("b",))
+    assert _labels(questions, "gate", Ask.of("own")) == ("frame", ("own",))
+    questions.tell(Question(**dict(Ask.of("c")), camera_id="*"))
+    assert _labels(questions, "yard") == ("*", ("c",))
+    assert _labels(questions, "gate") == ("gate", ("b",))
+    questions.tell(Question(**dict(Ask.of("d")), camera_id="gate"))
+    assert _labels(questions, "gate") == ("gate", ("d",))
+    questions.forget("gate")
+    assert _labels(questions, "gate") == ("gate", ("b",))
+    assert Questions().for_frame("gate", None) is None
+
+
+def _labels(questions: Questions, camera: str, own: Ask | None = None) -> tuple[str, tuple[str, ...]]:
+    found = questions.for_frame(camera, own)
+    assert found is not None
+    assert found[0].classes == found[1].labels
+    assert found[0].version == found[1].version
+    return found[0].id, found[1].labels
+
+
+def test_two_questions_for_one_camera_are_an_error() -> None:
+    with pytest.raises(QuestionError, match="two questions for the camera gate"):
+        Questions([("gate", Ask.of("a")), ("gate", Ask.of("b"))])
+
+
+@pytest.mark.parametrize("options", [(), (cv2.IMWRITE_JPEG_PROGRESSIVE, 1), (cv2.IMWRITE_JPEG_RST_INTERVAL, 2)])
+def test_the_size_in_a_header_is_that_of_the_picture(options: tuple[int, ...]) -> None:
+    data = jpeg(64, 48, *options)
+    assert jpeg_size(data) == (64, 48)
+    assert decode_jpeg(data).shape == (48, 64, 3)
+
+
+def test_colours_come_out_as_rgb() -> None:
+    red = np.zeros((32, 32, 3), np.uint8)
+    red[:, :, 2] = 255  # OpenCV writes BGR
+    decoded = decode_jpeg(bytes(cv2.imencode(".jpg", red)[1]))
+    assert decoded[16, 16, 0] > 240
+    assert decoded[16, 16, 2] < 15
+
+
+def forged(width: int, height: int) -> bytes:
+    """A small JPEG whose header claims another size."""
+    data = bytearray(jpeg())
+    at = data.index(b"\xff\xc0") + 5
+    data[at : at + 4] = height.to_bytes(2) + width.to_bytes(2)
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"", "begin"),
+        (b"\x89PNG", "begin"),
+        (b"\xff\xd8\xff", "cut off"),
+        (jpeg()[:200], "cut off|end is missing"),
+        (jpeg()[:-200], "end is missing"),
+        (forged(32_000, 32_000), "32000x32000 pixels"),
+        (forged(0, 48), "0x48"),
+        (b"\xff\xd8\xff\xe0\x00\x00" * 3, "marker"),
+    ],
+)
+def test_a_bad_jpeg_is_refused_before_it_costs_anything(data: bytes, says: str) -> None:
+    with pytest.raises(BadPictureError, match=says):
+        decode_jpeg(data)
+
+
+def test_a_frame_in_our_envelope_is_read() -> None:
+    frame = Frame(
+        camera_id="gate", run_id="r", seq=3, captured_at_ns=9, width=64, height=48, source_width=128,
+        source_height=96, data=jpeg(),
+    )  # fmt: skip
+    incoming = read_frame(record(encode(frame)))
+    assert incoming.id == ("gate", "r", 3)
+    assert incoming.source_size == (128, 96)
+
+
+def test_a_plain_jpeg_with_the_camera_in_its_key_is_a_frame() -> None:
+    incoming = read_frame(record(jpeg()))
+    assert incoming.id == ("gate", "@groundcam.frames/1", 5)
+    assert incoming.source_size == (64, 48)
+    assert incoming.captured_at_ns == 1_000_000_000
+
+
+@pytest.mark.parametrize("value", [None, b"", b"text", b"\x80", b"\x81\xa6schema\xa9frame/9.0"])
+def test_a_message_that_is_no_frame_is_refused(value: bytes | None) -> None:
+    with pytest.raises(BadMessageError):
+        read_frame(record(value))
+
+
+@pytest.mark.parametrize("key", [None, b"", b"a/b", b"\xff", b"x" * 201])
+def test_a_plain_jpeg_of_no_camera_is_refused(key: bytes | None) -> None:
+    assert camera_of(record(jpeg(), key)) is None
+    with pytest.raises(BadMessageError, match="key"):
+        read_frame(record(jpeg(), key))
+
+
+def found(*box: float, score: float = 0.5, class_id: int = 0) -> Detection:
+    x1, y1, x2, y2 = box
+    return Detection(class_id, score, (x1, y1, x2, y2))
+
+
+def answered(*detections: Detection, ask: Ask | None = None) -> tuple[Object, ...]:
+    return objects_of(detections, ask or Ask.of("a", "b"), (100, 50), (200, 100))
+
+
+def test_boxes_are_scaled_to_the_source_and_clamped_to_it() -> None:
+    assert [one.box for one in answered(found(-5, 10, 60, 80))] == [(0.0, 20.0, 120.0, 100.0)]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        found(math.nan, 0, 1, 1),
+        found(0, 0, math.inf, 1),
+        found(10, 10, 10, 20),
+        found(20, 10, 10, 20),
+        found(-20, 0, -10, 10),
+        found(0, 0, 1, 1, score=math.nan),
+        found(0, 0, 1, 1, score=1.5),
+        found(0, 0, 1, 1, class_id=2),
+        found(0, 0, 1, 1, class_id=-1),
+    ],
+)
+def test_no_output_of_a_model_makes_a_message_that_cannot_be_sent(odd: Detection) -> None:
+    assert len(answered(odd, found(1, 1, 2, 2))) == 1
+
+
+def test_objects_come_best_first() -> None:
+    assert [one.score for one in answered(found(0, 0, 1, 1, score=0.2), found(0, 0, 1, 1, score=0.9))] == [
+        0.9,
+        0.2,
+    ]
+
+
+def test_only_boxes_whose_centre_is_in_a_region_count() -> None:
+    ask = Ask.of("a").model_copy(update={"regions": (((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0)),)})
+    kept = answered(found(0, 0, 40, 40), found(60, 0, 100, 40), ask=ask)
+    assert [one.box[0] for one in kept] == [0.0]
+
+
+def test_a_point_is_in_a_concave_region_or_not() -> None:
+    region = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.5, 0.2), (0.0, 1.0))
+    assert contains(region, 0.1, 0.5)
+    assert not contains(region, 0.5, 0.9)
+
+
+class Picky(FakeDetector):
+    """Fails on black pictures, as a real detector fails on what it cannot take."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+
+    def detect(self, images, asks):  # type: ignore[no-untyped-def]
+        self.calls += 1
+        if any(not image.any() for image in images):
+            raise RuntimeError("black")
+        return super().detect(images, asks)
+
+
+@pytest.mark.parametrize("bad", [0, 7, 15])
+def test_one_bad_picture_costs_its_neighbours_nothing(bad: int) -> None:
+    images = [np.full((8, 8, 3), 9, np.uint8) for _ in range(16)]
+    images[bad][:] = 0
+    detector = Picky()
+    results = detect_each(detector, images, [Ask.of("a")] * 16)
+    assert [index for index, one in enumerate(results) if isinstance(one, UnansweredError)] == [bad]
+    assert detector.calls <= 2 * 4 + 1
+
+
+def test_a_lost_detector_is_not_asked_again() -> None:
+    class Lost(FakeDetector):
+        def detect(self, images, asks):  # type: ignore[no-untyped-def]
+            raise DetectorLostError("CUDA error")
+
+    with pytest.raises(DetectorLostError):
+        detect_each(Lost(), [np.ones((8, 8, 3), np.uint8)] * 4, [Ask.of("a")] * 4)
+
+
+def test_a_detector_that_forgets_a_picture_is_not_trusted() -> None:
+    class Forgetful(FakeDetector):
+        def detect(self, images, asks):  # type: ignore[no-untyped-def]
+            return super().detect(images, asks)[1:]
+
+    with pytest.raises(DetectorLostError, match="1 results for 2 images"):
+        detect_each(Forgetful(), [np.ones((8, 8, 3), np.uint8)] * 2, [Ask.of("a")] * 2)
+
+
+def test_model_names_are_resolved(tmp_path):  # type: ignore[no-untyped-def]
+    assert resolve("tiny").path == "IDEA-Research/grounding-dino-tiny"
+    assert resolve("base@main").revision == "main"
+    assert resolve("owner/name@abc").path == "owner/name"
+    for bad in ("nosuch", "./nosuch/folder", "/a/b"):
+        with pytest.raises(ModelError, match="neither"):
+            resolve(bad)
+    with pytest.raises(ModelError, match=r"config\.json"):
+        resolve(str(tmp_path))
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(ModelError, match="safetensors"):
+        resolve(str(tmp_path))
+
+
+def test_the_dry_run_detector_is_asked_for_by_name() -> None:
+    assert (fake_seconds("fake"), fake_seconds("fake:5ms"), fake_seconds("tiny")) == (0.0, 0.005, None)
+    with pytest.raises(ValueError, match="fake:5ms"):
+        fake_seconds("fake:5")

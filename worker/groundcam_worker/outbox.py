@@ -1,0 +1,151 @@
+"""What a worker says to Kafka, and which frames are answered once Kafka has it."""
+
+import logging
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from groundcam_runtime.gaps import Collected, GapCollector
+from groundcam_runtime.kafka.publisher import Publisher, Record, RecordTooLargeError
+from groundcam_runtime.redaction import redact
+from groundcam_schemas import (
+    JSON_CONTENT_TYPE,
+    MSGPACK_CONTENT_TYPE,
+    DeadLetter,
+    Detections,
+    Gap,
+    GapReason,
+    Topics,
+    encode,
+    encode_json,
+)
+from groundcam_schemas.limits import MAX_TEXT
+from groundcam_worker.errors import FrameError
+from groundcam_worker.item import Item
+
+log = logging.getLogger(__name__)
+
+GAP_DELAY_S = 1.0
+ATTEMPTS = 1
+
+
+class _Kind(Enum):
+    ANSWER = "answer"
+    GAP = "gap"
+    DEAD_LETTER = "dead letter"
+
+
+@dataclass(frozen=True, slots=True)
+class _Tag:
+    """What a record says about which frames."""
+
+    kind: _Kind
+    items: Sequence[Item]
+
+
+class Outbox:
+    """Sends detections, gaps and dead letters in order, within the publisher's bound."""
+
+    def __init__(self, publisher: Publisher, topics: Topics, version: str, *, as_json: bool) -> None:
+        self._publisher = publisher
+        self._topics = topics
+        self._version = version
+        self._as_json = as_json
+        self._gaps = GapCollector(GAP_DELAY_S)
+        self._unsent: deque[tuple[Record, _Tag]] = deque()
+        self._answered: list[Item] = []
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether Kafka takes less than there is to say: no more frames should be taken."""
+        return bool(self._unsent)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether Kafka has everything."""
+        return not self._unsent and not self._publisher.unfinished and self._gaps.deadline is None
+
+    @property
+    def deadline(self) -> float | None:
+        """When gaps will be due."""
+        return self._gaps.deadline
+
+    def answer(self, item: Item, detections: Detections) -> None:
+        """Say what was found, after the gaps of the same camera."""
+        for collected in self._gaps.take(item.camera):
+            self._send_gap(collected)
+        self._send(self._answer_record(detections), _Tag(_Kind.ANSWER, [item]))
+
+    def gap(self, item: Item, reason: GapReason, now: float) -> None:
+        """Say that nobody looked at a frame: soon, together with its neighbours."""
+        if item.id is None:
+            raise RuntimeError("a gap of an unknown camera: this is a bug")
+        self._gaps.add(item.id, reason, now=now, tag=item)
+
+    def dead_letter(self, item: Item, error: FrameError) -> None:
+        """Put a message aside as it came."""
+        record = item.record
+        letter = DeadLetter(
+            topic=record.partition.topic,
+            partition=record.partition.number,
+            offset=record.offset,
+            timestamp_ms=max(-1, record.timestamp_ms),
+            error_class=type(error).__name__,
+            error_text=redact(str(error))[:MAX_TEXT],
+            attempts=ATTEMPTS,
+            worker_version=self._version,
+            camera_id=item.camera,
+            run_id=item.id.run_id if item.id else "",
+            seq=item.id.seq if item.id else None,
+        )
+        headers = (*record.headers, *letter.headers())
+        key = (record.key or b"").decode("utf-8", "replace")
+        aside = Record(self._topics.dead_letters, record.value or b"", key, headers=headers)
+        self._send(aside, _Tag(_Kind.DEAD_LETTER, [item]))
+
+    def poll(self, now: float, *, everything: bool = False) -> list[Item]:
+        """Move on; return the frames that are answered now. `everything` sends gaps that could still wait."""
+        for collected in list(self._gaps.all() if everything else self._gaps.due(now)):
+            self._send_gap(collected)
+        for delivery in self._publisher.poll():
+            self._settle(delivery.tag, delivery.error, now)
+        while self._unsent and self._publisher.has_room(self._unsent[0][0].size):
+            self._hand_over(*self._unsent.popleft())
+        answered, self._answered = self._answered, []
+        return answered
+
+    def _settle(self, tag: _Tag, error: BaseException | None, now: float) -> None:
+        """A frame is answered by detections or by a gap; a dead letter is told to subscribers as a gap too."""
+        if error is not None:
+            log.error("Kafka refuses a %s: %s", tag.kind.value, error)
+        for item in tag.items:
+            if item.id is None or (error is None and tag.kind is not _Kind.DEAD_LETTER):
+                self._answered.append(item)
+            elif error is None:
+                self._gaps.add(item.id, GapReason.DEAD_LETTERED, now=now, tag=item)
+            else:
+                self._gaps.add(item.id, GapReason.TOO_LARGE, now=now, tag=item)
+
+    def _send_gap(self, collected: Collected) -> None:
+        self._send(self._answer_record(collected.gap), _Tag(_Kind.GAP, collected.tags))
+
+    def _answer_record(self, answer: Detections | Gap) -> Record:
+        kind, value = (
+            (JSON_CONTENT_TYPE, encode_json(answer)) if self._as_json else (MSGPACK_CONTENT_TYPE, encode(answer))
+        )
+        headers = (("content-type", kind.encode()),)
+        return Record(self._topics.detections, value, answer.camera_id, headers=headers)
+
+    def _send(self, record: Record, tag: _Tag) -> None:
+        if self._unsent or not self._publisher.has_room(record.size):
+            self._unsent.append((record, tag))
+        else:
+            self._hand_over(record, tag)
+
+    def _hand_over(self, record: Record, tag: _Tag) -> None:
+        try:
+            self._publisher.send(record, tag)
+        except RecordTooLargeError as error:
+            self._settle(tag, error, time.monotonic())

@@ -1,0 +1,94 @@
+"""Which question holds for which camera, and how people write questions. Pure.
+
+A frame's own question beats the camera's, which beats the default. What came over Kafka beats the command line,
+camera by camera.
+"""
+
+import re
+from collections.abc import Iterable
+
+from pydantic import ValidationError
+
+from groundcam_schemas import Ask, Question, QuestionRef
+from groundcam_schemas.questions import EVERY_CAMERA
+from groundcam_worker.errors import QuestionError
+
+_FOR_CAMERA = re.compile(r"^\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*=\s*(.*)$", re.DOTALL)
+_SEPARATORS = re.compile(r"\s*,\s*|\s*\.(?:\s+|$)")
+
+
+def parse_phrases(text: str) -> tuple[str, ...]:
+    """Read `person, forklift` or the model's own form `person . forklift .`, in lower case.
+
+    Raises QuestionError for an empty question or class, one with a full stop or question mark in it (the model
+    takes both as ends), or one that is there twice.
+    """
+    stripped = text.strip()
+    parts = _SEPARATORS.split(stripped)
+    if parts and not parts[-1]:
+        parts.pop()
+    phrases = tuple(" ".join(part.lower().split()) for part in parts)
+    if not phrases:
+        raise QuestionError("a question needs at least one class")
+    for position, phrase in enumerate(phrases, 1):
+        if not phrase:
+            raise QuestionError(f"class {position} of the question {stripped!r} is empty")
+        if "." in phrase or "?" in phrase:
+            raise QuestionError(f"the class {phrase!r} has a full stop or question mark in it")
+        if phrases.count(phrase) > 1:
+            raise QuestionError(f"the class {phrase!r} is listed twice")
+    return phrases
+
+
+def parse_question(
+    text: str, *, box_threshold: float | None = None, text_threshold: float | None = None
+) -> tuple[str, Ask]:
+    """Read `person, dog` (for every camera, `*`) or `gate=person, dog`. Raises QuestionError."""
+    match = _FOR_CAMERA.match(text)
+    camera_id, phrases = match.groups() if match else (EVERY_CAMERA, text)
+    try:
+        ask = Ask.of(*parse_phrases(phrases), box_threshold=box_threshold, text_threshold=text_threshold)
+    except ValidationError as invalid:
+        first = invalid.errors(include_url=False)[0]
+        raise QuestionError(f"the question {text!r}: {first['msg']}") from None
+    return camera_id, ask
+
+
+class Questions:
+    """The questions that hold now."""
+
+    def __init__(self, initial: Iterable[tuple[str, Ask]] = ()) -> None:
+        """Take (camera id or `*`, question) pairs. Raises QuestionError for two of one camera."""
+        self._initial: dict[str, Ask] = {}
+        self._told: dict[str, Ask] = {}
+        for camera_id, ask in initial:
+            if camera_id in self._initial:
+                who = "every camera" if camera_id == EVERY_CAMERA else f"the camera {camera_id}"
+                raise QuestionError(f"there are two questions for {who}")
+            self._initial[camera_id] = ask
+
+    def tell(self, question: Question) -> None:
+        """Take a question that came over Kafka."""
+        self._told[question.camera_id] = question
+
+    def forget(self, camera_id: str) -> None:
+        """Take back what came over Kafka for a camera (or `*`): what was set at the start holds again."""
+        self._told.pop(camera_id, None)
+
+    def all(self) -> list[Ask]:
+        """Return every question that holds for some camera."""
+        return list({**self._initial, **self._told}.values())
+
+    def for_frame(self, camera_id: str, own: Ask | None) -> tuple[QuestionRef, Ask] | None:
+        """Return the question for a frame, or None where nobody has asked one."""
+        if own is not None:
+            return _ref("frame", own), own
+        for name in (camera_id, EVERY_CAMERA):
+            for known in (self._told, self._initial):
+                if ask := known.get(name):
+                    return _ref(name, ask), ask
+        return None
+
+
+def _ref(name: str, ask: Ask) -> QuestionRef:
+    return QuestionRef(id=name, version=ask.version, classes=ask.labels)

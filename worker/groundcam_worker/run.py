@@ -1,0 +1,145 @@
+"""Wire a worker together and run it until it is told to stop."""
+
+import logging
+import threading
+import time
+from contextlib import ExitStack
+
+from groundcam_runtime.health import HealthServer
+from groundcam_runtime.kafka.connect import require_crc32c
+from groundcam_runtime.kafka.publisher import Publisher
+from groundcam_runtime.kafka.source import GroupSource
+from groundcam_runtime.kafka.topics import TopicAdmin
+from groundcam_runtime.metrics import WorkerMetrics
+from groundcam_runtime.settings import HttpSettings, KafkaSettings
+from groundcam_worker.control import PromptFollower
+from groundcam_worker.detector import Detector, FakeDetector
+from groundcam_worker.models import resolve
+from groundcam_worker.outbox import Outbox
+from groundcam_worker.pipeline import Pipeline
+from groundcam_worker.questions import Questions
+from groundcam_worker.settings import WorkSettings, fake_seconds
+
+log = logging.getLogger(__name__)
+
+STUCK_S = 60.0
+# A batch of large pictures takes a slow CPU more than a minute.
+DETECTOR_STUCK_S = 600.0
+MAX_ANSWER_BYTES = 1_000_000
+MAX_WAITING_BYTES = 32 * 1024 * 1024
+LEAVE_S = 5.0
+
+
+def load_detector(settings: WorkSettings, questions: Questions) -> Detector:
+    """Return a detector that has answered every question once. Raises ModelError, QuestionError, ValueError."""
+    wait_s = fake_seconds(settings.model)
+    if wait_s is not None:
+        return FakeDetector(wait_s)
+    source = resolve(settings.model)
+    log.info("importing torch and transformers, which takes some seconds")
+    from groundcam_worker.grounding_dino import GroundingDino  # noqa: PLC0415 - seconds, and gigabytes
+
+    detector = GroundingDino(source, settings.device)
+    detector.warm_up(questions.all())
+    return detector
+
+
+def run(
+    settings: WorkSettings,
+    kafka: KafkaSettings,
+    http: HttpSettings,
+    version: str,
+    stop: threading.Event,
+    wake: threading.Event | None = None,
+) -> bool:
+    """Work until `stop` is set; return whether everything that was begun is finished.
+
+    Raises KafkaProblem, ModelError, QuestionError, DetectorLostError, SourceLostError.
+    """
+    require_crc32c()
+    wake = wake or threading.Event()
+    topics = kafka.topics
+    state: dict[str, Pipeline] = {}
+    metrics = WorkerMetrics(version)
+    with ExitStack() as stack:
+        health = HealthServer(http.host, http.port, metrics, lambda: _stuck(state), lambda: _not_ready(state))
+        stack.enter_context(health)
+        if health.port:
+            log.info("metrics and health on http://%s:%d", http.host, health.port)
+        limit = _largest_record(kafka)
+        questions = settings.questions()
+        detector = load_detector(settings, questions)
+        prompts = PromptFollower(kafka, questions, detector.check)
+        stack.callback(prompts.close)
+        publisher = Publisher(
+            kafka,
+            max_waiting_bytes=MAX_WAITING_BYTES,
+            max_record_bytes=limit,
+            client_id="groundcam-worker",
+            on_change=wake.set,
+        )
+        stack.callback(publisher.close)
+        source = GroupSource(
+            kafka,
+            [topics.frames, topics.recordings],
+            group_id=settings.group,
+            instance_id=settings.instance_id,
+            session_timeout_s=settings.session_timeout_s,
+            max_records=8 * settings.batch_size,
+            max_bytes=settings.max_queued_bytes,
+            on_event=wake.set,
+        )
+        stack.callback(source.close, LEAVE_S)
+        pipeline = Pipeline(
+            source,
+            detector,
+            Outbox(publisher, topics, version, as_json=settings.json_answers),
+            questions,
+            metrics,
+            wake,
+            batch_size=settings.batch_size,
+            batch_wait_s=settings.batch_wait_s,
+            max_age_s=settings.max_age_s,
+            never_stale=frozenset([topics.recordings]),
+            decode_threads=settings.decode_threads,
+            max_pixels=settings.max_pixels,
+        )
+        source.start()
+        state["pipeline"] = pipeline
+        log.info("waiting for frames as a member of %s", settings.group)
+        return pipeline.run(stop.is_set, settings.drain_timeout_s)
+
+
+def _largest_record(kafka: KafkaSettings) -> int:
+    """Look at the topics; return what the largest of ours takes. Raises KafkaProblem."""
+    topics = kafka.topics
+    admin = TopicAdmin(kafka)
+    try:
+        admin.require([topics.frames, topics.recordings, topics.detections, topics.dead_letters, topics.prompts])
+        return admin.max_message_bytes(topics.dead_letters) or MAX_ANSWER_BYTES
+    finally:
+        admin.close()
+
+
+def _stuck(state: dict[str, Pipeline]) -> str | None:
+    """Liveness: a broker that is away is no reason to be restarted, a loop that stands still is."""
+    pipeline = state.get("pipeline")
+    if pipeline is None:
+        return None
+    now = time.monotonic()
+    since = {
+        "the loop": (pipeline.ticked_at, STUCK_S),
+        "the Kafka consumer": (pipeline.polled_at, STUCK_S),
+        "the detector": (pipeline.detecting_since or now, DETECTOR_STUCK_S),
+    }
+    for what, (at, limit_s) in since.items():
+        if now - at > limit_s:
+            return f"{what} has stood still for {now - at:.0f} s"
+    return None
+
+
+def _not_ready(state: dict[str, Pipeline]) -> str | None:
+    pipeline = state.get("pipeline")
+    if pipeline is None:
+        return "the model is being loaded"
+    return None if pipeline.assigned else "no partition is assigned to this worker"

@@ -1,0 +1,88 @@
+"""A worker's settings."""
+
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from groundcam_runtime.settings import SettingsPart
+from groundcam_schemas import Ask
+from groundcam_schemas.limits import Fraction
+from groundcam_worker.questions import Questions, parse_question
+
+
+class WorkSettings(SettingsPart):
+    """What a worker does."""
+
+    model: Annotated[str, Field(min_length=1)] = "tiny"
+    """`tiny`, `base`, a folder, a Hub id with an optional @revision, or `fake:5ms` for a dry run without a model."""
+    device: str = "auto"
+    """Where the model runs: auto, cpu, cuda or cuda:N."""
+    question: tuple[str, ...] = ()
+    """What to look for, `person, dog`, or of one camera, `gate=person, bicycle`."""
+    box_threshold: Fraction = 0.3
+    """The smallest score of an object."""
+    text_threshold: Fraction = 0.3
+    """The smallest score of a label's best word."""
+    group: Annotated[str, Field(min_length=1, max_length=249)] = "groundcam-worker"
+    """Consumer group; its members share the frames."""
+    instance_id: str | None = None
+    """Name of this member, kept over restarts (static membership)."""
+    batch_size: Annotated[int, Field(ge=1, le=256)] = 8
+    """The most frames in one batch."""
+    batch_wait_s: Annotated[float, Field(ge=0, le=10)] = 0.01
+    """How long the first frame of a batch waits for others while the detector is busy."""
+    max_age_s: Annotated[float, Field(ge=0, le=86_400)] = 3.0
+    """Live frames older than this are skipped and reported as gaps; 0 skips none."""
+    decode_threads: Annotated[int, Field(ge=1, le=64)] = 2
+    """Threads that decode JPEGs."""
+    max_pixels: Annotated[int, Field(ge=1)] = 33_177_600
+    """Larger pictures go to the dead letters."""
+    max_queued_bytes: Annotated[int, Field(ge=1024)] = 64 * 1024 * 1024
+    """Undecoded frames kept in memory."""
+    drain_timeout_s: Annotated[float, Field(gt=0, le=600)] = 20.0
+    """How long a stopping worker finishes what it has begun; smaller than session_timeout_s."""
+    session_timeout_s: Annotated[float, Field(ge=6, le=1800)] = 30.0
+    """How long the group waits for a worker that is silent."""
+    json_answers: bool = False
+    """Publish detections as JSON instead of msgpack."""
+
+    @field_validator("question", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: object) -> object:
+        """A file or a variable may hold one question, or a map of camera to question."""
+        if isinstance(value, str):
+            return (value,)
+        if isinstance(value, dict):
+            return tuple(text if camera == "*" else f"{camera}={text}" for camera, text in value.items())
+        return value
+
+    @model_validator(mode="after")
+    def _drains_before_it_is_missed(self) -> Self:
+        if self.drain_timeout_s >= self.session_timeout_s:
+            raise ValueError(
+                f"drain_timeout_s ({self.drain_timeout_s:g}) must be smaller than session_timeout_s"
+                f" ({self.session_timeout_s:g})"
+            )
+        self.questions()
+        return self
+
+    def questions(self) -> Questions:
+        """Return the questions to start with. Raises QuestionError."""
+        pairs: list[tuple[str, Ask]] = [
+            parse_question(text, box_threshold=self.box_threshold, text_threshold=self.text_threshold)
+            for text in self.question
+        ]
+        return Questions(pairs)
+
+
+def fake_seconds(model: str) -> float | None:
+    """Return the seconds of `fake` and `fake:5ms`, None for other models. Raises ValueError."""
+    name, _, wait = model.partition(":")
+    if name != "fake" or Path(model).is_dir():
+        return None
+    if not wait:
+        return 0.0
+    if not wait.endswith("ms") or not wait.removesuffix("ms").replace(".", "", 1).isdigit():
+        raise ValueError(f"work.model: {model!r} is not like fake:5ms")
+    return float(wait.removesuffix("ms")) / 1000
