@@ -26,6 +26,9 @@ T = TypeVar("T")
 # One at a time listens to the client's logger, which is the whole process's.
 _listening = threading.Lock()
 
+HANG_UPS = 2
+"""So often a broker closes the connection at the login before that is taken for a refusal."""
+
 ATTEMPT_S = 3.0
 """A refusal is final and is told after one attempt; an absent broker is tried until `connect_timeout_s`."""
 
@@ -111,7 +114,7 @@ def connect(settings: KafkaSettings, build: Callable[..., T], **options: Any) ->
                     kafka_client=partial(_remembered, opened),
                 )
             except kafka.errors.KafkaTimeoutError:
-                problem = explain(settings, overheard.last)
+                problem = explain(settings, overheard.cause)
             except kafka.errors.KafkaConfigurationError as wrong:
                 raise SettingError(f"kafka: {wrong}") from None
             except kafka.errors.KafkaError as failed:
@@ -137,6 +140,11 @@ def explain(settings: KafkaSettings, cause: BaseException | None) -> KafkaProble
         return RefusedError(f"{where} refused {who}: wrong name, password or mechanism ({settings.sasl_mechanism})")
     if any(isinstance(link, kafka.errors.UnsupportedSaslMechanismError) for link in chain):
         return RefusedError(f"{where} does not offer kafka.sasl_mechanism {settings.sasl_mechanism}")
+    if isinstance(cause, _HungUpError) and settings.sasl_mechanism:
+        return RefusedError(
+            f"{where} hangs up at the login: most likely it does not offer"
+            f" kafka.sasl_mechanism {settings.sasl_mechanism}"
+        )
     for link in chain:
         if isinstance(link, ssl.SSLCertVerificationError):
             return RefusedError(
@@ -173,14 +181,35 @@ def _chain(error: BaseException | None) -> list[BaseException]:
     return chain
 
 
+class _HungUpError(Exception):
+    """A broker that said hello closed the connection, again and again.
+
+    A broker is meant to answer that it does not know a SASL mechanism, but mostly closes the connection before
+    its answer has left.
+    """
+
+
 class _Overheard(logging.Handler):
     """Remembers the last error that the client logged while it tried to connect."""
 
     def __init__(self) -> None:
-        super().__init__(logging.WARNING)
+        super().__init__(logging.INFO)
         self.last: BaseException | None = None
+        self._greeted = False
+        self._hang_ups = 0
+
+    @property
+    def cause(self) -> BaseException | None:
+        """What most likely keeps us from connecting."""
+        if self._hang_ups >= HANG_UPS and not _is_refusal(self.last):
+            return _HungUpError()
+        return self.last
 
     def emit(self, record: logging.LogRecord) -> None:
+        if record.levelno < logging.WARNING:
+            self._greeted |= "Broker version identified" in record.getMessage()
+            return
+        self._hang_ups += self._greeted and "Connection lost" in record.getMessage()
         if kafka.errors.UnsupportedSaslMechanismError.__name__ in record.getMessage():
             self.last = kafka.errors.UnsupportedSaslMechanismError()
         candidates = [record.exc_info[1] if record.exc_info else None, *_arguments(record)]
@@ -199,7 +228,7 @@ class _Overheard(logging.Handler):
         self._before = self._logger.level, self._logger.propagate
         self._logger.addHandler(self)
         # While we connect, its own lines would only repeat what is told in the end.
-        self._logger.setLevel(logging.WARNING)
+        self._logger.setLevel(logging.INFO)
         self._logger.propagate = False
         return self
 
