@@ -12,6 +12,10 @@ KNOWN = {
 """Short names: Grounding DINO with a Swin-T and with a Swin-B backbone."""
 
 
+DEMO = Path(__file__).with_name("demo_model")
+"""A small model that comes with the package and knows coloured shapes: see the model card in it."""
+
+
 @dataclass(frozen=True, slots=True)
 class ModelSource:
     """Where a model comes from."""
@@ -28,7 +32,9 @@ class ModelSource:
 
 
 def resolve(text: str) -> ModelSource:
-    """Read `tiny`, `base`, a folder, or a Hub id with an optional `@revision`. Raises ModelError."""
+    """Read `demo`, `tiny`, `base`, a folder, or a Hub id with an optional `@revision`. Raises ModelError."""
+    if text == "demo":
+        return ModelSource("demo", str(DEMO))
     folder = Path(text).expanduser()
     if folder.is_dir():
         if not (folder / "config.json").is_file():
@@ -41,4 +47,4 @@ def resolve(text: str) -> ModelSource:
         return ModelSource(name, KNOWN[name], revision or None)
     if name.count("/") == 1 and not name.startswith((".", "/", "~")):
         return ModelSource(name, name, revision or None)
-    raise ModelError(f"the model {text!r} is neither {' nor '.join(KNOWN)}, nor a folder, nor a Hub id like owner/name")
+    raise ModelError(f"the model {text!r} is neither demo nor {' nor '.join(KNOWN)}, nor a folder, nor a Hub id like owner/name")

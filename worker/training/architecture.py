@@ -1,6 +1,7 @@
 """The demo model's configuration, vocabulary, processor and first weights."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import (
@@ -26,7 +27,7 @@ def configuration() -> GroundingDinoConfig:
     return GroundingDinoConfig(
         backbone_config=SwinConfig(
             image_size=128, embed_dim=24, depths=[1, 1, 2, 1], num_heads=[2, 2, 4, 4], window_size=4,
-            out_indices=[2, 3, 4], drop_path_rate=0.0,
+            drop_path_rate=0.0, **{"out_indices": [2, 3, 4]},
         ),
         text_config=BertConfig(
             vocab_size=1100, hidden_size=64, num_hidden_layers=2, num_attention_heads=2, intermediate_size=128,
@@ -55,7 +56,9 @@ def processor(folder: Path) -> GroundingDinoProcessor:
     words.write_text("\n".join(vocabulary()) + "\n")
     tokenizer = BertTokenizer(vocab=str(words), do_lower_case=True)
     pictures = GroundingDinoImageProcessor(size={"shortest_edge": SHORTEST, "longest_edge": LONGEST})
-    return GroundingDinoProcessor(pictures, tokenizer)
+    build: Any = GroundingDinoProcessor  # untyped in transformers
+    processor: GroundingDinoProcessor = build(pictures, tokenizer)
+    return processor
 
 
 def first_weights(seed: int) -> GroundingDinoForObjectDetection:

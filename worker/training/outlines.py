@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 def _ring(count: int, radii: NDArray[np.float64] | float = 1.0) -> NDArray[np.float64]:
     angles = np.arange(count) * 2 * np.pi / count - np.pi / 2
-    return np.stack([np.cos(angles), np.sin(angles)], -1) * np.reshape(radii, (-1, 1))
+    return np.asarray(np.stack([np.cos(angles), np.sin(angles)], -1) * np.reshape(radii, (-1, 1)))
 
 
 def _cross(arm: float) -> NDArray[np.float64]:

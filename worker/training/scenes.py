@@ -14,8 +14,9 @@ SMALLEST, LARGEST = 0.115, 0.5
 """An object's longer side, as a part of the picture's shorter one."""
 MOST_COVERED = 0.15
 """How much of the smaller of two boxes the other may cover."""
-LEAST_CONTRAST = 75.0
-"""Distance in RGB between a colour and what is behind it: white on white is nobody's mistake."""
+LEAST_CONTRAST, UNCLEAR = 75.0, 0.1
+"""Distance in RGB between a colour and what is behind it, and the part that may be nearer: white on white is
+nobody's mistake."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +50,13 @@ def draw_scene(rng: np.random.Generator, width: int, height: int, kinds: list[Ki
                 continue
             points = points + rng.uniform(reach, np.array([width, height]) - reach)
             x1, y1, x2, y2 = (float(v) for v in (*points.min(0), *points.max(0)))
+            thing = Thing(kind, (x1, y1, x2, y2))
+            if any(_covers(thing, other) for other in things):
+                continue
             colour = paint(kind.colour, rng)
             behind = picture[int(y1) : int(y2) + 1, int(x1) : int(x2) + 1].reshape(-1, 3)
             contrast = np.linalg.norm(behind[:: max(1, len(behind) // 50)] - colour, axis=1)
-            thing = Thing(kind, (x1, y1, x2, y2))
-            if np.quantile(contrast, 0.1) < LEAST_CONTRAST or any(_covers(thing, other) for other in things):
+            if np.mean(contrast < LEAST_CONTRAST) > UNCLEAR:
                 continue
             _draw(picture, points, colour, rng)
             things.append(thing)
@@ -101,4 +104,4 @@ def _coverage(points: NDArray[np.float64], wide: int, tall: int, rng: np.random.
         mask = cv2.resize(mask, (wide, tall), interpolation=cv2.INTER_AREA).astype(np.uint8)
     if rng.random() < 0.15:
         mask = cv2.GaussianBlur(mask, (0, 0), rng.uniform(0.5, 1.0)).astype(np.uint8)
-    return mask.astype(np.float32) / 255
+    return mask.astype(np.float32) / np.float32(255)

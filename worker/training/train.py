@@ -50,7 +50,7 @@ def train(out: Path, steps: int, seed: int, count: int, highest: float, save_eve
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, steps, highest)
         outputs = model(pixel_values=batch.pixels, input_ids=batch.words, attention_mask=batch.mask)
-        wrong = loss(model, outputs, batch)
+        wrong: Any = loss(model, outputs, batch)
         if not math.isfinite(wrong.item()):
             raise SystemExit(f"the loss is no number at step {step}")
         optimizer.zero_grad(set_to_none=True)

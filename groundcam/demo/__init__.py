@@ -1,0 +1,1 @@
+"""`groundcam demo`: the whole path on one machine, with scenes whose objects are known."""

@@ -1,0 +1,17 @@
+"""Make the films that the demo's cameras play."""
+
+from pathlib import Path
+
+from groundcam.demo.scene import Scene
+from groundcam_producers.video import VideoWriter
+
+FPS = 16
+
+
+def shoot(scene: Scene, folder: Path) -> Path:
+    """Write one period of a scene as an H.264 file and return its path."""
+    path = folder / f"{scene.camera_id}.mp4"
+    with VideoWriter(path, (scene.width, scene.height), fps=FPS, crf=22) as film:
+        for number in range(round(scene.period_s * FPS)):
+            film.write(scene.picture(number / FPS), number / FPS)
+    return path
