@@ -6,7 +6,8 @@ from typing import Any
 import typer
 
 from groundcam import __version__
-from groundcam.commands import ask, audit, broker, detect, produce, schema, topics, watch, work
+from groundcam.commands import ask, audit, broker, demo, detect, produce, schema, topics, watch, work
+from groundcam.demo.parts import PartError
 from groundcam_runtime.broker import BrokerError
 from groundcam_runtime.kafka.errors import KafkaProblem
 from groundcam_runtime.redaction import redact
@@ -19,6 +20,7 @@ EXIT_CODES: dict[type[Exception], int] = {
     ModelError: 2,
     KafkaProblem: 3,
     BrokerError: 1,
+    PartError: 1,
     SourceLostError: 1,
     DetectorLostError: 70,
 }
@@ -35,6 +37,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("demo")(demo.demo)
 app.command("produce")(produce.produce)
 app.command("work")(work.work)
 app.command("watch")(watch.watch)

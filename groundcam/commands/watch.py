@@ -1,5 +1,6 @@
 """`groundcam watch`"""
 
+import threading
 import time
 from collections import Counter
 from typing import Annotated, Literal
@@ -7,7 +8,9 @@ from typing import Annotated, Literal
 import typer
 
 from groundcam.commands.options import BootstrapServers, Config, start, until_stopped
-from groundcam.subscriber import follow
+from groundcam.subscriber import POLL_S, follow
+from groundcam_runtime.kafka.reader import Reader
+from groundcam_runtime.settings import KafkaSettings, SettingError
 from groundcam_schemas import Detections, Gap, encode_json
 
 NS = 1_000_000_000
@@ -22,10 +25,20 @@ def watch(
         bool, typer.Option("--from-beginning", help="Begin with the oldest answer on the topic.")
     ] = False,
     count: Annotated[int | None, typer.Option(min=1, help="End after this many answers.")] = None,
+    html: Annotated[
+        int | None,
+        typer.Option(metavar="PORT", min=0, max=65_535, help="Serve a page with the newest pictures instead."),
+    ] = None,
+    html_host: Annotated[str, typer.Option(metavar="ADDRESS", help="Where that page is served.")] = "127.0.0.1",
 ) -> None:
     """Print what is found, as it comes, each frame once."""
     settings = start(config, bootstrap_servers)
     stop = until_stopped()
+    if html is not None:
+        if as_json or from_beginning or count:
+            raise typer.BadParameter("--html goes with --camera and --html-host only")
+        serve(settings.kafka, set(camera) if camera else None, html_host, html, stop)
+        return
     shown = 0
     origin: Literal["beginning", "end"] = "beginning" if from_beginning else "end"
     for answer in follow(settings.kafka, set(camera) if camera else None, origin, drop_repeats=True):
@@ -37,6 +50,24 @@ def watch(
         shown += 1
         if shown == count:
             break
+
+
+def serve(kafka: KafkaSettings, cameras: set[str] | None, host: str, port: int, stop: threading.Event) -> None:
+    """Serve the page until `stop` is set. Raises KafkaProblem, SettingError."""
+    try:
+        from groundcam.page.server import PageServer
+        from groundcam.page.view import View
+    except ImportError as missing:
+        raise SettingError(f"--html needs the package {missing.name}: pip install 'groundcam[worker]'") from None
+    view = View(kafka.topics, cameras)
+    with (
+        Reader(kafka, [kafka.topics.cameras], start="beginning") as states,
+        Reader(kafka, [kafka.topics.frames, kafka.topics.recordings, kafka.topics.detections], start="end") as reader,
+        PageServer(host, port, view) as page,
+    ):
+        print(f"the page is at {page.url}; Ctrl-C stops it", flush=True)
+        while not stop.is_set():
+            view.take([*states.poll(0), *reader.poll(POLL_S)])
 
 
 def line(answer: Detections | Gap) -> str:

@@ -114,8 +114,8 @@ class Scene:
         draw = ImageDraw.Draw(shade)
         for step in range(-2, 7):
             draw.line([(step * width // 5, height), (width // 2 + (step - 2) * width // 16, 0)], fill=26, width=3)
-        for step in (0.18, 0.42, 0.72):
-            draw.line([(0, step * height), (width, step * height)], fill=22, width=3)
+        for row in (0.18, 0.42, 0.72):
+            draw.line([(0, row * height), (width, row * height)], fill=22, width=3)
         return Image.composite(Image.new("RGB", image.size), image, shade.filter(ImageFilter.GaussianBlur(1.5)))
 
 

@@ -47,4 +47,6 @@ def resolve(text: str) -> ModelSource:
         return ModelSource(name, KNOWN[name], revision or None)
     if name.count("/") == 1 and not name.startswith((".", "/", "~")):
         return ModelSource(name, name, revision or None)
-    raise ModelError(f"the model {text!r} is neither demo nor {' nor '.join(KNOWN)}, nor a folder, nor a Hub id like owner/name")
+    raise ModelError(
+        f"the model {text!r} is neither demo nor {' nor '.join(KNOWN)}, nor a folder, nor a Hub id like owner/name"
+    )

@@ -27,7 +27,7 @@ def configuration() -> GroundingDinoConfig:
     return GroundingDinoConfig(
         backbone_config=SwinConfig(
             image_size=128, embed_dim=24, depths=[1, 1, 2, 1], num_heads=[2, 2, 4, 4], window_size=4,
-            drop_path_rate=0.0, **{"out_indices": [2, 3, 4]},
+            drop_path_rate=0.0, out_indices=[2, 3, 4],  # type: ignore[call-arg]
         ),
         text_config=BertConfig(
             vocab_size=1100, hidden_size=64, num_hidden_layers=2, num_attention_heads=2, intermediate_size=128,

@@ -1,0 +1,79 @@
+"""`groundcam demo`"""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from groundcam.commands.options import start, until_stopped
+from groundcam_runtime.settings import SettingError
+
+INTERRUPTED = 130
+
+
+def demo(
+    seconds: Annotated[float, typer.Option(min=1, max=86_400, help="How long to watch.")] = 20,
+    fps: Annotated[float, typer.Option(min=1, max=16, help="Frames a second of each camera.")] = 8,
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="For the videos, the contact sheet and the logs.")] = Path(
+        "demo-out"
+    ),
+    model: Annotated[str, typer.Option(help="demo, or any other that knows coloured shapes.")] = "demo",
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the figures as one JSON object, as last line.")
+    ] = False,
+) -> None:
+    """Show the whole path on this machine: two cameras, Kafka, a worker with a real model, a subscriber."""
+    start(None, log_level="error")
+    try:
+        from rich.console import Console
+
+        from groundcam.demo.board import board
+        from groundcam.demo.parts import PartError
+        from groundcam.demo.run import Stopped, run
+    except ImportError as missing:
+        raise SettingError(f"demo needs the package {missing.name}: pip install 'groundcam[demo]'") from None
+
+    stop = until_stopped()
+    console = Console()
+    try:
+        with board(console) as shown:
+            outcome = run(shown, stop, seconds=seconds, fps=fps, out=out, model=model)
+    except Stopped:
+        print("groundcam: stopped by you; nothing is left running")
+        raise typer.Exit(INTERRUPTED) from None
+    except PartError as error:
+        raise PartError(f"{error}; everything else was stopped") from None
+    print(text(outcome.figures))
+    for path in outcome.files:
+        print(f"  {path}")
+    for fault in outcome.faults:
+        print(f"not as promised: {fault}")
+    if not outcome.faults:
+        print("every frame is accounted for")
+    if as_json:
+        print(json.dumps(outcome.figures), flush=True)
+    if outcome.faults:
+        raise typer.Exit(1)
+
+
+def text(figures: dict[str, Any]) -> str:
+    """Return the summary for people."""
+    lines = []
+    for one in figures["cameras"]:
+        latency = one["latency_ms"]
+        lines.append(
+            f"{one['camera']}: {one['frames_detected']} of {one['frames_published']} frames answered,"
+            f" {one['frames_in_gaps']} in gaps, {one['fps']} frame/s, {one['detections']} objects,"
+            f" latency {_ms(latency['p50'])} (95 %: {_ms(latency['p95'])}),"
+            f" precision {_part(one['precision'])}, recall {_part(one['recall'])}"
+        )
+    return "\n".join([*lines, "look at:"])
+
+
+def _ms(value: float | None) -> str:
+    return "-" if value is None else f"{value:.0f} ms"
+
+
+def _part(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

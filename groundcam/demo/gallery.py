@@ -1,0 +1,47 @@
+"""What the demo leaves behind: an annotated video of each camera and a contact sheet, drawn from the messages."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from groundcam.annotate import caption, draw, enlarge, sheet, write
+from groundcam.sightings import Sighting
+from groundcam_producers.video import VideoWriter
+from groundcam_worker.pictures import Image, decode_jpeg
+
+HEIGHT = 540
+FPS = 25
+MOMENTS = 3
+
+
+def picture(sighting: Sighting) -> Image:
+    """Return the frame with what was found in it, and below it camera, question and latency."""
+    answer = sighting.answer
+    image = enlarge(decode_jpeg(sighting.jpeg), HEIGHT)
+    drawn = draw(image, answer.objects, (answer.source_width, answer.source_height))
+    asked = f"{answer.camera_id}: {', '.join(answer.question.classes)}?"
+    return caption(drawn, asked, f"frame {answer.frame.seq}   {sighting.latency_s * 1000:.0f} ms")
+
+
+def write_gallery(seen: Mapping[str, Sequence[Sighting]], out: Path) -> list[Path]:
+    """Write everything into a folder and return the files. Raises OSError."""
+    written, moments = [], []
+    for camera_id, sightings in seen.items():
+        if not sightings:
+            continue
+        ordered = sorted(sightings, key=lambda one: (one.answer.captured_at_ns, one.answer.frame.seq))
+        start_ns = ordered[0].answer.captured_at_ns
+        first = picture(ordered[0])
+        path = out / f"{camera_id}.mp4"
+        with VideoWriter(path, (first.shape[1], first.shape[0]), fps=FPS) as video:
+            last_s = -1.0
+            for one in ordered:
+                # Two frames of one millisecond cannot both be shown.
+                at_s = max((one.answer.captured_at_ns - start_ns) / 1e9, last_s + 0.001)
+                video.write(picture(one), at_s)
+                last_s = at_s
+        written.append(path)
+        moments += [picture(ordered[len(ordered) * (2 * at + 1) // (2 * MOMENTS)]) for at in range(MOMENTS)]
+    if moments:
+        write(out / "contact-sheet.png", sheet(moments, MOMENTS))
+        written.append(out / "contact-sheet.png")
+    return written

@@ -1,0 +1,195 @@
+"""Start everything, watch as a subscriber would, stop everything, judge."""
+
+import tempfile
+import threading
+import time
+from collections import deque
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from groundcam.audit import RunReport, audit, totals
+from groundcam.demo import parts
+from groundcam.demo.board import Board
+from groundcam.demo.film import shoot
+from groundcam.demo.gallery import write_gallery
+from groundcam.demo.parts import Part, PartError
+from groundcam.demo.scene import SCENES, Scene
+from groundcam.demo.score import score
+from groundcam.demo.tally import CameraTally, summary, together
+from groundcam.sightings import Sighting, Sightings
+from groundcam_runtime.broker import EmbeddedBroker
+from groundcam_runtime.kafka.reader import Reader
+from groundcam_runtime.kafka.topics import MIB, TopicAdmin, wanted
+from groundcam_runtime.records import Consumed
+from groundcam_runtime.settings import KafkaSettings
+from groundcam_schemas import CameraStatus, Gap
+
+PARTITIONS = 2
+POLL_S = 0.1
+DRAIN_S = 20.0
+KEPT = 1500
+"""Pictures of each camera for its video; a longer demo shows its last minutes."""
+LEAST_FPS = 5.0
+LEAST_DETECTED = 0.8
+
+
+@dataclass(slots=True)
+class Watch:
+    """What a subscriber has seen so far."""
+
+    scenes: dict[str, Scene]
+    sightings: Sightings
+    tallies: dict[str, CameraTally] = field(default_factory=dict)
+    seen: dict[str, deque[Sighting]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Know every camera from the start."""
+        for name, scene in self.scenes.items():
+            self.tallies[name] = CameraTally(scene.question)
+            self.seen[name] = deque(maxlen=KEPT)
+
+    def take(self, record: Consumed) -> None:
+        """Take a record of the frames, detections or cameras topic."""
+        found = self.sightings.take(record)
+        if isinstance(found, CameraStatus):
+            self.tallies[found.camera_id].hear(found)
+        elif isinstance(found, Gap):
+            self.tallies[found.camera_id].messages += 1
+        elif found is not None:
+            name = found.answer.camera_id
+            # The film begins again when it ends, and so do its times: a scene's own is enough to know what was there.
+            known = self.scenes[name].objects((found.pts_ns or 0) / 1e9)
+            self.tallies[name].see(found, score(found.answer.objects, known, found.answer.question.classes))
+            self.seen[name].append(found)
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether every camera has been answered once."""
+        return all(tally.frames for tally in self.tallies.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How the demo went."""
+
+    figures: dict[str, Any]
+    files: list[Path]
+    faults: list[str]
+    """What was not as promised; empty when all was."""
+
+
+class Stopped(Exception):  # noqa: N818 - no error: the user wanted it so
+    """The user has stopped the demo."""
+
+
+def run(board: Board, stop: threading.Event, *, seconds: float, fps: float, out: Path, model: str) -> Outcome:
+    """Run the demo. Raises PartError, BrokerError, KafkaProblem, Stopped; nothing is left running."""
+    scenes = {scene.camera_id: scene for scene in SCENES}
+    out.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="groundcam-demo-")))
+        board.say("filming two scenes ...")
+        films = {name: shoot(scene, folder) for name, scene in scenes.items()}
+        _go_on(stop)
+        board.say("starting Apache Kafka ...")
+        broker = stack.enter_context(EmbeddedBroker(say=board.say))
+        kafka = KafkaSettings(bootstrap_servers=broker.bootstrap_servers)
+        _ensure_topics(kafka)
+        running: list[Part] = []
+        stack.callback(parts.stop_all, running)
+        _go_on(stop)
+
+        board.say(f"starting a worker with the model {model}, an RTSP server, and a producer with two cameras ...")
+        questions = {name: scene.question for name, scene in scenes.items()}
+        worker, ready_url = parts.worker(kafka, questions, model, out / "worker.log")
+        running.append(worker)
+        server, address = parts.rtsp_server(folder, out / "rtsp-server.log")
+        running.append(server)
+        parts.wait_until(lambda: parts.is_ready(ready_url), running, "the worker's start", stop.is_set)
+        _go_on(stop)
+        first, *others = films
+        sources = {first: f"{address}/{films[first].name}", **{name: str(films[name]) for name in others}}
+        cameras = [word for name, source in sources.items() for word in ("--camera", f"{name}={source}")]
+        producer = parts.groundcam(
+            "producer", kafka, out / "producer.log", "produce", *cameras, "--fps", str(fps), "--loop"
+        )
+        running.append(producer)
+
+        topics = kafka.topics
+        watch = Watch(scenes, Sightings(topics))
+        with Reader(kafka, [topics.frames, topics.detections, topics.cameras], start="beginning") as reader:
+            until = None
+            while until is None or time.monotonic() < until:
+                _look(reader, watch, board)
+                _go_on(stop)
+                for part in running:
+                    part.require_alive()
+                _require_broker(broker)
+                if until is None and watch.has_begun:
+                    until = time.monotonic() + seconds
+            board.say("stopping the cameras, and letting the worker finish ...")
+            producer.stop()
+            running.remove(producer)
+            reports = _drain(kafka, reader, watch, board)
+        worker.stop()
+        running.remove(worker)
+    board.say("drawing what was seen ...")
+    files = write_gallery(watch.seen, out)
+    return _judge(watch, reports, files)
+
+
+def _look(reader: Reader, watch: Watch, board: Board) -> None:
+    for record in reader.poll(POLL_S):
+        watch.take(record)
+    board.show(watch.tallies, time.time_ns())
+
+
+def _drain(kafka: KafkaSettings, reader: Reader, watch: Watch, board: Board) -> list[RunReport]:
+    """Read on until every frame is accounted for, or time runs out."""
+    deadline = time.monotonic() + DRAIN_S
+    while True:
+        reports = audit(kafka)
+        _look(reader, watch, board)
+        answered = sum(tally.frames for tally in watch.tallies.values())
+        total = totals(reports)
+        if (not total.missing and answered >= total.detected) or time.monotonic() > deadline:
+            return reports
+
+
+def _judge(watch: Watch, reports: list[RunReport], files: list[Path]) -> Outcome:
+    total = totals(reports)
+    cameras = []
+    faults = []
+    for name, tally in watch.tallies.items():
+        mine = totals(one for one in reports if one.camera_id == name)
+        figures = summary(tally, mine)
+        cameras.append({"camera": name, "question": tally.question, **figures})
+        if figures["fps"] < LEAST_FPS:
+            faults.append(f"{name} got {figures['fps']} frames a second, fewer than {LEAST_FPS:.0f}")
+    if total.missing:
+        faults.append(f"{total.missing} frames are missing")
+    if total.detected < LEAST_DETECTED * total.published:
+        faults.append(f"only {total.detected} of {total.published} published frames were detected")
+    figures = {**summary(together(list(watch.tallies.values())), total), "cameras": cameras}
+    return Outcome(figures, files, faults)
+
+
+def _ensure_topics(kafka: KafkaSettings) -> None:
+    admin = TopicAdmin(kafka)
+    try:
+        admin.ensure(wanted(kafka.topics, PARTITIONS, 4 * MIB), None)
+    finally:
+        admin.close()
+
+
+def _require_broker(broker: EmbeddedBroker) -> None:
+    lines = broker.died()
+    if lines is not None:
+        raise PartError(f"Apache Kafka ended by itself; its log ends with: {lines.strip().splitlines()[-1]}")
+
+
+def _go_on(stop: threading.Event) -> None:
+    if stop.is_set():
+        raise Stopped
