@@ -188,6 +188,15 @@ class Scaler:
         return y, u, v
 
 
+def rgb(decoded: Decoded) -> npt.NDArray[np.uint8]:
+    """Return a picture as [height, width, 3], RGB, its colours read as the stream says."""
+    frame = decoded.frame
+    out = VideoReformatter().reformat(
+        frame, format="rgb24", src_colorspace=_colorspace(frame), src_color_range=_range(frame), threads=1
+    )
+    return np.asarray(out.to_ndarray(), np.uint8)
+
+
 def fit(size: tuple[int, int], largest: tuple[int, int] | None) -> tuple[int, int]:
     """Return the size within the largest one, same shape, even, never larger than it was (but for being even)."""
     width, height = size

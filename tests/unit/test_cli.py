@@ -100,10 +100,10 @@ def test_the_version_is_printed() -> None:
 
 
 def test_pictures_of_one_name_are_annotated_apart(tmp_path: Path) -> None:
-    from groundcam.commands.detect import _names
+    from groundcam.inputs import names
 
     pictures = [tmp_path / "a" / "x.jpg", tmp_path / "b" / "x.jpg", tmp_path / "y.jpg"]
-    assert list(_names(pictures).values()) == ["a-x.jpg", "b-x.jpg", "y"]
+    assert list(names(pictures).values()) == ["a-x.jpg", "b-x.jpg", "y"]
 
 
 def test_pictures_are_asked_without_kafka(tmp_path: Path) -> None:

@@ -1,0 +1,122 @@
+"""`groundcam demo` as a user runs it, with its plugs pulled, and the page."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from conftest import Program, Start, Wait
+
+pytestmark = pytest.mark.broker
+
+
+def family(program: Program) -> list[psutil.Process]:
+    """Every process that the demo has started, directly or not."""
+    return psutil.Process(program.process.pid).children(recursive=True)
+
+
+def one_of(processes: list[psutil.Process], *words: str) -> psutil.Process:
+    """The program itself, not the guard that runs it."""
+    for process in processes:
+        line = process.cmdline()
+        if "groundcam_runtime.guard" not in line and all(any(word in part for part in line) for word in words):
+            return process
+    raise AssertionError(f"no process of {words} among {[process.cmdline() for process in processes]}")
+
+
+def all_gone(processes: list[psutil.Process]) -> bool:
+    return not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in processes)
+
+
+@pytest.fixture
+def running(start: Start, wait: Wait, tmp_path: Path) -> Program:
+    """A demo in the middle of it."""
+    program = start(None, "demo", "--seconds", "600", "--out", tmp_path / "out")
+    wait(lambda: "frame/s" in program.out or program.process.poll() is not None, 120, "first figures")
+    assert program.process.poll() is None, program.out + program.log
+    return program
+
+
+def test_the_demo_shows_the_whole_path_and_says_how_it_went(start: Start, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    program = start(None, "demo", "--seconds", "10", "--out", out, "--json")
+    code = program.process.wait(180)
+    assert code == 0, program.out + program.log
+    figures: dict[str, Any] = json.loads(program.out.splitlines()[-1])
+    fields = {
+        "frames_published", "frames_detected", "frames_in_gaps", "dead_letters", "messages_received", "detections",
+        "fps", "latency_ms", "precision", "recall",
+    }  # fmt: skip
+    assert set(figures) == fields | {"cameras"}
+    assert set(figures["latency_ms"]) == {"p50", "p95", "p99"}
+    assert [one["camera"] for one in figures["cameras"]] == ["gate", "yard"]
+    for one in figures["cameras"]:
+        assert set(one) == fields | {"camera", "question"}
+        assert one["fps"] >= 5
+        assert one["recall"] >= 0.85, "gate comes over RTSP"
+        assert one["frames_published"] == one["frames_detected"] + one["frames_in_gaps"]
+    assert sorted(path.name for path in out.iterdir() if path.suffix in {".mp4", ".png"}) == [
+        "contact-sheet.png", "gate.mp4", "yard.mp4",
+    ]  # fmt: skip
+    import cv2
+
+    sheet = cv2.imread(str(out / "contact-sheet.png"))
+    assert sheet is not None
+    assert sheet.std() > 20
+    video = cv2.VideoCapture(str(out / "gate.mp4"))
+    frames = 0
+    while video.read()[0]:
+        frames += 1
+    assert frames == figures["cameras"][0]["frames_detected"]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("groundcam", "work"), "the worker was ended by signal 9"),
+        (("kafka.Kafka",), "Apache Kafka ended by itself"),
+        (("rtsp-server",), "the RTSP server was ended by signal 9"),
+    ],
+    ids=["worker", "broker", "camera"],
+)
+def test_a_pulled_plug_is_told_in_a_line_and_leaves_nothing_running(
+    running: Program, wait: Wait, words: tuple[str, ...], says: str
+) -> None:
+    started = family(running)
+    one_of(started, *words).kill()
+    assert running.process.wait(60) == 1
+    assert len(running.log.splitlines()) == 1, running.log
+    assert says in running.log
+    assert "everything else was stopped" in running.log
+    wait(lambda: all_gone(started), 20, "no process left")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_leaves_nothing_running(running: Program, wait: Wait, number: signal.Signals) -> None:
+    started = family(running)
+    assert running.stop(number, 60) == 130
+    assert "stopped by you; nothing is left running" in running.out
+    assert running.log == ""
+    wait(lambda: all_gone(started), 20, "no process left")
+
+
+def test_even_sigkill_leaves_nothing_running(running: Program, wait: Wait) -> None:
+    started = family(running)
+    running.process.kill()
+    wait(lambda: all_gone(started), 30, "no process left")
+
+
+def test_a_part_that_cannot_start_is_named() -> None:
+    """A part that cannot start at all ends the demo with its name."""
+    done = subprocess.run(
+        [sys.executable, "-m", "groundcam", "demo", "--model", "nosuch"], capture_output=True, text=True, timeout=120,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "the worker ended with exit code 2" in done.stderr
+    assert "nosuch" in done.stderr
