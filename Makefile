@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-unit test-broker lint format benchmark clean
+.PHONY: help setup demo test test-unit test-broker lint format benchmark evaluate clean
 
 help: ## List the recipes
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -21,6 +21,9 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraints constraints.txt --editable '.[dev]'
 	@touch $@
 	@echo "done: try $(BIN)/groundcam --help"
+
+demo: $(READY) ## Show the whole path on this machine, with the model in the box (ARGS="--seconds 60")
+	$(BIN)/groundcam demo $(ARGS)
 
 test: $(READY) ## Run linters, types and every test tier that this machine can run
 	$(BIN)/ruff check .
@@ -45,6 +48,9 @@ format: $(READY) ## Format the code
 
 benchmark: $(READY) ## Measure the worker's own cost on Apache Kafka
 	$(BIN)/python benchmarks/pipeline.py
+
+evaluate: $(READY) ## Measure the model in the box on scenes that it has not seen
+	$(BIN)/python -m training.evaluate $(ARGS)
 
 clean: ## Remove what was installed and cached
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

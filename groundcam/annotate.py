@@ -32,8 +32,7 @@ def draw(image: Image, objects: Sequence[Object], source_size: tuple[int, int] |
     out = image.copy()
     height, width = image.shape[:2]
     across, down = (width / source_size[0], height / source_size[1]) if source_size else (1.0, 1.0)
-    scale = max(0.4, height / 900)
-    thickness = max(1, round(height / 400))
+    scale, thickness = max(0.4, height / 900), max(2, round(height / 270))
     for found in reversed(objects):  # the best one on top
         colour = COLOURS[found.class_id % len(COLOURS)]
         x1, y1, x2, y2 = (round(v * by) for v, by in zip(found.box, (across, down) * 2, strict=True))
@@ -43,7 +42,7 @@ def draw(image: Image, objects: Sequence[Object], source_size: tuple[int, int] |
         (wide, high), below = cv2.getTextSize(text, FONT, scale, 1)
         left, top = min(x1, max(0, width - wide - 6)), max(y1, high + below + 4)
         cv2.rectangle(out, (left, top - high - below - 4), (left + wide + 6, top), colour, cv2.FILLED)
-        cv2.putText(out, text, (left + 3, top - below), FONT, scale, (0, 0, 0), thickness, cv2.LINE_AA)
+        cv2.putText(out, text, (left + 3, top - below), FONT, scale, (0, 0, 0), max(1, thickness // 2), cv2.LINE_AA)
     return out
 
 

@@ -14,10 +14,10 @@ from groundcam_runtime.settings import SettingError
 KEEP_ALIVE_S = 10.0
 LEAST_PAUSE_S = 0.1
 """Nobody sees more than ten pictures a second."""
-POLICY = "; ".join(
-    ["default-src 'none'", "style-src 'unsafe-inline'", "script-src 'unsafe-inline'", "img-src 'self' data:",
-     "connect-src 'self'"]
-)  # fmt: skip
+POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self';"
+    " img-src 'self' data:"
+)
 
 
 class PageServer:

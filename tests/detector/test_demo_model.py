@@ -1,15 +1,10 @@
 """The model in the box: small, real, and as good as its card says."""
 
-import sys
-from pathlib import Path
-
 import pytest
 
 from groundcam_schemas import Ask
 from groundcam_worker.errors import QuestionError
 from groundcam_worker.models import DEMO, resolve
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "worker"))
 
 
 @pytest.fixture(scope="module")

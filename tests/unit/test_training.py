@@ -1,12 +1,9 @@
 """The bundled model's training: what it draws and asks is what the model card says."""
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "worker"))
 
 from training.batches import draw_batch, input_shape
 from training.phrases import HELD_OUT, SEEN, Kind, Phrase, draw_kinds, draw_question, read_phrase
