@@ -27,7 +27,7 @@ Question = Annotated[
 ]
 Model = Annotated[
     str | None,
-    typer.Option(help="tiny, base, demo, a folder, a Hub id with an optional @revision, or fake:5ms.", show_default="tiny"),
+    typer.Option(help="tiny, base, demo, a folder, a Hub id (owner/name@revision), or fake:5ms.", show_default="tiny"),
 ]
 Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.", show_default="auto")]
 BoxThreshold = Annotated[float | None, typer.Option(help="Smallest score of an object.", show_default="0.3")]

@@ -15,7 +15,7 @@ class WorkSettings(SettingsPart):
     """What a worker does."""
 
     model: Annotated[str, Field(min_length=1)] = "tiny"
-    """`tiny`, `base`, `demo`, a folder, a Hub id with an optional @revision, or `fake:5ms` for a dry run without a model."""
+    """`tiny`, `base`, `demo`, a folder, a Hub id (owner/name@revision), or `fake:5ms` for a dry run."""
     device: str = "auto"
     """Where the model runs: auto, cpu, cuda or cuda:N."""
     question: tuple[str, ...] = ()
