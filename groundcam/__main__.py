@@ -73,13 +73,14 @@ def main() -> None:
         else:
             _say(error.format_message())
         code = 2
-    except PermissionError as error:
-        _say(f"{error.filename}: {error.strerror}")
-        code = 2
     except BrokenPipeError:
         # Whoever read our output has had enough: `groundcam watch | head`.
         sys.stderr.close()
         code = 0
+    except OSError as error:
+        # A folder that may not be written to, a path that is something else, a full disk.
+        _say(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        code = 2 if isinstance(error, PermissionError | FileExistsError | NotADirectoryError) else 1
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -67,12 +67,15 @@ def caption(image: Image, left: str, right: str = "") -> Image:
     return np.concatenate([image, strip])
 
 
+def thumbnail(image: Image, width: int = 640) -> Image:
+    """Return the picture scaled to a width in pixels."""
+    size = width, max(1, round(image.shape[0] * width / image.shape[1]))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+
+
 def sheet(pictures: Sequence[Image], columns: int, width: int = 640) -> Image:
     """Return a contact sheet: the pictures in rows, each scaled to `width` pixels."""
-    small = [
-        cv2.resize(one, (width, round(one.shape[0] * width / one.shape[1])), interpolation=cv2.INTER_AREA)
-        for one in pictures
-    ]
+    small = [thumbnail(one, width) for one in pictures]
     gap, tallest = 8, max(one.shape[0] for one in small)
     rows = math.ceil(len(small) / columns)
     out = np.full((rows * (tallest + gap) + gap, columns * (width + gap) + gap, 3), PAPER, np.uint8)
@@ -97,5 +100,8 @@ def jpeg(image: Image, quality: int = 85) -> bytes:
 
 def read(path: Path) -> Image | None:
     """Return a picture of any usual format as RGB, or None where it is none."""
-    picture = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
+    try:
+        picture = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
+    except cv2.error:  # a header that claims more pixels than OpenCV takes
+        return None
     return None if picture is None else picture.astype("uint8", copy=False)

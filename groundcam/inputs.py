@@ -60,7 +60,7 @@ def pictures(path: Path, fps: float) -> Iterator[Picture]:
     from groundcam_producers.video import VideoSource, rgb, use_python_logging
 
     use_python_logging()
-    sampler = Sampler(fps)
+    sampler, index = Sampler(fps), -1
     try:
         with VideoSource(str(path), is_live=False, timeout_s=0, all_threads=True) as video:
             for index, decoded in enumerate(video):
@@ -69,6 +69,8 @@ def pictures(path: Path, fps: float) -> Iterator[Picture]:
                     yield Picture(path, rgb(decoded), time_s)
     except SourceError as error:
         raise InputError(f"{path} cannot be read as a video: {error}") from None
+    if index < 0:
+        raise InputError(f"{path}: not one picture in it can be decoded")
 
 
 def names(paths: list[Path]) -> dict[Path, str]:

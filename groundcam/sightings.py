@@ -4,14 +4,15 @@ Uses nothing but the topics, so anybody could write the same. Pure.
 """
 
 from collections import OrderedDict
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import TypeVar
 
 from groundcam.subscriber import Repeats, read_answer
 from groundcam_runtime.records import Consumed
 from groundcam_schemas import CameraStatus, Detections, Frame, FrameId, Gap, SchemaError, Topics, decode, raw_frame_id
 
-Value = TypeVar("Value")
+MOST_ANSWERS = 10_000
+"""Answers that wait for their frames: those of frames that were older than we are never meet them."""
 
 _JPEG = b"\xff\xd8\xff"
 
@@ -35,14 +36,17 @@ class Sighting:
 class Sightings:
     """Takes records of the frames, detections and cameras topics, in any order across topics.
 
-    Of each camera the newest `most` frames and answers wait for their other half. Repeated answers are dropped.
+    The newest frames and answers wait for their other half. Repeated answers are dropped.
     """
 
-    def __init__(self, topics: Topics, most: int = 100) -> None:
+    def __init__(self, topics: Topics, cameras: Collection[str] | None = None, most_bytes: int = 64 << 20) -> None:
+        """`cameras` are the only ones of interest; `most_bytes` bounds the frames that wait."""
         self._topics = topics
-        self._most = most
-        self._frames: dict[str, OrderedDict[FrameId, tuple[bytes, int | None]]] = {}
-        self._answers: dict[str, OrderedDict[FrameId, tuple[Detections, int]]] = {}
+        self._only = cameras
+        self._most_bytes = most_bytes
+        self._bytes = 0
+        self._frames: OrderedDict[FrameId, tuple[bytes, int | None]] = OrderedDict()
+        self._answers: OrderedDict[FrameId, tuple[Detections, int]] = OrderedDict()
         self._repeats = Repeats()
 
     def take(self, record: Consumed) -> Sighting | Gap | CameraStatus | None:
@@ -50,19 +54,26 @@ class Sightings:
         topic, value = record.partition.topic, record.value or b""
         if topic in (self._topics.frames, self._topics.recordings):
             return self._frame(record, value)
-        if topic == self._topics.cameras:
-            return _status(value)
-        answer = read_answer(value, dict(record.headers))
-        if not isinstance(answer, Detections):
-            return answer
+        answer = _status(value) if topic == self._topics.cameras else read_answer(value, dict(record.headers))
+        if answer is None or not self._is_of_interest(answer.camera_id):
+            return None
+        return self._answer(answer, record.consumed_at_ns) if isinstance(answer, Detections) else answer
+
+    def _is_of_interest(self, camera_id: str) -> bool:
+        return self._only is None or camera_id in self._only
+
+    def _answer(self, answer: Detections, received_at_ns: int) -> Sighting | None:
         frame_id = FrameId(answer.camera_id, answer.frame.run_id, answer.frame.seq)
         if self._repeats.is_repeat(frame_id):
             return None
-        frame = _pop(self._frames, frame_id)
-        if frame is None:
-            self._keep(self._answers, frame_id, (answer, record.consumed_at_ns))
-            return None
-        return Sighting(answer, *frame, record.consumed_at_ns)
+        frame = self._frames.pop(frame_id, None)
+        if frame is not None:
+            self._bytes -= len(frame[0])
+            return Sighting(answer, *frame, received_at_ns)
+        self._answers[frame_id] = (answer, received_at_ns)
+        if len(self._answers) > MOST_ANSWERS:
+            self._answers.popitem(last=False)
+        return None
 
     def _frame(self, record: Consumed, value: bytes) -> Sighting | None:
         if value.startswith(_JPEG):
@@ -75,23 +86,17 @@ class Sightings:
             except SchemaError:
                 return None  # the worker tells: it is dead-lettered, and a gap
             frame_id, picture = FrameId(frame.camera_id, frame.run_id, frame.seq), (frame.data, frame.pts_ns)
-        waiting = _pop(self._answers, frame_id)
-        if waiting is None:
-            self._keep(self._frames, frame_id, picture)
+        if not self._is_of_interest(frame_id.camera_id):
             return None
-        answer, received_at_ns = waiting
-        return Sighting(answer, *picture, received_at_ns)
-
-    def _keep(self, kept: dict[str, OrderedDict[FrameId, Value]], frame_id: FrameId, value: Value) -> None:
-        of_camera = kept.setdefault(frame_id.camera_id, OrderedDict())
-        of_camera[frame_id] = value
-        if len(of_camera) > self._most:
-            of_camera.popitem(last=False)
-
-
-def _pop(kept: dict[str, OrderedDict[FrameId, Value]], frame_id: FrameId) -> Value | None:
-    of_camera = kept.get(frame_id.camera_id)
-    return of_camera.pop(frame_id, None) if of_camera else None
+        if (waiting := self._answers.pop(frame_id, None)) is not None:
+            answer, received_at_ns = waiting
+            return Sighting(answer, *picture, received_at_ns)
+        replaced = self._frames.pop(frame_id, None)
+        self._frames[frame_id] = picture
+        self._bytes += len(picture[0]) - (len(replaced[0]) if replaced else 0)
+        while self._bytes > self._most_bytes and len(self._frames) > 1:
+            self._bytes -= len(self._frames.popitem(last=False)[1][0])
+        return None
 
 
 def _status(value: bytes) -> CameraStatus | None:

@@ -1,20 +1,22 @@
 """`groundcam demo`"""
 
 import json
+import logging
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from groundcam.commands.options import start, until_stopped
+from groundcam_runtime.broker import BrokerError
 from groundcam_runtime.settings import SettingError
 
 INTERRUPTED = 130
 
 
 def demo(
-    seconds: Annotated[float, typer.Option(min=1, max=86_400, help="How long to watch.")] = 20,
-    fps: Annotated[float, typer.Option(min=1, max=16, help="Frames a second of each camera.")] = 8,
+    seconds: Annotated[float, typer.Option(min=1, max=480, help="How long to watch.")] = 20,
+    fps: Annotated[float, typer.Option(min=6, max=16, help="Frames a second of each camera.")] = 8,
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="For the videos, the contact sheet and the logs.")] = Path(
         "demo-out"
     ),
@@ -34,15 +36,20 @@ def demo(
     except ImportError as missing:
         raise SettingError(f"demo needs the package {missing.name}: pip install 'groundcam[demo]'") from None
 
+    # What its client says of a broker that goes away, the demo says better.
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
     stop = until_stopped()
     console = Console()
     try:
         with board(console) as shown:
             outcome = run(shown, stop, seconds=seconds, fps=fps, out=out, model=model)
     except Stopped:
-        print("groundcam: stopped by you; nothing is left running")
+        _say_stopped()
         raise typer.Exit(INTERRUPTED) from None
-    except PartError as error:
+    except (BrokerError, PartError) as error:
+        if stop.is_set():
+            _say_stopped()
+            raise typer.Exit(INTERRUPTED) from None
         raise PartError(f"{error}; everything else was stopped") from None
     print(text(outcome.figures))
     for path in outcome.files:
@@ -55,6 +62,10 @@ def demo(
         print(json.dumps(outcome.figures), flush=True)
     if outcome.faults:
         raise typer.Exit(1)
+
+
+def _say_stopped() -> None:
+    print("groundcam: stopped by you; nothing is left running")
 
 
 def text(figures: dict[str, Any]) -> str:

@@ -56,12 +56,14 @@ def detect(
             files = expand(paths)
         except InputError as error:
             raise SettingError(str(error)) from None
+        called = names(files)
+        if annotate and (lost := {one.resolve() for one in files} & {_target(annotate, called[one]) for one in files}):
+            raise SettingError(f"--annotate: {lost.pop()} would be overwritten; use another folder")
         if asked is None:
             raise SettingError('--question: nothing is asked; use --question "person, dog"')
         detector = load_detector(settings.work, settings.work.questions())
     except ImportError as missing:
         raise SettingError(f"detect needs the package {missing.name}: pip install 'groundcam[worker]'") from None
-    called = names(files)
     readable = [_answer(detector, asked[1], path, called[path], fps, thresholds, annotate, as_json) for path in files]
     if not all(readable):
         raise typer.Exit(1)
@@ -78,25 +80,31 @@ def _answer(
     as_json: bool,
 ) -> bool:
     """Answer one picture or video; return whether it could be read."""
-    from groundcam.annotate import sheet, write
+    from groundcam.annotate import sheet, thumbnail, write
     from groundcam.inputs import InputError, is_video, pictures
 
     drawn: Spread[Any] = Spread(SHEET_PICTURES)
+    is_readable = True
     try:
         for picture in pictures(path, fps):
             objects = _objects(detector, picture.image, ask)
             _tell(picture, objects, thresholds, as_json=as_json)
             if annotate:
-                drawn.add(_drawn(picture, objects, thresholds))
+                one = _drawn(picture, objects, thresholds)
+                drawn.add(thumbnail(one) if is_video(path) else one)
     except InputError as error:
         print(f"groundcam: {error}", file=sys.stderr)
-        return False
+        is_readable = False
     except ImportError as missing:
         raise SettingError(f"a video needs the package {missing.name}: pip install 'groundcam[producer]'") from None
     if annotate and (chosen := drawn.chosen()):
         whole = sheet(chosen, min(SHEET_COLUMNS, len(chosen))) if is_video(path) else chosen[0]
-        write(annotate / f"{name}.png", whole)
-    return True
+        write(_target(annotate, name), whole)
+    return is_readable
+
+
+def _target(folder: Path, name: str) -> Path:
+    return (folder / f"{name}.png").resolve()
 
 
 def _thresholds(text: str | None) -> tuple[float, ...]:

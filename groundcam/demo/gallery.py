@@ -1,6 +1,6 @@
 """What the demo leaves behind: an annotated video of each camera and a contact sheet, drawn from the messages."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from groundcam.annotate import caption, draw, enlarge, sheet, write
@@ -22,8 +22,8 @@ def picture(sighting: Sighting) -> Image:
     return caption(drawn, asked, f"frame {answer.frame.seq}   {sighting.latency_s * 1000:.0f} ms")
 
 
-def write_gallery(seen: Mapping[str, Sequence[Sighting]], out: Path) -> list[Path]:
-    """Write everything into a folder and return the files. Raises OSError."""
+def write_gallery(seen: Mapping[str, Sequence[Sighting]], out: Path, go_on: Callable[[], None]) -> list[Path]:
+    """Write everything into a folder and return the files. Raises OSError, and what `go_on` raises."""
     written, moments = [], []
     for camera_id, sightings in seen.items():
         if not sightings:
@@ -35,6 +35,7 @@ def write_gallery(seen: Mapping[str, Sequence[Sighting]], out: Path) -> list[Pat
         with VideoWriter(path, (first.shape[1], first.shape[0]), fps=FPS) as video:
             last_s = -1.0
             for one in ordered:
+                go_on()
                 # Two frames of one millisecond cannot both be shown.
                 at_s = max((one.answer.captured_at_ns - start_ns) / 1e9, last_s + 0.001)
                 video.write(picture(one), at_s)

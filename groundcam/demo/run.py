@@ -4,6 +4,7 @@ import tempfile
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ from groundcam.demo.score import score
 from groundcam.demo.tally import CameraTally, summary, together
 from groundcam.sightings import Sighting, Sightings
 from groundcam_runtime.broker import EmbeddedBroker
+from groundcam_runtime.kafka.errors import KafkaProblem
 from groundcam_runtime.kafka.reader import Reader
 from groundcam_runtime.kafka.topics import MIB, TopicAdmin, wanted
 from groundcam_runtime.records import Consumed
@@ -85,59 +87,102 @@ class Stopped(Exception):  # noqa: N818 - no error: the user wanted it so
 
 
 def run(board: Board, stop: threading.Event, *, seconds: float, fps: float, out: Path, model: str) -> Outcome:
-    """Run the demo. Raises PartError, BrokerError, KafkaProblem, Stopped; nothing is left running."""
+    """Run the demo; whatever happens, nothing is left running.
+
+    Raises PartError, BrokerError, KafkaProblem, OSError, and Stopped once `stop` is set.
+    """
+
+    def go_on() -> None:
+        if stop.is_set():
+            raise Stopped
+
     scenes = {scene.camera_id: scene for scene in SCENES}
     out.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="groundcam-demo-")))
         board.say("filming two scenes ...")
-        films = {name: shoot(scene, folder) for name, scene in scenes.items()}
-        _go_on(stop)
+        films = {name: shoot(scene, folder, go_on) for name, scene in scenes.items()}
         board.say("starting Apache Kafka ...")
         broker = stack.enter_context(EmbeddedBroker(say=board.say))
         kafka = KafkaSettings(bootstrap_servers=broker.bootstrap_servers)
-        _ensure_topics(kafka)
         running: list[Part] = []
         stack.callback(parts.stop_all, running)
-        _go_on(stop)
 
-        board.say(f"starting a worker with the model {model}, an RTSP server, and a producer with two cameras ...")
-        questions = {name: scene.question for name, scene in scenes.items()}
-        worker, ready_url = parts.worker(kafka, questions, model, out / "worker.log")
-        running.append(worker)
-        server, address = parts.rtsp_server(folder, out / "rtsp-server.log")
-        running.append(server)
-        parts.wait_until(lambda: parts.is_ready(ready_url), running, "the worker's start", stop.is_set)
-        _go_on(stop)
-        first, *others = films
-        sources = {first: f"{address}/{films[first].name}", **{name: str(films[name]) for name in others}}
-        cameras = [word for name, source in sources.items() for word in ("--camera", f"{name}={source}")]
-        producer = parts.groundcam(
-            "producer", kafka, out / "producer.log", "produce", *cameras, "--fps", str(fps), "--loop"
-        )
-        running.append(producer)
+        def require() -> None:
+            go_on()
+            _require_all(running, broker)
 
-        topics = kafka.topics
-        watch = Watch(scenes, Sightings(topics))
-        with Reader(kafka, [topics.frames, topics.detections, topics.cameras], start="beginning") as reader:
-            until = None
-            while until is None or time.monotonic() < until:
-                _look(reader, watch, board)
-                _go_on(stop)
-                for part in running:
-                    part.require_alive()
-                _require_broker(broker)
-                if until is None and watch.has_begun:
-                    until = time.monotonic() + seconds
-            board.say("stopping the cameras, and letting the worker finish ...")
-            producer.stop()
-            running.remove(producer)
-            reports = _drain(kafka, reader, watch, board)
-        worker.stop()
-        running.remove(worker)
+        try:
+            board.say(f"starting a worker with the model {model}, an RTSP server, and a producer with two cameras ...")
+            _ensure_topics(kafka)
+            _start(running, films, scenes, kafka, folder, out, model=model, fps=fps, require=require)
+            watch = Watch(scenes, Sightings(kafka.topics))
+            reports, from_ns, to_ns = _watch(running, kafka, watch, board, require, seconds, out)
+        except KafkaProblem:
+            require()  # a Kafka that has died, or a demo that was stopped, is the better reason
+            raise
+        parts.stop_all(running)
     board.say("drawing what was seen ...")
-    files = write_gallery(watch.seen, out)
-    return _judge(watch, reports, files)
+    files = write_gallery(watch.seen, out, go_on)
+    return _judge(watch, reports, files, from_ns, to_ns)
+
+
+def _start(
+    running: list[Part],
+    films: dict[str, Path],
+    scenes: dict[str, Scene],
+    kafka: KafkaSettings,
+    folder: Path,
+    out: Path,
+    *,
+    model: str,
+    fps: float,
+    require: Callable[[], None],
+) -> None:
+    """Start worker, RTSP server and producer, in this order; the producer is the last one in `running`."""
+    worker, ready_url = parts.worker(
+        kafka, {name: scene.question for name, scene in scenes.items()}, model, out / "worker.log"
+    )
+    running.append(worker)
+    server, address = parts.rtsp_server(folder, out / "rtsp-server.log")
+    running.append(server)
+    parts.wait_until(lambda: parts.is_ready(ready_url), require, "the worker's start")
+    live, *others = films
+    sources = {live: f"{address}/{films[live].name}", **{name: str(films[name]) for name in others}}
+    cameras = [word for name, source in sources.items() for word in ("--camera", f"{name}={source}")]
+    arguments = ("produce", *cameras, "--fps", str(fps), "--loop")
+    running.append(parts.groundcam("producer", kafka, out / "producer.log", *arguments))
+
+
+def _watch(
+    running: list[Part],
+    kafka: KafkaSettings,
+    watch: Watch,
+    board: Board,
+    require: Callable[[], None],
+    seconds: float,
+    out: Path,
+) -> tuple[list[RunReport], int, int]:
+    """Watch for some seconds, stop the cameras, wait for the rest; return the audit, and when watching began and ended.
+
+    The time counts from when every camera has been answered.
+    """
+    topics = kafka.topics
+    with Reader(kafka, [topics.frames, topics.detections, topics.cameras], start="beginning") as reader:
+        patience = time.monotonic() + parts.START_S
+        while not watch.has_begun:
+            _look(reader, watch, board)
+            require()
+            if time.monotonic() > patience:
+                raise PartError(f"not every camera was answered within {parts.START_S:.0f} s; the logs are in {out}")
+        from_ns, until = time.time_ns(), time.monotonic() + seconds
+        while time.monotonic() < until:
+            _look(reader, watch, board)
+            require()
+        to_ns = time.time_ns()
+        board.say("stopping the cameras, and letting the worker finish ...")
+        running.pop().stop()
+        return _drain(kafka, reader, watch, board, require), from_ns, to_ns
 
 
 def _look(reader: Reader, watch: Watch, board: Board) -> None:
@@ -146,10 +191,13 @@ def _look(reader: Reader, watch: Watch, board: Board) -> None:
     board.show(watch.tallies, time.time_ns())
 
 
-def _drain(kafka: KafkaSettings, reader: Reader, watch: Watch, board: Board) -> list[RunReport]:
+def _drain(
+    kafka: KafkaSettings, reader: Reader, watch: Watch, board: Board, require: Callable[[], None]
+) -> list[RunReport]:
     """Read on until every frame is accounted for, or time runs out."""
     deadline = time.monotonic() + DRAIN_S
     while True:
+        require()
         reports = audit(kafka)
         _look(reader, watch, board)
         answered = sum(tally.frames for tally in watch.tallies.values())
@@ -158,13 +206,13 @@ def _drain(kafka: KafkaSettings, reader: Reader, watch: Watch, board: Board) -> 
             return reports
 
 
-def _judge(watch: Watch, reports: list[RunReport], files: list[Path]) -> Outcome:
+def _judge(watch: Watch, reports: list[RunReport], files: list[Path], from_ns: int, to_ns: int) -> Outcome:
     total = totals(reports)
     cameras = []
     faults = []
     for name, tally in watch.tallies.items():
         mine = totals(one for one in reports if one.camera_id == name)
-        figures = summary(tally, mine)
+        figures = summary(tally, mine, from_ns, to_ns)
         cameras.append({"camera": name, "question": tally.question, **figures})
         if figures["fps"] < LEAST_FPS:
             faults.append(f"{name} got {figures['fps']} frames a second, fewer than {LEAST_FPS:.0f}")
@@ -172,8 +220,8 @@ def _judge(watch: Watch, reports: list[RunReport], files: list[Path]) -> Outcome
         faults.append(f"{total.missing} frames are missing")
     if total.detected < LEAST_DETECTED * total.published:
         faults.append(f"only {total.detected} of {total.published} published frames were detected")
-    figures = {**summary(together(list(watch.tallies.values())), total), "cameras": cameras}
-    return Outcome(figures, files, faults)
+    everything = summary(together(list(watch.tallies.values())), total, from_ns, to_ns)
+    return Outcome({**everything, "cameras": cameras}, files, faults)
 
 
 def _ensure_topics(kafka: KafkaSettings) -> None:
@@ -184,12 +232,9 @@ def _ensure_topics(kafka: KafkaSettings) -> None:
         admin.close()
 
 
-def _require_broker(broker: EmbeddedBroker) -> None:
+def _require_all(running: list[Part], broker: EmbeddedBroker) -> None:
+    for part in running:
+        part.require_alive()
     lines = broker.died()
     if lines is not None:
         raise PartError(f"Apache Kafka ended by itself; its log ends with: {lines.strip().splitlines()[-1]}")
-
-
-def _go_on(stop: threading.Event) -> None:
-    if stop.is_set():
-        raise Stopped

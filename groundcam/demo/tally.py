@@ -27,20 +27,17 @@ class CameraTally:
     labels: Counter[str] = field(default_factory=Counter)
     latencies_s: list[float] = field(default_factory=list)
     score: Score = field(default_factory=Score)
-    first_ns: int | None = None
-    last_ns: int | None = None
+    captured_ns: list[int] = field(default_factory=list)
     recent_ns: deque[int] = field(default_factory=deque)
 
     def see(self, sighting: Sighting, score: Score) -> None:
         """Count an answer."""
-        captured = sighting.answer.captured_at_ns
         self.messages += 1
         self.frames += 1
         self.labels.update(found.label for found in sighting.answer.objects)
         self.latencies_s.append(sighting.latency_s)
         self.score = self.score + score
-        self.first_ns = captured if self.first_ns is None else min(self.first_ns, captured)
-        self.last_ns = captured if self.last_ns is None else max(self.last_ns, captured)
+        self.captured_ns.append(sighting.answer.captured_at_ns)
         self.recent_ns.append(sighting.received_at_ns)
 
     def hear(self, status: CameraStatus) -> None:
@@ -55,12 +52,9 @@ class CameraTally:
             return 0.0
         return (len(self.recent_ns) - 1) / max(0.1, (now_ns - self.recent_ns[0]) / 1e9)
 
-    @property
-    def fps(self) -> float:
-        """Answered frames a second, from the first one's capture to the last one's."""
-        if self.first_ns is None or self.last_ns is None or self.last_ns == self.first_ns:
-            return 0.0
-        return (self.frames - 1) / ((self.last_ns - self.first_ns) / 1e9)
+    def rate_between(self, from_ns: int, to_ns: int) -> float:
+        """Return answered frames a second, of those captured in a time: a camera that falls silent gets less."""
+        return sum(from_ns <= at < to_ns for at in self.captured_ns) / max(1e-9, (to_ns - from_ns) / 1e9)
 
 
 def quantile(values: list[float], part: float) -> float | None:
@@ -77,8 +71,11 @@ def milliseconds(values_s: list[float]) -> dict[str, float | None]:
     return {name: None if value is None else round(value * 1000, 1) for name, value in found.items()}
 
 
-def summary(tally: CameraTally, report: RunReport) -> dict[str, Any]:
-    """Return a camera's, or all cameras', fields of the demo's JSON; frames are counted by the auditor."""
+def summary(tally: CameraTally, report: RunReport, from_ns: int, to_ns: int) -> dict[str, Any]:
+    """Return a camera's, or all cameras', fields of the demo's JSON.
+
+    Frames are counted by the auditor; `fps` is that of the time that was watched.
+    """
     return {
         "frames_published": report.published,
         "frames_detected": report.detected,
@@ -86,7 +83,7 @@ def summary(tally: CameraTally, report: RunReport) -> dict[str, Any]:
         "dead_letters": report.dead_lettered,
         "messages_received": tally.messages,
         "detections": tally.labels.total(),
-        "fps": round(tally.fps, 2),
+        "fps": round(tally.rate_between(from_ns, to_ns), 2),
         "latency_ms": milliseconds(tally.latencies_s),
         "precision": _rounded(tally.score.precision),
         "recall": _rounded(tally.score.recall),
@@ -102,9 +99,7 @@ def together(tallies: list[CameraTally]) -> CameraTally:
         total.labels.update(one.labels)
         total.latencies_s += one.latencies_s
         total.score = total.score + one.score
-    firsts = [one.first_ns for one in tallies if one.first_ns is not None]
-    lasts = [one.last_ns for one in tallies if one.last_ns is not None]
-    total.first_ns, total.last_ns = min(firsts, default=None), max(lasts, default=None)
+        total.captured_ns += one.captured_ns
     return total
 
 

@@ -1,17 +1,20 @@
 """Serve the page: one file of HTML, pictures, and a stream of events that says what is new."""
 
 import json
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from urllib.parse import unquote
 
 from groundcam.page.view import View
 from groundcam_runtime.settings import SettingError
 
 KEEP_ALIVE_S = 10.0
+CLIENT_TIMEOUT_S = 30.0
+"""A browser that takes nothing for so long is let go."""
 LEAST_PAUSE_S = 0.1
 """Nobody sees more than ten pictures a second."""
 POLICY = (
@@ -26,10 +29,9 @@ class PageServer:
     def __init__(self, host: str, port: int, view: View) -> None:
         """Listen; `port` 0 takes a free one. Raises SettingError."""
         try:
-            self._server = ThreadingHTTPServer((host, port), _handler(view))
+            self._server = _QuietServer((host, port), _handler(view))
         except OSError as error:
             raise SettingError(f"--html: {host}:{port} cannot be listened on: {error.strerror}") from None
-        self._server.daemon_threads = True
         self._view = view
         self.url = f"http://{host}:{self._server.server_address[1]}/"
 
@@ -45,6 +47,13 @@ class PageServer:
         self._server.server_close()
 
 
+class _QuietServer(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A browser that is closed, or falls asleep, is no news."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
+
+
 def _content(view: View, page: bytes, path: str) -> tuple[int, bytes, str]:
     """Return what lies at a path: status, body and content type."""
     if path == "/":
@@ -58,15 +67,14 @@ def _handler(view: View) -> type[BaseHTTPRequestHandler]:
     page = files("groundcam.page").joinpath("page.html").read_bytes()
 
     class Handler(BaseHTTPRequestHandler):
+        timeout = CLIENT_TIMEOUT_S
+
         def do_GET(self) -> None:
             path = self.path.partition("?")[0]
-            try:
-                if path == "/events":
-                    self._events()
-                else:
-                    self._answer(*_content(view, page, path))
-            except (BrokenPipeError, ConnectionResetError):
-                self.close_connection = True  # whoever looked has gone
+            if path == "/events":
+                self._events()
+            else:
+                self._answer(*_content(view, page, path))
 
         def _events(self) -> None:
             self.send_response(200)

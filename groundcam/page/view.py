@@ -15,6 +15,8 @@ from groundcam_worker.errors import BadPictureError
 from groundcam_worker.pictures import decode_jpeg
 
 RATE_WINDOW = 20
+MOST_CARDS = 256
+"""Cameras on the page; of more, those that were heard of last."""
 
 
 @dataclass(slots=True)
@@ -46,8 +48,7 @@ class View:
 
     def __init__(self, topics: Topics, cameras: Collection[str] | None) -> None:
         """`cameras` shows some of them only."""
-        self._sightings = Sightings(topics)
-        self._only = cameras
+        self._sightings = Sightings(topics, cameras)
         self._cards: dict[str, Card] = {}
         self._version = 0
         self._changed = threading.Condition()
@@ -61,8 +62,6 @@ class View:
             if found is None:
                 continue
             name = found.answer.camera_id if isinstance(found, Sighting) else found.camera_id
-            if self._only is not None and name not in self._only:
-                continue
             if isinstance(found, Sighting):
                 newest[name] = found
                 with self._changed:
@@ -96,12 +95,14 @@ class View:
             if isinstance(told, CameraStatus):
                 card.state = told.state.value
             else:
-                many = told.last_seq - told.first_seq + 1 if told.first_seq is not None and told.last_seq else 0
-                card.gaps += many
+                if told.first_seq is not None and told.last_seq is not None:
+                    card.gaps += told.last_seq - told.first_seq + 1
                 card.last_gap = told.reason.value.replace("_", " ")
             self._touch(card)
 
     def _card(self, name: str) -> Card:
+        if name not in self._cards and len(self._cards) >= MOST_CARDS:
+            del self._cards[min(self._cards, key=lambda one: self._cards[one].version)]
         return self._cards.setdefault(name, Card())
 
     def _touch(self, card: Card) -> None:

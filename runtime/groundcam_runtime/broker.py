@@ -229,7 +229,9 @@ class EmbeddedBroker:
             "-c",
             str(properties),
         ]
-        done = subprocess.run([*tool, *self._format_options], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [*tool, *self._format_options], capture_output=True, text=True, check=False, start_new_session=True
+        )
         if done.returncode:
             raise BrokerError(f"Apache Kafka could not prepare {self._path(node)}:\n{done.stdout}{done.stderr}")
 

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 GRACE_S = 5.0
@@ -24,11 +25,13 @@ def main() -> int:
     # (A handler, not SIG_IGN: the command would inherit that, and ignore our own SIGTERM.)
     for stop in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stop, lambda _signal, _frame: None)
-    child = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+    # A group of its own, so that whatever it starts can be ended with it.
+    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
     signal.signal(signal.SIGUSR1, lambda _signal, _frame: child.kill())
     parent_gone = threading.Event()
     threading.Thread(target=_end_with_parent, args=(child, parent_gone), daemon=True).start()
     code = child.wait()
+    _end_group(child.pid)
     if folder and parent_gone.is_set():
         shutil.rmtree(folder, ignore_errors=True)
         _remove_if_empty(Path(folder).parent)
@@ -43,7 +46,25 @@ def _end_with_parent(child: "subprocess.Popen[bytes]", parent_gone: threading.Ev
     try:
         child.wait(GRACE_S)
     except subprocess.TimeoutExpired:
-        child.kill()
+        _signal_group(child.pid, signal.SIGKILL)
+
+
+def _end_group(group: int) -> None:
+    """End what the command has left behind."""
+    deadline = time.monotonic() + GRACE_S
+    if _signal_group(group, signal.SIGTERM):
+        while time.monotonic() < deadline and _signal_group(group, 0):
+            time.sleep(0.05)
+        _signal_group(group, signal.SIGKILL)
+
+
+def _signal_group(group: int, number: int) -> bool:
+    """Send a signal to a group; return whether anybody is in it."""
+    try:
+        os.killpg(group, number)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _remove_if_empty(folder: Path) -> None:

@@ -2,8 +2,6 @@
 
 import json
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -24,19 +22,28 @@ def one_of(processes: list[psutil.Process], *words: str) -> psutil.Process:
     """The program itself, not the guard that runs it."""
     for process in processes:
         line = process.cmdline()
-        if "groundcam_runtime.guard" not in line and all(any(word in part for part in line) for word in words):
+        if "groundcam_runtime.guard" not in line and all(any(part.endswith(word) for part in line) for word in words):
             return process
     raise AssertionError(f"no process of {words} among {[process.cmdline() for process in processes]}")
 
 
-def all_gone(processes: list[psutil.Process]) -> bool:
-    return not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in processes)
+def left(processes: list[psutil.Process]) -> list[psutil.Process]:
+    """Those that still run; a dead one that its parent has not asked about does not count."""
+    _, alive = psutil.wait_procs(processes, timeout=0)
+    return [process for process in alive if not _is_zombie(process)]
+
+
+def _is_zombie(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
 
 
 @pytest.fixture
 def running(start: Start, wait: Wait, tmp_path: Path) -> Program:
     """A demo in the middle of it."""
-    program = start(None, "demo", "--seconds", "600", "--out", tmp_path / "out")
+    program = start(None, "demo", "--seconds", "300", "--out", tmp_path / "out")
     wait(lambda: "frame/s" in program.out or program.process.poll() is not None, 120, "first figures")
     assert program.process.poll() is None, program.out + program.log
     return program
@@ -59,7 +66,7 @@ def test_the_demo_shows_the_whole_path_and_says_how_it_went(start: Start, tmp_pa
         assert set(one) == fields | {"camera", "question"}
         assert one["fps"] >= 5
         assert one["recall"] >= 0.85, "gate comes over RTSP"
-        assert one["frames_published"] == one["frames_detected"] + one["frames_in_gaps"]
+        assert one["frames_published"] <= one["frames_detected"] + one["frames_in_gaps"]
     assert sorted(path.name for path in out.iterdir() if path.suffix in {".mp4", ".png"}) == [
         "contact-sheet.png", "gate.mp4", "yard.mp4",
     ]  # fmt: skip
@@ -79,13 +86,14 @@ def test_the_demo_shows_the_whole_path_and_says_how_it_went(start: Start, tmp_pa
     ("words", "says"),
     [
         (("groundcam", "work"), "the worker was ended by signal 9"),
+        (("groundcam", "produce"), "the producer was ended by signal 9"),
         (("kafka.Kafka",), "Apache Kafka ended by itself"),
         (("rtsp-server",), "the RTSP server was ended by signal 9"),
     ],
-    ids=["worker", "broker", "camera"],
+    ids=["worker", "producer", "broker", "camera"],
 )
 def test_a_pulled_plug_is_told_in_a_line_and_leaves_nothing_running(
-    running: Program, wait: Wait, words: tuple[str, ...], says: str
+    running: Program, words: tuple[str, ...], says: str
 ) -> None:
     started = family(running)
     one_of(started, *words).kill()
@@ -93,30 +101,26 @@ def test_a_pulled_plug_is_told_in_a_line_and_leaves_nothing_running(
     assert len(running.log.splitlines()) == 1, running.log
     assert says in running.log
     assert "everything else was stopped" in running.log
-    wait(lambda: all_gone(started), 20, "no process left")
+    assert left(started) == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_leaves_nothing_running(running: Program, wait: Wait, number: signal.Signals) -> None:
+def test_ctrl_c_leaves_nothing_running(running: Program, number: signal.Signals) -> None:
     started = family(running)
     assert running.stop(number, 60) == 130
     assert "stopped by you; nothing is left running" in running.out
     assert running.log == ""
-    wait(lambda: all_gone(started), 20, "no process left")
+    assert left(started) == []
 
 
 def test_even_sigkill_leaves_nothing_running(running: Program, wait: Wait) -> None:
     started = family(running)
     running.process.kill()
-    wait(lambda: all_gone(started), 30, "no process left")
+    wait(lambda: not left(started), 30, "no process left")
 
 
-def test_a_part_that_cannot_start_is_named() -> None:
-    """A part that cannot start at all ends the demo with its name."""
-    done = subprocess.run(
-        [sys.executable, "-m", "groundcam", "demo", "--model", "nosuch"], capture_output=True, text=True, timeout=120,
-        check=False,
-    )  # fmt: skip
-    assert done.returncode == 1
-    assert "the worker ended with exit code 2" in done.stderr
-    assert "nosuch" in done.stderr
+def test_a_part_that_cannot_start_is_named(start: Start, tmp_path: Path) -> None:
+    program = start(None, "demo", "--model", "nosuch", "--out", tmp_path / "out")
+    assert program.process.wait(120) == 1
+    assert "the worker ended with exit code 2" in program.log
+    assert "nosuch" in program.log

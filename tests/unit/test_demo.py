@@ -113,7 +113,8 @@ def test_the_summary_has_the_fields_that_it_promises() -> None:
         sighting = Sighting(answer(seq, 1_000_000_000 + seq * 100_000_000), b"", 0, 1_250_000_000 + seq * 100_000_000)
         tally.see(sighting, Score(1, 1, 1))
     report = RunReport("gate", "", published=12, detected=11, in_gaps=1)
-    figures = summary(tally, report)
+    figures = summary(tally, report, 1_000_000_000, 2_000_000_000)
+    assert tally.rate_between(0, 4_000_000_000) == 11 / 4, "a camera that falls silent gets less"
     assert figures == {
         "frames_published": 12, "frames_detected": 11, "frames_in_gaps": 1, "dead_letters": 0,
         "messages_received": 11, "detections": 11, "fps": 10.0, "precision": 1.0, "recall": 1.0,
@@ -156,11 +157,19 @@ def test_a_plain_jpeg_meets_its_answer_by_its_place() -> None:
 
 
 def test_what_waits_for_its_other_half_is_bounded() -> None:
-    sightings = Sightings(TOPICS, most=10)
+    sightings = Sightings(TOPICS, most_bytes=10 * len(jpeg()))
     for seq in range(50):
         sightings.take(record(TOPICS.frames, encode(frame("gate", seq, jpeg()))))
     assert sightings.take(record(TOPICS.detections, encode(answer(30)))) is None, "its picture is gone"
     assert sightings.take(record(TOPICS.detections, encode(answer(45)))) is not None
+
+
+def test_cameras_of_no_interest_take_no_room() -> None:
+    sightings = Sightings(TOPICS, {"yard"})
+    assert sightings.take(record(TOPICS.frames, encode(frame("gate", 1, jpeg())))) is None
+    assert sightings.take(record(TOPICS.detections, encode(answer(1)))) is None
+    assert sightings.take(record(TOPICS.frames, encode(frame("yard", 1, jpeg())))) is None
+    assert sightings.take(record(TOPICS.detections, encode(answer(1, camera_id="yard")))) is not None
 
 
 def test_spread_keeps_some_of_many_evenly() -> None:

@@ -69,8 +69,8 @@ def draw_kinds(
 ) -> list[Kind]:
     """Draw what stands in a scene.
 
-    Half are what the question asks for, since chance alone rarely holds it; a quarter share one word with it, so
-    that one word is not enough; the rest are anything.
+    Half are what the question asks for, since chance alone rarely holds it. A quarter share exactly one word with a
+    phrase of the question, so that one word of two is not enough; the rest are anything.
     """
     kinds = []
     for _ in range(count):

@@ -5,6 +5,7 @@ after its time-out. The cause passes by in its log only: it is caught there.
 """
 
 import logging
+import re
 import ssl
 import threading
 import time
@@ -26,6 +27,8 @@ T = TypeVar("T")
 # One at a time listens to the client's logger, which is the whole process's.
 _listening = threading.Lock()
 
+HUNG_UP = re.compile("Connection lost: .*socket disconnected")
+"""As the client says that the other side has closed; our own closing is told otherwise."""
 HANG_UPS = 2
 """So often a broker closes the connection at the login before that is taken for a refusal."""
 
@@ -106,6 +109,7 @@ def connect(settings: KafkaSettings, build: Callable[..., T], **options: Any) ->
         while True:
             left_s = max(0.1, min(ATTEMPT_S, deadline - time.monotonic()))
             opened: list[KafkaNetClient] = []
+            overheard.begin()
             try:
                 return build(
                     **shared,
@@ -198,6 +202,10 @@ class _Overheard(logging.Handler):
         self._greeted = False
         self._hang_ups = 0
 
+    def begin(self) -> None:
+        """Count hang-ups anew, for another attempt."""
+        self._greeted, self._hang_ups = False, 0
+
     @property
     def cause(self) -> BaseException | None:
         """What most likely keeps us from connecting."""
@@ -209,7 +217,7 @@ class _Overheard(logging.Handler):
         if record.levelno < logging.WARNING:
             self._greeted |= "Broker version identified" in record.getMessage()
             return
-        self._hang_ups += self._greeted and "Connection lost" in record.getMessage()
+        self._hang_ups += self._greeted and HUNG_UP.search(record.getMessage()) is not None
         if kafka.errors.UnsupportedSaslMechanismError.__name__ in record.getMessage():
             self.last = kafka.errors.UnsupportedSaslMechanismError()
         candidates = [record.exc_info[1] if record.exc_info else None, *_arguments(record)]
@@ -234,7 +242,8 @@ class _Overheard(logging.Handler):
 
     def __exit__(self, *_exception: object) -> None:
         self._logger.removeHandler(self)
-        self._logger.level, self._logger.propagate = self._before
+        level, self._logger.propagate = self._before
+        self._logger.setLevel(level)  # forgets what loggers below it remember of the level
         _listening.release()
 
 

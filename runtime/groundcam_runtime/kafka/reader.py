@@ -67,12 +67,24 @@ class Reader:
         return [consumed(record, now_ns) for records in by_partition.values() for record in records]
 
     def to_the_end(self) -> Iterator[Consumed]:
-        """Yield everything that lies on the topics at this moment."""
+        """Yield everything that lies on the topics at this moment. Raises KafkaProblem."""
         ends: dict[Any, int] = self._ask(self._consumer.end_offsets, self._partitions)
-        while any(self._ask(self._consumer.position, partition) < end for partition, end in ends.items()):
-            for record in self.poll(0.2):
+        heard_at = time.monotonic()
+        while any(self._position(partition) < end for partition, end in ends.items()):
+            records = self.poll(0.2)
+            if records:
+                heard_at = time.monotonic()
+            elif time.monotonic() - heard_at > self._patience_s:
+                # The client says nothing of a broker that has gone away, and polls for ever.
+                raise UnreachableError(f"{self._where} has stopped answering")
+            for record in records:
                 if record.offset < ends[kafka.TopicPartition(*record.partition)]:
                     yield record
+
+    def _position(self, partition: Any) -> int:
+        """Return the next offset to read; the client gives None while it does not know."""
+        position: int | None = self._ask(self._consumer.position, partition)
+        return -1 if position is None else position
 
     def has_lost_the_beginning_of(self, topic: str) -> bool:
         """Whether Kafka has deleted some of a topic's first records. Raises KafkaProblem."""
