@@ -127,3 +127,79 @@ def test_pictures_are_asked_without_kafka(tmp_path: Path) -> None:
     assert "broken.jpg is no picture" in done.stderr
     assert done.returncode == 1
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["one.png", "two.png"]
+
+
+def _film(path: Path, seconds: int) -> Path:
+    import numpy as np
+
+    from groundcam_producers.video import VideoWriter
+
+    with VideoWriter(path, (96, 64), fps=10) as film:
+        for number in range(seconds * 10):
+            film.write(np.full((64, 96, 3), number % 250, np.uint8), number / 10)
+    return path
+
+
+def test_videos_are_asked_picture_by_picture_and_give_a_contact_sheet(tmp_path: Path) -> None:
+    import json
+
+    import cv2
+
+    film = _film(tmp_path / "clip.mp4", 6)
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(b"no video")
+    out = tmp_path / "out"
+    done = run("detect", str(film), str(broken), "--model", "fake", "--question", "person", "--fps", "2", "--json",
+               "--annotate", str(out))  # fmt: skip
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [one["time_s"] for one in found] == [number / 2 for number in range(12)]
+    assert found[0]["objects"][0]["label"] == "person"
+    assert done.returncode == 1
+    assert "broken.mp4 cannot be read as a video" in done.stderr
+    sheet = cv2.imread(str(out / "clip.png"))
+    assert sheet is not None
+    assert sheet.shape[1] == 4 * (640 + 8) + 8, "four pictures in a row"
+
+
+def test_a_sweep_shows_what_each_threshold_would_find(tmp_path: Path) -> None:
+    """The detector that needs no model scores 0.9."""
+    import json
+
+    import cv2
+    import numpy as np
+
+    picture = tmp_path / "one.png"
+    cv2.imwrite(str(picture), np.full((48, 64, 3), 90, np.uint8))
+    arguments = ("detect", str(picture), "--model", "fake", "--question", "person, dog", "--threshold-sweep")
+    done = run(*arguments, "0.5,0.95,0.2")
+    assert done.stdout.splitlines() == [
+        f"{picture} (64x48):", "  threshold     0.2     0.5    0.95", "  person          1       1       0",
+        "  all             1       1       0",
+    ]  # fmt: skip
+    swept = json.loads(run(*arguments, "0.95,0.2", "--json").stdout)["thresholds"]
+    assert [(one["threshold"], len(one["objects"])) for one in swept] == [(0.2, 1), (0.95, 0)]
+    for wrong in ("0.2,x", "2"):
+        refused = run(*arguments, wrong)
+        assert (refused.returncode, "--threshold-sweep" in refused.stderr) == (2, True)
+    assert run(*arguments, "0.2", "--box-threshold", "0.1").returncode == 2
+
+
+def test_a_picture_is_never_overwritten_by_its_annotated_self(tmp_path: Path) -> None:
+    import cv2
+    import numpy as np
+
+    picture = tmp_path / "one.png"
+    cv2.imwrite(str(picture), np.full((48, 64, 3), 90, np.uint8))
+    before = picture.read_bytes()
+    refused = run("detect", str(picture), "--model", "fake", "--question", "dog", "--annotate", str(tmp_path))
+    assert refused.returncode == 2
+    assert "one.png would be overwritten" in refused.stderr
+    assert picture.read_bytes() == before
+
+
+def test_a_folder_that_is_a_file_is_told_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("a file")
+    done = run("demo", "--out", str(tmp_path / "out"))
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "out: File exists" in done.stderr
