@@ -100,7 +100,7 @@ class Scene:
         for actor in self.actors:
             outline = [(x * FINE, y * FINE) for x, y in actor.outline(time_s / self.period_s % 1)]
             draw.polygon(outline, fill=RGB[actor.colour])
-        return np.asarray(image.reduce(FINE))
+        return np.array(image.reduce(FINE))  # a copy: Pillow's own may not be written to
 
     @cached_property
     def _floor(self) -> Image.Image:

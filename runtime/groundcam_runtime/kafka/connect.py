@@ -139,14 +139,14 @@ def explain(settings: KafkaSettings, cause: BaseException | None) -> KafkaProble
     where = f"Kafka at {settings.bootstrap_servers}"
     text = describe(cause)
     chain = _chain(cause)
+    who = f"user {settings.sasl_username!r}" if settings.sasl_username else "the token"
     if any(isinstance(link, kafka.errors.SaslAuthenticationFailedError) for link in chain):
-        who = f"user {settings.sasl_username!r}" if settings.sasl_username else "the token"
         return RefusedError(f"{where} refused {who}: wrong name, password or mechanism ({settings.sasl_mechanism})")
     if any(isinstance(link, kafka.errors.UnsupportedSaslMechanismError) for link in chain):
         return RefusedError(f"{where} does not offer kafka.sasl_mechanism {settings.sasl_mechanism}")
     if isinstance(cause, _HungUpError) and settings.sasl_mechanism:
         return RefusedError(
-            f"{where} hangs up at the login: most likely it does not offer"
+            f"{where} refused {who} without a word: wrong name or password, or it does not offer"
             f" kafka.sasl_mechanism {settings.sasl_mechanism}"
         )
     for link in chain:
@@ -188,8 +188,8 @@ def _chain(error: BaseException | None) -> list[BaseException]:
 class _HungUpError(Exception):
     """A broker that said hello closed the connection, again and again.
 
-    A broker is meant to answer that it does not know a SASL mechanism, but mostly closes the connection before
-    its answer has left.
+    A broker is meant to answer that it does not know a SASL mechanism, or that a password is wrong, but may close the
+    connection before its answer has left.
     """
 
 
