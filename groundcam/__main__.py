@@ -6,7 +6,7 @@ from typing import Any
 import typer
 
 from groundcam import __version__
-from groundcam.commands import ask, audit, broker, demo, detect, produce, schema, topics, watch, work
+from groundcam.commands import ask, audit, broker, demo, detect, models, produce, schema, topics, watch, work
 from groundcam.demo.parts import PartError
 from groundcam_runtime.broker import BrokerError
 from groundcam_runtime.kafka.errors import KafkaProblem
@@ -45,6 +45,7 @@ app.command("ask")(ask.ask)
 app.command("detect")(detect.detect)
 app.command("audit")(audit.audit)
 app.command("broker")(broker.broker)
+app.add_typer(models.app, name="models")
 app.add_typer(topics.app, name="topics")
 app.add_typer(schema.app, name="schema")
 

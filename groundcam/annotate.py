@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from groundcam_schemas import Object
-from groundcam_worker.pictures import Image
+from groundcam_worker.detector import Image
 
 # Okabe and Ito's colours, which people with any colour vision can tell apart (RGB).
 COLOURS = (

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from groundcam.annotate import read
-from groundcam_worker.pictures import Image
+from groundcam_worker.detector import Image
 
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 VIDEOS = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".ts", ".mpg", ".mpeg")
@@ -24,6 +24,20 @@ class Picture:
     image: Image
     time_s: float | None = None
     """Where in the video."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height."""
+        return self.image.shape[1], self.image.shape[0]
+
+
+def every_picture(paths: list[Path], fps: float) -> Iterator[Picture | InputError]:
+    """Yield the pictures of all paths, and in place of those that cannot be read the reason."""
+    for path in paths:
+        try:
+            yield from pictures(path, fps)
+        except InputError as error:
+            yield error
 
 
 def expand(paths: list[Path]) -> list[Path]:

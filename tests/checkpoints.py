@@ -63,6 +63,17 @@ def small_config() -> GroundingDinoConfig:
     )  # fmt: skip
 
 
+def swin_b_config() -> GroundingDinoConfig:
+    """The full Swin-B architecture, as `base` has it, but for the vocabulary's size."""
+    return GroundingDinoConfig(
+        backbone_config=SwinConfig(
+            image_size=384, embed_dim=128, depths=[2, 2, 18, 2], num_heads=[4, 8, 16, 32], window_size=12,
+            out_indices=[2, 3, 4],
+        ),
+        text_config=BertConfig(vocab_size=1100),
+    )  # fmt: skip
+
+
 def swin_t_config() -> GroundingDinoConfig:
     """The full Swin-T architecture, as `tiny` has it, but for the vocabulary's size."""
     return GroundingDinoConfig(
@@ -78,17 +89,21 @@ def redraw(model: torch.nn.Module, seed: int) -> None:
     """Draw every weight that starts at a constant anew.
 
     As initialised, box heads, deformable offsets and fusion scales are zero or 1e-4: a model in which they are
-    broken would give the same answers.
+    broken would give the same answers. Neither may they be so large that rounding grows to pixels, as it does not in
+    a trained model: wide layers get small weights, and scores spread over the whole of 0 to 1.
     """
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, weight in model.named_parameters():
-            if "norm" in name.lower():
+            if name.endswith("decoder.layer_norm.weight"):
+                weight.fill_(0.2)
+            elif "norm" in name.lower():
                 continue
-            if name.endswith(("vision_param", "text_param")):
+            elif name.endswith(("vision_param", "text_param")):
                 weight.fill_(0.3)
             elif weight.dim() < 2 or weight.abs().max() < 1e-3 or "sampling_offsets" in name or "bbox_embed" in name:
-                weight.copy_(torch.randn(weight.shape, generator=generator) * 0.1)
+                spread = 0.1 if weight.dim() < 2 else 0.8 / weight.shape[-1] ** 0.5
+                weight.copy_(torch.randn(weight.shape, generator=generator) * spread)
 
 
 def save(folder: Path, config: GroundingDinoConfig, seed: int = 7, shortest: int = 128, longest: int = 256) -> Path:

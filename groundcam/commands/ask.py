@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from groundcam.commands.options import BootstrapServers, Config, start
-from groundcam.commands.work import BoxThreshold, TextThreshold
+from groundcam.commands.work import BoxThreshold, MaxObjects, NmsIou, TextThreshold
 from groundcam_runtime.kafka.errors import KafkaProblem
 from groundcam_runtime.kafka.publisher import Publisher, Record
 from groundcam_runtime.kafka.topics import TopicAdmin
@@ -35,6 +35,8 @@ def ask(
     bootstrap_servers: BootstrapServers = None,
     box_threshold: BoxThreshold = None,
     text_threshold: TextThreshold = None,
+    nms_iou: NmsIou = None,
+    max_objects: MaxObjects = None,
     take_back: Annotated[
         str | None,
         typer.Option(metavar="ID", help="Take back what was asked of a camera, or of * for all of them."),
@@ -47,7 +49,10 @@ def ask(
     value = b""
     camera_id = take_back or EVERY_CAMERA
     if question is not None:
-        camera_id, asked = parse_question(question, box_threshold=box_threshold, text_threshold=text_threshold)
+        camera_id, asked = parse_question(
+            question, box_threshold=box_threshold, text_threshold=text_threshold, nms_iou=nms_iou,
+            max_objects=max_objects,
+        )  # fmt: skip
         message = Question(**dict(asked), camera_id=camera_id, set_by=_who(), set_at_ns=time.time_ns())
         value = encode(message)
     topic = settings.kafka.topics.prompts

@@ -32,6 +32,22 @@ Model = Annotated[
 Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.", show_default="auto")]
 BoxThreshold = Annotated[float | None, typer.Option(help="Smallest score of an object.", show_default="0.3")]
 TextThreshold = Annotated[float | None, typer.Option(help="Smallest score of a label.", show_default="0.3")]
+NmsIou = Annotated[
+    float | None,
+    typer.Option(help="Of a class's boxes that overlap by more than this, keep the best.", show_default="keep all"),
+]
+MaxObjects = Annotated[int | None, typer.Option(help="Most objects of a picture, the best ones.", show_default="1000")]
+BatchSize = Annotated[int | None, typer.Option(help="Most pictures in a batch.", show_default="8")]
+Precision = Annotated[
+    str | None,
+    typer.Option(help="fp32, fp16, bf16, or auto: fp16 on CUDA, fp32 on a CPU.", show_default="auto"),
+]
+InputSize = Annotated[
+    str | None,
+    typer.Option(
+        metavar="WIDTHxHEIGHT", help="Scale pictures to fit into this: smaller is faster.", show_default="the model's"
+    ),
+]
 
 
 def work(
@@ -39,15 +55,19 @@ def work(
     bootstrap_servers: BootstrapServers = None,
     model: Model = None,
     device: Device = None,
+    precision: Precision = None,
+    input_size: InputSize = None,
     question: Question = None,
     box_threshold: BoxThreshold = None,
     text_threshold: TextThreshold = None,
+    nms_iou: NmsIou = None,
+    max_objects: MaxObjects = None,
     group: Annotated[
         str | None,
         typer.Option(help="Consumer group; its workers share the frames.", show_default="groundcam-worker"),
     ] = None,
     instance_id: Annotated[str | None, typer.Option(help="Name of this worker, kept over restarts.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Most frames in a batch.", show_default="8")] = None,
+    batch_size: BatchSize = None,
     max_age_s: Annotated[
         float | None, typer.Option(help="Skip live frames older than this; 0 skips none.", show_default="3")
     ] = None,
@@ -63,8 +83,9 @@ def work(
         config, bootstrap_servers, log_format, log_level, http_port,
         work__model=model, work__device=device, work__question=tuple(question) if question else None,
         work__box_threshold=box_threshold, work__text_threshold=text_threshold, work__group=group,
-        work__instance_id=instance_id, work__batch_size=batch_size, work__max_age_s=max_age_s,
-        work__json_answers=json_answers,
+        work__nms_iou=nms_iou, work__max_objects=max_objects, work__precision=precision,
+        work__input_size=input_size, work__instance_id=instance_id, work__batch_size=batch_size,
+        work__max_age_s=max_age_s, work__json_answers=json_answers,
     )  # fmt: skip
     from groundcam_worker.run import run
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from groundcam.annotate import caption, draw, enlarge, sheet, write
 from groundcam.sightings import Sighting
 from groundcam_producers.video import VideoWriter
-from groundcam_worker.pictures import Image, decode_jpeg
+from groundcam_worker.detector import Image
+from groundcam_worker.pictures import decode_jpeg
 
 HEIGHT = 540
 FPS = 25

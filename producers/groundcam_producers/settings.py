@@ -1,7 +1,6 @@
 """A producer's settings."""
 
 import os
-import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import quote, urlsplit
@@ -9,13 +8,10 @@ from urllib.parse import quote, urlsplit
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from groundcam_runtime import redaction
-from groundcam_runtime.settings import SettingError, SettingsPart, read_secret
+from groundcam_runtime.settings import SettingError, SettingsPart, Size, read_secret
 from groundcam_schemas.limits import CameraId
 
 LIVE_SCHEMES = ("rtsp", "rtsps")
-_SIZE = re.compile(r"^\s*(\d{2,5})\s*[xX]\s*(\d{2,5})\s*$")
-
-Size = tuple[Annotated[int, Field(ge=16, le=16_384)], Annotated[int, Field(ge=16, le=16_384)]]
 
 
 class CameraSettings(SettingsPart):
@@ -33,11 +29,6 @@ class CameraSettings(SettingsPart):
     """Largest width and height to publish, as 960x544."""
     loop: bool = False
     """Play a file again and again."""
-
-    @field_validator("max_size", mode="before")
-    @classmethod
-    def _width_x_height(cls, value: object) -> object:
-        return parse_size(value)
 
     @model_validator(mode="after")
     def _can_be_opened(self) -> Self:
@@ -124,11 +115,6 @@ class ProduceSettings(SettingsPart):
     hang_s: Annotated[float, Field(gt=0, le=3600)] = 40.0
     """How long a camera's process may be stuck before it is ended and started again."""
 
-    @field_validator("max_size", mode="before")
-    @classmethod
-    def _width_x_height(cls, value: object) -> object:
-        return parse_size(value)
-
     @field_validator("cameras", mode="before")
     @classmethod
     def _url_alone_is_enough(cls, value: object) -> object:
@@ -158,13 +144,3 @@ def _check_live(url: str) -> None:
         raise ValueError("url: there is no host name in it")
     if "@" in url.partition("://")[2] and "@" not in parts.netloc:
         raise ValueError("url: percent-encode /, ? and # in its user and password")
-
-
-def parse_size(value: object) -> object:
-    """Read `960x544`. Raises ValueError for text that is no size."""
-    if not isinstance(value, str):
-        return value
-    match = _SIZE.match(value)
-    if match is None:
-        raise ValueError(f"{value!r} is not like 960x544")
-    return int(match[1]), int(match[2])

@@ -53,6 +53,9 @@ class WorkerMetrics(Metrics):
             registry=self.registry,
         )  # fmt: skip
         self._assigned = Gauge("groundcam_assigned_partitions", "Partitions of this worker", registry=self.registry)
+        self._new_shapes = Counter(
+            "groundcam_new_shapes", "Input shapes that came up without having been warmed up", registry=self.registry
+        )
 
     def consumed(self, camera_id: str) -> None:
         """Count a frame that came from Kafka."""
@@ -84,6 +87,10 @@ class WorkerMetrics(Metrics):
         """Note how many partitions this worker has, and forget the lag of those it no longer has."""
         self._assigned.set(partitions)
         self._lag.clear()
+
+    def new_shape(self) -> None:
+        """Count an input shape that was not warmed up."""
+        self._new_shapes.inc()
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"groundcam_{name}", text, labels, registry=self.registry)

@@ -1,9 +1,10 @@
 """Settings that every process has. Secrets are read from files where they are used, and never shown."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from groundcam_runtime import redaction
 from groundcam_schemas import Topics
@@ -11,6 +12,24 @@ from groundcam_schemas import Topics
 
 class SettingError(ValueError):
     """A setting that cannot be used; the sentence names it. Exit code 2."""
+
+
+_SIZE = re.compile(r"^\s*(\d{2,5})\s*[xX]\s*(\d{2,5})\s*$")
+
+
+def _parse_size(value: object) -> object:
+    """Read `960x544`. Raises ValueError for text that is no size."""
+    if not isinstance(value, str):
+        return value
+    match = _SIZE.match(value)
+    if match is None:
+        raise ValueError(f"{value!r} is not like 960x544")
+    return int(match[1]), int(match[2])
+
+
+_Side = Annotated[int, Field(ge=16, le=16_384)]
+Size = Annotated[tuple[_Side, _Side], BeforeValidator(_parse_size)]
+"""Width and height in pixels."""
 
 
 class SettingsPart(BaseModel):

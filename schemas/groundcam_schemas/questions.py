@@ -1,7 +1,7 @@
 """What a camera is asked: classes, thresholds and regions. Its version is a hash of what it says."""
 
 import hashlib
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 import msgpack
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -39,6 +39,10 @@ class Ask(BaseModel):
 
     None at all means the whole picture.
     """
+    nms_iou: limits.Fraction | None = None
+    """Of a class's boxes that overlap by more than this (intersection over union) the best is kept; None keeps all."""
+    max_objects: Annotated[int, Field(strict=True, ge=1, le=limits.MAX_OBJECTS)] = limits.MAX_OBJECTS
+    """The best so many objects are told."""
 
     @field_validator("classes")
     @classmethod
@@ -50,11 +54,10 @@ class Ask(BaseModel):
         return classes
 
     @classmethod
-    def of(cls, *phrases: str, box_threshold: float | None = None, text_threshold: float | None = None) -> Self:
-        """Ask for these phrases, with the default thresholds where none is given."""
-        given = {"box_threshold": box_threshold, "text_threshold": text_threshold}
-        thresholds = {name: value for name, value in given.items() if value is not None}
-        return cls(classes=tuple(ClassSpec(phrase=phrase) for phrase in phrases), **thresholds)
+    def of(cls, *phrases: str, **options: Any) -> Self:
+        """Ask for these phrases; options that are None are left at their defaults."""
+        given = {name: value for name, value in options.items() if value is not None}
+        return cls(classes=tuple(ClassSpec(phrase=phrase) for phrase in phrases), **given)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -64,15 +67,16 @@ class Ask(BaseModel):
     @property
     def version(self) -> str:
         """A hash of everything that can change an answer: equal questions have equal versions."""
-        content = msgpack.packb(
-            [
-                [[spec.phrase, spec.box_threshold] for spec in self.classes],
-                self.box_threshold,
-                self.text_threshold,
-                self.regions,
-            ]
-        )
-        return hashlib.sha256(content).hexdigest()[:16]
+        content = [
+            [[spec.phrase, spec.box_threshold] for spec in self.classes],
+            self.box_threshold,
+            self.text_threshold,
+            self.regions,
+        ]
+        # Fields that came later count where they say something: the version of an older question stays what it was.
+        if self.nms_iou is not None or self.max_objects != limits.MAX_OBJECTS:
+            content += [self.nms_iou, self.max_objects]
+        return hashlib.sha256(msgpack.packb(content)).hexdigest()[:16]
 
     def threshold_of(self, class_id: int) -> float:
         """The box threshold that holds for one class."""

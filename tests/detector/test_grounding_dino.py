@@ -12,11 +12,10 @@ from transformers import AutoModelForZeroShotObjectDetection, AutoProcessor
 
 import checkpoints
 from groundcam_schemas import Ask, ClassSpec
-from groundcam_worker.detector import Detection
+from groundcam_worker.detector import Detection, Image
 from groundcam_worker.errors import DetectorLostError, ModelError, QuestionError
 from groundcam_worker.grounding_dino import GroundingDino
 from groundcam_worker.models import resolve
-from groundcam_worker.pictures import Image
 
 SCORE, BOX = 1e-4, 0.05
 CLASSES = ("person", "open door", "taxi")

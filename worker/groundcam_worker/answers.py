@@ -7,7 +7,6 @@ import math
 from collections.abc import Iterable
 
 from groundcam_schemas import Ask, Object
-from groundcam_schemas.limits import MAX_OBJECTS
 from groundcam_schemas.questions import Region
 from groundcam_worker.detector import Detection
 
@@ -34,7 +33,7 @@ def objects_of(
             )
         )
     objects.sort(key=lambda one: -one.score)
-    return tuple(objects[:MAX_OBJECTS])
+    return tuple(objects[: ask.max_objects])
 
 
 def contains(region: Region, x: float, y: float) -> bool:

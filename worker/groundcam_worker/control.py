@@ -4,11 +4,11 @@ import logging
 import threading
 from collections.abc import Callable
 
-from groundcam_runtime.kafka.errors import KafkaProblem
+from groundcam_runtime.kafka.errors import KafkaProblem, TopicError
 from groundcam_runtime.kafka.reader import Reader
 from groundcam_runtime.records import Consumed
 from groundcam_runtime.settings import KafkaSettings
-from groundcam_schemas import Ask, Question, SchemaError, decode
+from groundcam_schemas import Ask, CameraStatus, Question, SchemaError, decode
 from groundcam_schemas.limits import check_camera_id
 from groundcam_schemas.questions import EVERY_CAMERA
 from groundcam_worker.errors import QuestionError
@@ -23,6 +23,23 @@ def _camera_of(key: bytes) -> str:
     """Return a camera's id or `*`. Raises ValueError."""
     text = key.decode()
     return text if text == EVERY_CAMERA else check_camera_id(text)
+
+
+def camera_sizes(settings: KafkaSettings) -> set[tuple[int, int]]:
+    """Return the (width, height) of the pictures of every camera that has told of itself; none without the topic."""
+    sizes: set[tuple[int, int]] = set()
+    try:
+        with Reader(settings, [settings.topics.cameras], start="beginning") as reader:
+            for record in reader.to_the_end():
+                try:
+                    status = decode(CameraStatus, record.value or b"")
+                except SchemaError:
+                    continue  # a camera that was taken back, or a message of another program
+                if status.width and status.height:
+                    sizes.add((status.width, status.height))
+    except TopicError:
+        log.info("no camera has told its size: there is no topic %s", settings.topics.cameras)
+    return sizes
 
 
 class PromptFollower:

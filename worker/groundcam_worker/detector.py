@@ -5,9 +5,14 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+import numpy.typing as npt
+
 from groundcam_schemas import Ask, Model
 from groundcam_worker.errors import DetectorLostError, UnansweredError
-from groundcam_worker.pictures import Image
+
+Image = npt.NDArray[np.uint8]
+"""Height x width x 3, RGB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,12 @@ class Detector(Protocol):
 
     def check(self, ask: Ask) -> None:
         """Raise QuestionError for a question that this detector cannot take."""
+
+    def warm_up(self, asks: Sequence[Ask], sizes: Sequence[tuple[int, int]], batch_size: int) -> None:
+        """Do what happens only once, for these questions and picture sizes (width, height), before frames wait for it.
+
+        Raises QuestionError.
+        """
 
     def detect(self, images: Sequence[Image], asks: Sequence[Ask]) -> Sequence[tuple[Detection, ...]]:
         """Return one result per image, in order; all images have one input shape.
@@ -78,6 +89,9 @@ class FakeDetector:
 
     def check(self, ask: Ask) -> None:
         """Every question will do."""
+
+    def warm_up(self, asks: Sequence[Ask], sizes: Sequence[tuple[int, int]], batch_size: int) -> None:
+        """There is nothing to do."""
 
     def detect(self, images: Sequence[Image], asks: Sequence[Ask]) -> Sequence[tuple[Detection, ...]]:
         """Return one box per image."""

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 from groundcam_runtime.records import Consumed
 from groundcam_schemas import Ask, FrameId, FrameRef, QuestionRef, detections_id
 from groundcam_schemas.messages import Detections, Model, Object, TimingsNs
+from groundcam_worker.detector import Image
 from groundcam_worker.intake import Incoming, timestamp_ns
 from groundcam_worker.offsets import OffsetLedger
-from groundcam_worker.pictures import Image
 
 NS = 1_000_000_000
 

@@ -4,12 +4,9 @@ from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+from groundcam_worker.detector import Image
 from groundcam_worker.errors import BadPictureError
-
-Image = npt.NDArray[np.uint8]
-"""Height x width x 3, RGB."""
 
 MAX_PIXELS = 33_177_600
 """8K (7680 x 4320)."""

@@ -15,14 +15,14 @@ from groundcam_runtime.records import Assigned, Consumed, Gone, Partition
 from groundcam_schemas import GapReason
 from groundcam_worker.answers import objects_of
 from groundcam_worker.batcher import Batcher
-from groundcam_worker.detector import Detection, Detector, detect_each
+from groundcam_worker.detector import Detection, Detector, Image, detect_each
 from groundcam_worker.errors import BadPictureError, FrameError, SourceLostError, UnansweredError
 from groundcam_worker.freshness import Freshness
 from groundcam_worker.intake import place_of, read_frame
 from groundcam_worker.item import NS, Item
 from groundcam_worker.offsets import OffsetLedger
 from groundcam_worker.outbox import Outbox
-from groundcam_worker.pictures import Image, decode_jpeg
+from groundcam_worker.pictures import decode_jpeg
 from groundcam_worker.questions import Questions
 from groundcam_worker.source import Source
 from groundcam_worker.stage import Stage

@@ -10,44 +10,60 @@ from collections.abc import Iterable
 from pydantic import ValidationError
 
 from groundcam_schemas import Ask, Question, QuestionRef
-from groundcam_schemas.questions import EVERY_CAMERA
+from groundcam_schemas.questions import EVERY_CAMERA, ClassSpec
 from groundcam_worker.errors import QuestionError
 
 _FOR_CAMERA = re.compile(r"^\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*=\s*(.*)$", re.DOTALL)
+_WITH_THRESHOLD = re.compile(r"^(.*\S)\s*:\s*(\d+(?:\.\d+)?|\.\d+)\s*$", re.DOTALL)
 _SEPARATORS = re.compile(r"\s*,\s*|\s*\.(?:\s+|$)")
 
 
-def parse_phrases(text: str) -> tuple[str, ...]:
-    """Read `person, forklift` or the model's own form `person . forklift .`, in lower case.
+def parse_classes(text: str) -> tuple[ClassSpec, ...]:
+    """Read `person, forklift:0.4` or the model's own form `person . forklift .`, in lower case.
 
-    Raises QuestionError for an empty question or class, one with a full stop or question mark in it (the model
-    takes both as ends), or one that is there twice.
+    A number behind a colon is the class's own box threshold. Raises QuestionError for an empty question or class,
+    one with a full stop or question mark in it (the model takes both as ends), one that is there twice, or a
+    threshold that is none.
     """
     stripped = text.strip()
     parts = _SEPARATORS.split(stripped)
     if parts and not parts[-1]:
         parts.pop()
-    phrases = tuple(" ".join(part.lower().split()) for part in parts)
-    if not phrases:
+    if not parts:
         raise QuestionError("a question needs at least one class")
+    classes = tuple(_class(part) for part in parts)
+    phrases = [one.phrase for one in classes]
     for position, phrase in enumerate(phrases, 1):
-        if not phrase:
+        if not phrase.strip():
             raise QuestionError(f"class {position} of the question {stripped!r} is empty")
         if "." in phrase or "?" in phrase:
             raise QuestionError(f"the class {phrase!r} has a full stop or question mark in it")
         if phrases.count(phrase) > 1:
             raise QuestionError(f"the class {phrase!r} is listed twice")
-    return phrases
+    return classes
 
 
-def parse_question(
-    text: str, *, box_threshold: float | None = None, text_threshold: float | None = None
-) -> tuple[str, Ask]:
-    """Read `person, dog` (for every camera, `*`) or `gate=person, dog`. Raises QuestionError."""
+def _class(text: str) -> ClassSpec:
+    match = _WITH_THRESHOLD.match(text)
+    phrase, threshold = match.groups() if match else (text, None)
+    if threshold is not None and float(threshold) > 1:
+        raise QuestionError(f"the threshold {threshold} of the class {phrase.strip()!r} is more than 1")
+    # An empty phrase is told by its place in the question, which is not known here.
+    return ClassSpec.model_construct(
+        phrase=" ".join(phrase.lower().split()), box_threshold=None if threshold is None else float(threshold)
+    )
+
+
+def parse_question(text: str, **options: float | None) -> tuple[str, Ask]:
+    """Read `person, dog` (for every camera, `*`) or `gate=person, dog`.
+
+    Options are fields of Ask; those that are None are left at their defaults. Raises QuestionError.
+    """
     match = _FOR_CAMERA.match(text)
-    camera_id, phrases = match.groups() if match else (EVERY_CAMERA, text)
+    camera_id, classes = match.groups() if match else (EVERY_CAMERA, text)
+    given = {name: value for name, value in options.items() if value is not None}
     try:
-        ask = Ask.of(*parse_phrases(phrases), box_threshold=box_threshold, text_threshold=text_threshold)
+        ask = Ask.model_validate({"classes": [one.model_dump() for one in parse_classes(classes)], **given})
     except ValidationError as invalid:
         first = invalid.errors(include_url=False)[0]
         raise QuestionError(f"the question {text!r}: {first['msg']}") from None

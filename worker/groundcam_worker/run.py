@@ -3,7 +3,9 @@
 import logging
 import threading
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 
 from groundcam_runtime.health import HealthServer
 from groundcam_runtime.kafka.connect import require_crc32c
@@ -12,12 +14,11 @@ from groundcam_runtime.kafka.source import GroupSource
 from groundcam_runtime.kafka.topics import TopicAdmin
 from groundcam_runtime.metrics import WorkerMetrics
 from groundcam_runtime.settings import HttpSettings, KafkaSettings
-from groundcam_worker.control import PromptFollower
+from groundcam_worker.control import PromptFollower, camera_sizes
 from groundcam_worker.detector import Detector, FakeDetector
 from groundcam_worker.models import resolve
 from groundcam_worker.outbox import Outbox
 from groundcam_worker.pipeline import Pipeline
-from groundcam_worker.questions import Questions
 from groundcam_worker.settings import WorkSettings, fake_seconds
 
 log = logging.getLogger(__name__)
@@ -30,18 +31,26 @@ MAX_WAITING_BYTES = 32 * 1024 * 1024
 LEAVE_S = 5.0
 
 
-def load_detector(settings: WorkSettings, questions: Questions) -> Detector:
-    """Return a detector that has answered every question once. Raises ModelError, QuestionError, ValueError."""
+def load_detector(
+    settings: WorkSettings, on_new_shape: Callable[[int, int], None] = lambda _width, _height: None
+) -> Detector:
+    """Return a detector. `on_new_shape` is called with each input shape (width, height) that was not warmed up.
+
+    Raises ModelError, ValueError.
+    """
     wait_s = fake_seconds(settings.model)
     if wait_s is not None:
         return FakeDetector(wait_s)
     source = resolve(settings.model)
     log.info("importing torch and transformers, which takes some seconds")
-    from groundcam_worker.grounding_dino import GroundingDino  # noqa: PLC0415 - seconds, and gigabytes
+    # Seconds, and gigabytes.
+    from groundcam_worker.grounding_dino.steps import Steps  # noqa: PLC0415
+    from groundcam_worker.opening import open_detector  # noqa: PLC0415
 
-    detector = GroundingDino(source, settings.device)
-    detector.warm_up(questions.all())
-    return detector
+    steps = Steps(settings.precision, settings.sampling, settings.cuda_graphs, settings.compile)
+    return open_detector(
+        source, settings.device, steps, input_size=settings.input_size, on_new_shape=on_new_shape
+    )  # fmt: skip
 
 
 def run(
@@ -68,9 +77,11 @@ def run(
             log.info("metrics and health on http://%s:%d", http.host, health.port)
         limit = _largest_record(kafka)
         questions = settings.questions()
-        detector = load_detector(settings, questions)
+        detector = load_detector(settings, partial(_tell_new_shape, metrics))
         prompts = PromptFollower(kafka, questions, detector.check)
         stack.callback(prompts.close)
+        sizes = {*settings.warm_sizes, *camera_sizes(kafka)}
+        detector.warm_up(questions.all(), sorted(sizes), settings.batch_size)
         publisher = Publisher(
             kafka,
             max_waiting_bytes=MAX_WAITING_BYTES,
@@ -108,6 +119,11 @@ def run(
         state["pipeline"] = pipeline
         log.info("waiting for frames as a member of %s", settings.group)
         return pipeline.run(stop.is_set, settings.drain_timeout_s)
+
+
+def _tell_new_shape(metrics: WorkerMetrics, width: int, height: int) -> None:
+    metrics.new_shape()
+    log.info("pictures come that are scaled to %dx%d, which was not warmed up: see work.warm_sizes", width, height)
 
 
 def _largest_record(kafka: KafkaSettings) -> int:

@@ -1,13 +1,13 @@
 """A worker's settings."""
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from groundcam_runtime.settings import SettingsPart
+from groundcam_runtime.settings import SettingsPart, Size
 from groundcam_schemas import Ask
-from groundcam_schemas.limits import Fraction
+from groundcam_schemas.limits import MAX_OBJECTS, Fraction
 from groundcam_worker.questions import Questions, parse_question
 
 
@@ -24,6 +24,22 @@ class WorkSettings(SettingsPart):
     """The smallest score of an object."""
     text_threshold: Fraction = 0.3
     """The smallest score of a label's best word."""
+    nms_iou: Fraction | None = None
+    """Of boxes of one class that overlap by more than this, keep the best; none keeps all."""
+    max_objects: Annotated[int, Field(ge=1, le=MAX_OBJECTS)] = MAX_OBJECTS
+    """The best so many objects of a frame are told."""
+    input_size: Size | None = None
+    """Scale pictures to fit into this, as 960x544, instead of the model's own size: smaller is faster."""
+    warm_sizes: tuple[Size, ...] = ((1280, 720),)
+    """Sizes of pictures to be ready for, besides those that cameras have told."""
+    precision: Literal["auto", "fp32", "fp16", "bf16"] = "auto"
+    """Of weights and features; auto is fp16 on CUDA, fp32 on a CPU. Boxes are always fp32."""
+    sampling: Literal["auto", "grid_sample", "embedding_bag", "triton"] = "auto"
+    """How deformable attention reads features; auto is triton on CUDA, embedding_bag on a CPU."""
+    cuda_graphs: bool = True
+    """Record the launches of each warmed shape once and replay them."""
+    compile: bool = False
+    """torch.compile for warmed shapes; takes minutes at the start."""
     group: Annotated[str, Field(min_length=1, max_length=249)] = "groundcam-worker"
     """Consumer group; its members share the frames."""
     instance_id: str | None = None
@@ -46,6 +62,11 @@ class WorkSettings(SettingsPart):
     """How long the group waits for a worker that is silent."""
     json_answers: bool = False
     """Publish detections as JSON instead of msgpack."""
+
+    @field_validator("warm_sizes", mode="before")
+    @classmethod
+    def _one_or_many_sizes(cls, value: object) -> object:
+        return tuple(value.split(",")) if isinstance(value, str) else value
 
     @field_validator("question", mode="before")
     @classmethod
@@ -70,7 +91,13 @@ class WorkSettings(SettingsPart):
     def questions(self) -> Questions:
         """Return the questions to start with. Raises QuestionError."""
         pairs: list[tuple[str, Ask]] = [
-            parse_question(text, box_threshold=self.box_threshold, text_threshold=self.text_threshold)
+            parse_question(
+                text,
+                box_threshold=self.box_threshold,
+                text_threshold=self.text_threshold,
+                nms_iou=self.nms_iou,
+                max_objects=self.max_objects,
+            )
             for text in self.question
         ]
         return Questions(pairs)

@@ -19,8 +19,9 @@ from groundcam.demo.score import Score, score
 from groundcam_schemas import Ask
 from groundcam_schemas.questions import BOX_THRESHOLD
 from groundcam_worker.answers import objects_of
-from groundcam_worker.grounding_dino import GroundingDino
+from groundcam_worker.detector import Detector
 from groundcam_worker.models import resolve
+from groundcam_worker.opening import open_detector
 from training.architecture import BIAS_CHANNEL, processor
 from training.evaluate import Case, seen_pairs
 
@@ -31,7 +32,7 @@ ROUNDS, NEAR = 4, 0.011
 GRID = np.arange(0.15, 0.7, 0.01)
 
 
-def balance(detector: GroundingDino, cases: list[Case]) -> float:
+def balance(detector: Detector, cases: list[Case]) -> float:
     """Return the threshold at which precision and recall are nearest to each other."""
     totals = [Score() for _ in GRID]
     for case in cases:
@@ -75,7 +76,7 @@ def main() -> None:
     amount = 0.0
     for _ in range(ROUNDS):
         shift(given.model, amount, given.out)
-        found = balance(GroundingDino(resolve(str(given.out)), "cpu"), cases)
+        found = balance(open_detector(resolve(str(given.out)), "cpu"), cases)
         print(f"logits moved by {amount:+.3f}: precision equals recall at {found:.2f}", flush=True)
         if abs(found - BOX_THRESHOLD) < NEAR:
             break

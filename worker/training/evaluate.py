@@ -14,8 +14,9 @@ from groundcam.demo.scene import RGB, Actor, Known, Scene
 from groundcam.demo.score import Score, score
 from groundcam_schemas import Ask
 from groundcam_worker.answers import objects_of
-from groundcam_worker.grounding_dino import GroundingDino
+from groundcam_worker.detector import Detector
 from groundcam_worker.models import resolve
+from groundcam_worker.opening import open_detector
 from training.paints import Picture
 from training.phrases import COLOURS, HELD_OUT, SEEN, SHAPES, Kind, Phrase, draw_kinds, draw_question
 from training.scenes import LEAST_CONTRAST, draw_scene
@@ -80,7 +81,7 @@ def other_drawing(count: int, seed: int) -> Iterator[Case]:
             yield Case(scene.picture(moment), tuple(map(str, question)), tuple(scene.objects(moment)))
 
 
-def evaluate(detector: GroundingDino, cases: Iterator[Case]) -> tuple[Score, int]:
+def evaluate(detector: Detector, cases: Iterator[Case]) -> tuple[Score, int]:
     """Return the score over all cases and how many there were."""
     total, count = Score(), 0
     for case in cases:
@@ -111,7 +112,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=400, help="of each kind")
     parser.add_argument("--seed", type=int, default=FIRST_SEED)
     given = parser.parse_args()
-    detector = GroundingDino(resolve(given.model), "cpu")
+    detector = open_detector(resolve(given.model), "cpu")
     many, seed = given.pictures, given.seed
     rows = {
         "seen pairs, one object to eight": seen_pairs(many, seed),

@@ -1,0 +1,102 @@
+"""`groundcam models`"""
+
+import json
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated, Any
+
+import typer
+
+from groundcam.commands.options import LogFormat, start
+from groundcam_runtime.settings import SettingError
+
+app = typer.Typer(help="The models that have short names, and how to fetch one.", invoke_without_command=True)
+
+
+@app.callback()
+def models(
+    context: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line for each model.")] = False,
+) -> None:
+    """List the models that have short names. AP is the published box AP on COCO; `fetch NAME` fetches one."""
+    if context.invoked_subcommand:
+        return
+    rows = _rows(_hub())
+    print("\n".join(json.dumps(row) for row in rows) if as_json else _table(rows))
+
+
+@app.command("fetch")
+def fetch(
+    name: Annotated[str, typer.Argument(help="A short name, or an id on the Hugging Face Hub.")],
+    revision: Annotated[
+        str | None, typer.Option(help="Branch, tag or commit.", show_default="the newest of the branch main")
+    ] = None,
+    into: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Fill this folder, for `--model FOLDER`, instead of the Hub's cache."),
+    ] = None,
+    log_format: LogFormat = None,
+) -> None:
+    """Fetch a model into the Hub's cache or a folder.
+
+    What is there is not fetched again, what was cut off is done again, and every file is checked.
+    """
+    start(None, log_format=log_format)
+    hub = _hub()
+    from groundcam_worker.models import resolve
+
+    if revision and "@" in name:
+        raise SettingError("--revision: the model's name holds a revision already")
+    done = hub.fetch(resolve(f"{name}@{revision}" if revision else name), into)
+    what = f"{done.fetched} files fetched" if done.fetched else "everything was there, nothing was fetched"
+    print(f"{done.folder} is at revision {done.revision}: {what}")
+
+
+def _hub() -> ModuleType:
+    """Return what knows the Hub. Raises SettingError."""
+    try:
+        from groundcam_worker import hub
+    except ImportError as missing:
+        raise SettingError(f"models needs the package {missing.name}: pip install 'groundcam[worker]'") from None
+    return hub
+
+
+def _rows(hub: ModuleType) -> list[dict[str, Any]]:
+    from groundcam_worker.models import KNOWN, resolve
+
+    rows = []
+    for name, model in KNOWN.items():
+        folder = hub.cached_folder(resolve(name)) if model.hub_id else None
+        rows.append(
+            {
+                "name": name,
+                "hub_id": model.hub_id,
+                "architecture": model.architecture,
+                "backbone": model.backbone,
+                "parameters_millions": model.parameters_millions,
+                "coco_box_ap": model.coco.percent if model.coco else None,
+                "coco_zero_shot": model.coco.zero_shot if model.coco else None,
+                "coco_source": model.coco.source if model.coco else None,
+                "here": "in the cache" if folder else None if model.hub_id else "in the box",
+                "revision": hub.commit_of(folder) if folder else None,
+            }
+        )
+    return rows
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    sources = list(dict.fromkeys(row["coco_source"] for row in rows if row["coco_source"]))
+    seen = {True: "zero-shot", False: "trained on COCO", None: ""}
+    lines = [("NAME", "ARCHITECTURE", "BACKBONE", "MILLIONS", "COCO AP", "HERE", "HUB ID")]
+    for row in rows:
+        mark = f"[{sources.index(row['coco_source']) + 1}]" if row["coco_source"] else ""
+        score = f"{row['coco_box_ap']} {seen[row['coco_zero_shot']]} {mark}" if mark else "-"
+        lines.append(
+            (
+                row["name"], row["architecture"], row["backbone"], f"{row['parameters_millions']:g}", score,
+                row["here"] or "-", row["hub_id"] or "-",
+            )
+        )  # fmt: skip
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    table = ["  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+    return "\n".join([*table, "", *(f"[{number}] {source}" for number, source in enumerate(sources, 1))])

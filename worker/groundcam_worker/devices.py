@@ -1,0 +1,49 @@
+"""What torch's devices are called, and what their errors mean."""
+
+import torch
+
+from groundcam_worker.errors import ModelError
+
+# Allocations that fail outside of torch's own allocator; the list began as accelerate's (utils/memory.py).
+_NO_ROOM = (
+    "out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_NOT_SUPPORTED",
+    "DefaultCPUAllocator: can't allocate memory",
+)
+_LOST = ("CUDA error", "CUBLAS_STATUS_", "CUDNN_STATUS_", "cuDNN error", "device-side assert", "Triton Error [CUDA]")
+
+
+def pick(name: str) -> torch.device:
+    """Return the device that a setting names. Raises ModelError."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ModelError(f"work.device: {name!r} is not auto, cpu, cuda or cuda:N") from None
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ModelError(f"work.device: {name} is not there; this machine has {torch.cuda.device_count()} CUDA devices")
+    return device
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a smaller batch may succeed."""
+    return isinstance(error, torch.OutOfMemoryError) or (
+        isinstance(error, RuntimeError) and any(text in str(error) for text in _NO_ROOM)
+    )
+
+
+def is_lost(error: BaseException) -> bool:
+    """Whether every later call on the device will fail: only another process can use it again."""
+    if is_out_of_memory(error) or not isinstance(error, RuntimeError):
+        return False
+    # Only newer versions of torch have a class for it.
+    return type(error).__name__ == "AcceleratorError" or any(text in str(error) for text in _LOST)
+
+
+def free_cache(device: torch.device) -> None:
+    """Give back what torch keeps for later."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()

@@ -1,0 +1,1 @@
+"""Grounding DINO for answering: transformers' weights and modules, joined anew."""

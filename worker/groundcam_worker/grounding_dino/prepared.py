@@ -1,0 +1,117 @@
+"""Runs of the network that were prepared for one shape: recorded as a CUDA graph, compiled, or both.
+
+What is prepared has fixed sizes. A smaller batch is put into the next larger one: rows do not see each other, so
+that what the other rows hold does not matter.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from groundcam_worker.grounding_dino.network import Text
+
+Answer = tuple[Tensor, Tensor]
+"""Logits [B, Q, T] and boxes [B, Q, 4]."""
+Forward = Callable[[Tensor, Text], Answer]
+Prepare = Callable[[Forward, Tensor, Text], Callable[[], Answer]]
+"""Takes inputs that stay where they are; gives what answers them again and again, as they are then."""
+
+KEPT = 64
+TOKENS = (16, 32, 64, 128, 256)
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """What is fixed."""
+
+    height: int
+    width: int
+    tokens: int
+
+
+def batch_sizes(most: int) -> tuple[int, ...]:
+    """Return the sizes to prepare for batches of up to `most`: powers of two, and `most` itself."""
+    return tuple(sorted({size for size in (2**power for power in range(most.bit_length())) if size < most} | {most}))
+
+
+def tokens_for(needed: int) -> int:
+    """Return the text length to pad to, so that few lengths are prepared."""
+    return next((tokens for tokens in TOKENS if tokens >= needed), needed)
+
+
+@dataclass(slots=True)
+class _Run:
+    pixels: Tensor
+    text: Text
+    answer: Callable[[], Answer]
+
+
+class PreparedRuns:
+    """The newest of them. Belongs to one thread at a time."""
+
+    def __init__(self, prepare: Prepare) -> None:
+        self._prepare = prepare
+        self._runs: OrderedDict[tuple[Size, int], _Run] = OrderedDict()
+
+    def add(self, forward: Forward, pixels: Tensor, text: Text) -> None:
+        """Prepare for inputs of these sizes; their contents do not matter."""
+        kept = pixels.clone(), Text(*(part.clone() for part in text))
+        self._runs[_size(pixels, text), len(pixels)] = _Run(*kept, self._prepare(forward, *kept))
+        if len(self._runs) > KEPT:
+            self._runs.popitem(last=False)
+
+    def answer(self, pixels: Tensor, text: Text) -> Answer | None:
+        """Answer, or return None where nothing is prepared for this size. Valid until the next call."""
+        size, count = _size(pixels, text), len(pixels)
+        fitting = [batch for known, batch in self._runs if known == size and batch >= count]
+        if not fitting:
+            return None
+        self._runs.move_to_end((size, min(fitting)))
+        run = self._runs[size, min(fitting)]
+        run.pixels[:count].copy_(pixels)
+        for mine, given in zip(run.text, text, strict=True):
+            mine[:count].copy_(given)
+        logits, boxes = run.answer()
+        return logits[:count], boxes[:count]
+
+
+def _size(pixels: Tensor, text: Text) -> Size:
+    return Size(pixels.shape[-2], pixels.shape[-1], text.features.shape[1])
+
+
+def called_again(forward: Forward, pixels: Tensor, text: Text) -> Callable[[], Answer]:
+    """Prepare by a first call, in which `forward` may compile itself."""
+    forward(pixels, text)
+    return lambda: forward(pixels, text)
+
+
+def recorded(forward: Forward, pixels: Tensor, text: Text) -> Callable[[], Answer]:
+    """Prepare by recording a CUDA graph: thousands of launches become one."""
+    aside: Any = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+    aside.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(aside):
+        for _ in range(2):  # kernels are chosen and constants made outside of the recording
+            expected = forward(pixels, text)
+    torch.cuda.current_stream().wait_stream(aside)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        answer = forward(pixels, text)
+
+    def replay() -> Answer:
+        graph.replay()
+        return answer
+
+    _require_equal(replay(), expected)
+    return replay
+
+
+def _require_equal(answers: Sequence[Tensor], expected: Sequence[Tensor]) -> None:
+    """Raise RuntimeError where a replay does not give what the network gave."""
+    for answer, wanted in zip(answers, expected, strict=True):
+        real = wanted.isfinite()
+        if not torch.allclose(answer[real], wanted[real], rtol=1e-2, atol=1e-2):
+            raise RuntimeError("a recorded run does not give what the network gives")

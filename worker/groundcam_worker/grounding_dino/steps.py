@@ -1,0 +1,39 @@
+"""What makes the detector fast, each a switch that can be turned off. The answers stay the same, to rounding."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from groundcam_worker.grounding_dino.kernels import HAS_TRITON
+
+Precision = Literal["auto", "fp32", "fp16", "bf16"]
+Sampling = Literal["auto", "grid_sample", "embedding_bag", "triton"]
+
+DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """How to run the network."""
+
+    precision: Precision = "auto"
+    """Of weights and features; coordinates of boxes are always fp32. auto: fp16 on CUDA, fp32 elsewhere."""
+    sampling: Sampling = "auto"
+    """How deformable attention reads features. auto: triton on CUDA, embedding_bag elsewhere."""
+    graphs: bool = True
+    """On CUDA, record the launches of each warmed shape once and replay them."""
+    compile: bool = False
+    """torch.compile for warmed shapes: takes a minute or more for each, at the start."""
+
+    def dtype(self, device: torch.device) -> torch.dtype:
+        """Return what `precision` means on a device."""
+        if self.precision == "auto":
+            return torch.float16 if device.type == "cuda" else torch.float32
+        return DTYPES[self.precision]
+
+    def sampling_on(self, device: torch.device) -> str:
+        """Return what `sampling` means on a device."""
+        if self.sampling == "auto":
+            return "triton" if device.type == "cuda" and HAS_TRITON else "embedding_bag"
+        return self.sampling

@@ -1,0 +1,84 @@
+"""A detector that survives what its device does: halves what does not fit, and tells a lost device apart."""
+
+import logging
+from collections.abc import Callable, Hashable, Sequence
+
+from groundcam_schemas import Ask, Model
+from groundcam_worker.ceiling import Ceiling
+from groundcam_worker.detector import Detection, Detector, Image
+from groundcam_worker.devices import is_lost, is_out_of_memory
+from groundcam_worker.errors import DetectorLostError
+
+log = logging.getLogger(__name__)
+
+
+class GuardedDetector:
+    """Stands before a detector on torch. `detect` belongs to one thread; `check` may be called from any."""
+
+    def __init__(self, detector: Detector, free: Callable[[], None]) -> None:
+        """`free` gives back memory that is kept for later."""
+        self._detector = detector
+        self._free = free
+        self.ceiling = Ceiling()
+
+    @property
+    def model(self) -> Model:
+        """Who answers."""
+        return self._detector.model
+
+    def input_shape(self, width: int, height: int) -> Hashable:
+        """As the detector has it."""
+        return self._detector.input_shape(width, height)
+
+    def check(self, ask: Ask) -> None:
+        """Raise QuestionError for a question that this detector cannot take."""
+        self._detector.check(ask)
+
+    def warm_up(self, asks: Sequence[Ask], sizes: Sequence[tuple[int, int]], batch_size: int) -> None:
+        """As the detector has it. Raises QuestionError, DetectorLostError."""
+        try:
+            self._detector.warm_up(asks, sizes, batch_size)
+        except RuntimeError as error:
+            if is_lost(error):
+                raise DetectorLostError(first_line(error)) from error
+            if not is_out_of_memory(error):
+                raise
+            # Batches of this size will be halved when they come.
+            self.ceiling.failed(batch_size)
+            self._free()
+            log.warning("a batch of %d does not fit into the device's memory", batch_size)
+
+    def detect(self, images: Sequence[Image], asks: Sequence[Ask]) -> Sequence[tuple[Detection, ...]]:
+        """Return the objects in each image, boxes in its pixels.
+
+        Raises DetectorLostError for an error of the device that stays, and whatever torch raises for others; out
+        of memory only for one image alone.
+        """
+        found: list[tuple[Detection, ...]] = []
+        while len(found) < len(images):
+            size = self.ceiling.allow(len(images) - len(found))
+            part = slice(len(found), len(found) + size)
+            try:
+                found += self._detector.detect(images[part], asks[part])
+            except RuntimeError as error:
+                if is_lost(error):
+                    raise DetectorLostError(first_line(error)) from error
+                if not is_out_of_memory(error):
+                    raise
+                self.ceiling.failed(size)
+                if size == 1:
+                    raise
+                log.warning("%d pictures do not fit into the device's memory: going on with %d",
+                            size, self.ceiling.limit)  # fmt: skip
+            else:
+                self.ceiling.succeeded(size)
+                continue
+            # Outside of the handler, whose traceback would keep the failed batch's tensors alive.
+            self._free()
+        return found
+
+
+def first_line(error: BaseException) -> str:
+    """Return what an error says, on one line."""
+    text = str(error).strip()
+    return (text.splitlines()[0] if text else type(error).__name__)[:300]

@@ -1,0 +1,42 @@
+"""Open a model as a detector, whatever its family. Everything heavy is imported below this file."""
+
+from collections.abc import Callable
+from functools import partial
+
+from groundcam_worker.detector import Detector
+from groundcam_worker.devices import free_cache, pick
+from groundcam_worker.errors import ModelError
+from groundcam_worker.grounding_dino.detector import GroundingDino
+from groundcam_worker.grounding_dino.steps import Steps
+from groundcam_worker.guarded import GuardedDetector
+from groundcam_worker.loading import load
+from groundcam_worker.models import ModelSource
+from groundcam_worker.open_vocabulary import FAMILIES, OpenVocabulary
+
+GROUNDING_DINO = ("grounding-dino", "mm-grounding-dino")
+
+
+def open_detector(
+    source: ModelSource,
+    device: str = "auto",
+    steps: Steps | None = None,
+    *,
+    input_size: tuple[int, int] | None = None,
+    on_new_shape: Callable[[int, int], None] = lambda _width, _height: None,
+) -> GuardedDetector:
+    """Load a model onto a device. `input_size` is (width, height) in pixels. Raises ModelError."""
+    chosen = pick(device)
+    loaded = load(source)
+    detector: Detector
+    try:
+        if loaded.family in GROUNDING_DINO:
+            detector = GroundingDino(loaded, chosen, steps, input_size=input_size, on_new_shape=on_new_shape)
+        elif loaded.family not in FAMILIES:
+            raise ModelError(f"it is a {loaded.family}, which is not known here")
+        elif input_size is not None:
+            raise ModelError(f"work.input_size is set, and a {loaded.family} has one size only")
+        else:
+            detector = OpenVocabulary(loaded, chosen)
+    except (ModelError, ValueError) as error:
+        raise ModelError(f"the model {source} cannot be used: {error}") from error
+    return GuardedDetector(detector, partial(free_cache, chosen))
