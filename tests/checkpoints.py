@@ -10,6 +10,8 @@ from transformers import (
     GroundingDinoForObjectDetection,
     GroundingDinoImageProcessor,
     GroundingDinoProcessor,
+    MMGroundingDinoConfig,
+    MMGroundingDinoForObjectDetection,
     SwinConfig,
 )
 
@@ -43,7 +45,7 @@ def vocabulary() -> list[str]:
     words[0], words[100], words[101], words[102], words[103] = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
     words[1012], words[1029] = ".", "?"
     letters = "abcdefghijklmnopqrstuvwxyz0123456789"
-    for at, word in enumerate([*WORDS, *letters, *(f"##{letter}" for letter in letters)], 110):
+    for at, word in enumerate([*WORDS, *letters, *(f"##{letter}" for letter in letters), "-", ","], 110):
         words[at] = word
     return words
 
@@ -61,6 +63,20 @@ def small_config() -> GroundingDinoConfig:
         d_model=64, encoder_attention_heads=4, decoder_attention_heads=4, encoder_layers=2, decoder_layers=2,
         encoder_ffn_dim=128, decoder_ffn_dim=128, num_queries=30, num_feature_levels=3, max_text_len=64,
     )  # fmt: skip
+
+
+def small_mm_config() -> MMGroundingDinoConfig:
+    """The same as MM Grounding DINO: its scores have a scale and a bias, and its box heads are not shared."""
+    small = small_config().to_dict()
+    kept = {
+        name: small[name]
+        for name in (
+            "backbone_config", "text_config", "d_model", "encoder_attention_heads", "decoder_attention_heads",
+            "encoder_layers", "decoder_layers", "encoder_ffn_dim", "decoder_ffn_dim", "num_queries",
+            "num_feature_levels", "max_text_len",
+        )
+    }  # fmt: skip
+    return MMGroundingDinoConfig(**kept)
 
 
 def swin_b_config() -> GroundingDinoConfig:
@@ -106,10 +122,21 @@ def redraw(model: torch.nn.Module, seed: int) -> None:
                 weight.copy_(torch.randn(weight.shape, generator=generator) * spread)
 
 
-def save(folder: Path, config: GroundingDinoConfig, seed: int = 7, shortest: int = 128, longest: int = 256) -> Path:
+def save(
+    folder: Path,
+    config: GroundingDinoConfig | MMGroundingDinoConfig,
+    seed: int = 7,
+    shortest: int = 128,
+    longest: int = 256,
+) -> Path:
     """Write a model with its processor into a folder."""
     torch.manual_seed(seed)
-    model = GroundingDinoForObjectDetection(config).eval()
+    kind = (
+        GroundingDinoForObjectDetection
+        if isinstance(config, GroundingDinoConfig)
+        else MMGroundingDinoForObjectDetection
+    )
+    model = kind(config).eval()
     redraw(model, seed)
     model.save_pretrained(folder)
     words = folder / "vocab.txt"

@@ -15,10 +15,10 @@ MSGPACK_CONTENT_TYPE = "application/msgpack"
 JSON_CONTENT_TYPE = "application/json"
 
 VERSIONS: dict[type[BaseModel], str] = {
-    Frame: "frame/1.0",
+    Frame: "frame/1.1",
     Detections: "detections/1.0",
     Gap: "gap/1.0",
-    Question: "question/1.0",
+    Question: "question/1.1",
     CameraStatus: "camera-status/1.0",
 }
 """What each message says in its field `schema`: its name, its major and its minor version."""

@@ -9,9 +9,9 @@ from groundcam_worker.models import DEMO, resolve
 
 @pytest.fixture(scope="module")
 def detector() -> object:
-    from groundcam_worker.grounding_dino import GroundingDino
+    from groundcam_worker.opening import open_detector
 
-    return GroundingDino(resolve("demo"), "cpu")
+    return open_detector(resolve("demo"), "cpu")
 
 
 def test_it_is_a_real_grounding_dino_and_a_small_file() -> None:

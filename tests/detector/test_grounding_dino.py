@@ -1,197 +1,255 @@
 """Our detector gives the boxes and scores of transformers' own path, one label each, whatever else is in the batch."""
 
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-import transformers.models.grounding_dino.modeling_grounding_dino as modeling
-from transformers import AutoModelForZeroShotObjectDetection, AutoProcessor
 
 import checkpoints
 from groundcam_schemas import Ask, ClassSpec
-from groundcam_worker.detector import Detection, Image
-from groundcam_worker.errors import DetectorLostError, ModelError, QuestionError
-from groundcam_worker.grounding_dino import GroundingDino
+from groundcam_worker.detector import Image
+from groundcam_worker.errors import ModelError
+from groundcam_worker.grounding_dino.network import Network
+from groundcam_worker.grounding_dino.reference import Reference, compare
+from groundcam_worker.grounding_dino.steps import Steps
+from groundcam_worker.guarded import GuardedDetector
+from groundcam_worker.loading import load
 from groundcam_worker.models import resolve
+from groundcam_worker.opening import open_detector
+from parity import BOX_16, SCORE_16, held_ranks, match, our_ranks, picture, reference_rows, rows, their_ranks
 
-SCORE, BOX = 1e-4, 0.05
 CLASSES = ("person", "open door", "taxi")
-DELIMITERS = (0, 101, 102, 1012, 1029)  # [PAD], [CLS], [SEP], full stop, question mark
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return checkpoints.save(tmp_path_factory.mktemp("small") / "small", checkpoints.small_config())
+def network(detector: GuardedDetector) -> Network:
+    inner: Any = detector._detector
+    found: Network = inner._network
+    return found
 
 
-@pytest.fixture(scope="module")
-def detector(folder: Path) -> GroundingDino:
-    return GroundingDino(resolve(str(folder)), "cpu")
+def agrees(detector: GuardedDetector, reference: Reference, image: Image, ask: Ask, least: int = 5) -> bool:
+    """Whether both give the same answer once proposals that tie come in the same order; ties are printed."""
+    shape: Any = detector.input_shape(image.shape[1], image.shape[0])
+    with our_ranks() as ours, their_ranks(reference) as theirs:
+        (found,) = detector.detect([image], [ask])
+        expected = reference_rows(reference, image, ask, shape)
+    assert len(expected) > least, "a model that finds nothing proves nothing"
+    matched, ties = match(rows(found), expected), ours.ties_with(theirs)
+    if ties and matched.outside():
+        with held_ranks(theirs):
+            matched = match(rows(detector.detect([image], [ask])[0]), expected)
+    print(f"{image.shape[1]}x{image.shape[0]}: {matched}; {ties} ranks tied")
+    return matched.outside() == 0
 
 
-@pytest.fixture
-def breakable(folder: Path) -> GroundingDino:
-    """A detector of the test's own."""
-    return GroundingDino(resolve(str(folder)), "cpu")
-
-
-def picture(seed: int, width: int = 320, height: int = 240) -> Image:
-    """Smooth colours, as in a photograph: noise would look alike everywhere."""
-    small = np.random.default_rng(seed).integers(0, 255, (6, 8, 3), dtype=np.uint8)
-    tensor = torch.from_numpy(small).permute(2, 0, 1)[None].float()
-    large = torch.nn.functional.interpolate(tensor, (height, width), mode="bicubic").clamp(0, 255)
-    image: Image = large[0].permute(1, 2, 0).to(torch.uint8).numpy()
-    return image
-
-
-def reference(folder: Path, image: Image, classes: tuple[str, ...], threshold: float = 0.3) -> list[tuple[float, ...]]:
-    """(score, x1, y1, x2, y2) as transformers' documentation does it, of the tokens that belong to a class.
-
-    Its post-processing also takes the maximum over [CLS], [SEP] and full stops, which no class can own.
-    """
-    processor: Any = AutoProcessor.from_pretrained(folder)
-    model: Any = AutoModelForZeroShotObjectDetection.from_pretrained(folder).eval()
-    inputs = processor(images=image, text=[list(classes)], return_tensors="pt")
-    with torch.no_grad():
-        outputs = model(**inputs)
-    owned = torch.zeros(outputs.logits.shape[-1], dtype=torch.bool)
-    owned[: inputs["input_ids"].shape[1]] = ~torch.isin(inputs["input_ids"][0], torch.tensor(DELIMITERS))
-    outputs.logits = outputs.logits.masked_fill(~owned, float("-inf"))
-    (result,) = processor.post_process_grounded_object_detection(
-        outputs,
-        inputs["input_ids"],
-        threshold=threshold,
-        text_threshold=threshold,
-        target_sizes=[image.shape[:2]],
-    )
-    return [(score, *box) for score, box in zip(result["scores"].tolist(), result["boxes"].tolist(), strict=True)]
-
-
-def rows(detections: tuple[Detection, ...]) -> list[tuple[float, ...]]:
-    return [(one.score, *one.box) for one in detections]
-
-
-def differences(ours: list[tuple[float, ...]], theirs: list[tuple[float, ...]]) -> tuple[float, float]:
-    """Match one to one by the nearest box; return the largest differences of score and of box (in pixels)."""
-    if len(ours) != len(theirs):
-        return float("inf"), float("inf")
-    left, scores, boxes = list(theirs), [0.0], [0.0]
-    for one in ours:
-        nearest = min(left, key=lambda other: abs(one[0] - other[0]) + max(map(abs, np.subtract(one[1:], other[1:]))))
-        left.remove(nearest)
-        scores.append(abs(one[0] - nearest[0]))
-        boxes.append(max(map(abs, np.subtract(one[1:], nearest[1:]))))
-    return max(scores), max(boxes)
-
-
-def agree(ours: list[tuple[float, ...]], theirs: list[tuple[float, ...]]) -> bool:
-    score, box = differences(ours, theirs)
-    return score <= SCORE and box <= BOX
-
-
-@pytest.mark.parametrize("size", [(320, 240), (240, 320), (256, 256), (400, 130)])
+@pytest.mark.parametrize("size", [(320, 240), (240, 320), (256, 256), (400, 130), (640, 360)])
 @pytest.mark.parametrize("seed", [1, 2])
 def test_boxes_and_scores_are_those_of_transformers(
-    folder: Path, detector: GroundingDino, seed: int, size: tuple[int, int]
+    reference: Reference, detector: GuardedDetector, seed: int, size: tuple[int, int]
 ) -> None:
-    image = picture(seed, *size)
-    theirs = reference(folder, image, CLASSES)
-    (ours,) = detector.detect([image], [Ask.of(*CLASSES)])
-    assert len(theirs) > 5, "a model that finds nothing proves nothing"
-    assert agree(rows(ours), theirs), differences(rows(ours), theirs)
+    assert agrees(detector, reference, picture(seed, *size), Ask.of(*CLASSES))
 
 
-def test_the_full_swin_t_architecture_agrees_too(tmp_path: Path) -> None:
-    folder = checkpoints.save(tmp_path / "swin-t", checkpoints.swin_t_config(), shortest=256, longest=448)
-    detector = GroundingDino(resolve(str(folder)), "cpu")
-    image = picture(3, 896, 512)
+@pytest.mark.parametrize("name", ["swin-t", "swin-b"])
+def test_the_full_architectures_agree_too(full: Callable[[str], Path], name: str) -> None:
+    source = resolve(str(full(name)))
+    detector = open_detector(source, "cpu")
     assert detector.input_shape(896, 512) == (256, 448)
-    theirs = reference(folder, image, CLASSES)
-    (ours,) = detector.detect([image], [Ask.of(*CLASSES)])
-    assert len(theirs) > 20
-    assert agree(rows(ours), theirs), differences(rows(ours), theirs)
+    reference = Reference(load(source), torch.device("cpu"))
+    assert agrees(detector, reference, picture(3, 896, 512), Ask.of(*CLASSES), least=100)
 
 
-def _zero_fusion(detector: GroundingDino, _patch: pytest.MonkeyPatch) -> None:
-    for layer in detector._model.model.encoder.layers:
-        layer.fusion_layer.vision_param.data.zero_()
-        layer.fusion_layer.text_param.data.zero_()
+def test_mm_grounding_dino_agrees_too(tmp_path: Path) -> None:
+    """LLMDet's checkpoints are of this architecture."""
+    source = resolve(str(checkpoints.save(tmp_path / "mm", checkpoints.small_mm_config())))
+    detector, reference = open_detector(source, "cpu"), Reference(load(source), torch.device("cpu"))
+    for seed in (1, 2):
+        assert agrees(detector, reference, picture(seed), Ask.of(*CLASSES, box_threshold=0.4))
 
 
-def _zero_offsets(detector: GroundingDino, _patch: pytest.MonkeyPatch) -> None:
-    for name, weight in detector._model.named_parameters():
-        if "sampling_offsets" in name:
+def test_the_bundled_model_agrees_too() -> None:
+    from training.evaluate import other_drawing, seen_pairs
+
+    detector, reference = open_detector(resolve("demo"), "cpu"), Reference(load(resolve("demo")), torch.device("cpu"))
+    for case in [*seen_pairs(8, 3), *other_drawing(8, 4)]:
+        ask = Ask.of(*case.question, box_threshold=0.1, text_threshold=0.1)
+        assert agrees(detector, reference, case.picture, ask, least=0)
+
+
+@pytest.mark.parametrize("sampling", ["grid_sample", "embedding_bag"])
+def test_every_way_of_sampling_agrees(folder: Path, reference: Reference, sampling: Any) -> None:
+    detector = open_detector(resolve(str(folder)), "cpu", Steps(sampling=sampling))
+    assert agrees(detector, reference, picture(1), Ask.of(*CLASSES))
+
+
+def _zero_fusion(broken: Network) -> None:
+    for layer in broken.encoder:
+        fusion: Any = layer.fusion
+        fusion.vision_scale.data.zero_()
+        fusion.text_scale.data.zero_()
+
+
+def _zero_offsets(broken: Network) -> None:
+    for name, weight in broken.named_parameters():
+        if "looks" in name:
             weight.data.zero_()
 
 
-def _zero_box_head(detector: GroundingDino, _patch: pytest.MonkeyPatch) -> None:
-    for name, weight in detector._model.named_parameters():
-        if "bbox_embed" in name:
-            weight.data.zero_()
+def _zero_box_head(broken: Network) -> None:
+    for weight in broken.box.parameters():
+        weight.data.zero_()
 
 
-def _no_mask(detector: GroundingDino, patch: pytest.MonkeyPatch) -> None:
+def _swap_positions(broken: Network) -> None:
+    original = broken._make_shape
+
+    def swapped(*arguments: Any) -> Any:
+        made = original(*arguments)
+        return made._replace(positions=made.positions.flip(1))
+
+    broken._make_shape = swapped  # type: ignore[method-assign]
+
+
+def _no_mask(broken: Network) -> None:
     """Let every phrase see every other."""
-    original = modeling.generate_masks_with_special_tokens_and_transfer_map
+    original = broken.answer
 
-    def all_seeing(*arguments: Any, **named: Any) -> tuple[torch.Tensor, torch.Tensor]:
-        mask, positions = original(*arguments, **named)
-        return torch.ones_like(mask), positions
+    def answer(vision: Any, shape: Any, text: Any) -> Any:
+        return original(vision, shape, text._replace(allowed=torch.ones_like(text.allowed)))
 
-    patch.setattr(modeling, "generate_masks_with_special_tokens_and_transfer_map", all_seeing)
+    broken.answer = answer  # type: ignore[method-assign]
 
 
-@pytest.mark.parametrize("break_it", [_zero_fusion, _zero_offsets, _zero_box_head, _no_mask])
+@pytest.mark.parametrize("break_it", [_zero_fusion, _zero_offsets, _zero_box_head, _swap_positions, _no_mask])
 def test_a_broken_model_does_not_agree(
-    folder: Path,
-    breakable: GroundingDino,
-    break_it: Callable[[GroundingDino, pytest.MonkeyPatch], None],
+    reference: Reference, breakable: GuardedDetector, break_it: Callable[[Network], None]
 ) -> None:
-    image = picture(1)
-    theirs = reference(folder, image, CLASSES)
-    with pytest.MonkeyPatch.context() as patch:
-        break_it(breakable, patch)
-        (ours,) = breakable.detect([image], [Ask.of(*CLASSES)])
-    assert not agree(rows(ours), theirs)
+    break_it(network(breakable))
+    image, ask = picture(1), Ask.of(*CLASSES)
+    shape: Any = breakable.input_shape(320, 240)
+    matched = match(rows(breakable.detect([image], [ask])[0]), reference_rows(reference, image, ask, shape))
+    assert matched.outside() > 5
 
 
-def test_a_picture_gets_alone_what_it_gets_in_a_mixed_batch(detector: GroundingDino) -> None:
-    images = [picture(seed) for seed in range(4)]
-    asks = [
-        Ask.of("dog"),
-        Ask.of(*CLASSES),
-        Ask.of("a red car in the shape of a van", "blue circle"),
-        Ask.of("cat"),
-    ]
-    together = detector.detect(images, asks)
-    for image, ask, mixed in zip(images, asks, together, strict=True):
-        (alone,) = detector.detect([image], [ask])
-        assert [one.class_id for one in alone] == [one.class_id for one in mixed]
-        assert agree(rows(alone), rows(mixed)), differences(rows(alone), rows(mixed))
+def _answers_with_ranks_of(
+    detector: GuardedDetector, other: GuardedDetector, image: Image, ask: Ask
+) -> tuple[list[Any], list[Any]]:
+    """Both answers, the first with the second's order of queries: 16 bits reorder proposals that nearly tie."""
+    with our_ranks() as ranks:
+        (exact,) = other.detect([image], [ask])
+    with held_ranks(ranks):
+        (found,) = detector.detect([image], [ask])
+    return rows(found), rows(exact)
 
 
-def test_a_box_has_one_label_of_the_classes_that_were_asked_for(detector: GroundingDino) -> None:
+@pytest.mark.parametrize("name", ["small", "swin-t"])
+def test_16_bit_answers_are_within_their_tolerance(full: Callable[[str], Path], folder: Path, name: str) -> None:
+    """Score 0.01 and box 1 px on 99 % of the boxes, with the order of proposals held."""
+    source = resolve(str(folder if name == "small" else full(name)))
+    ask = Ask.of(*CLASSES, box_threshold=0.0, text_threshold=0.0)
+    half, exact = open_detector(source, "cpu", Steps(precision="fp16")), open_detector(source, "cpu")
+    image = picture(5, 448, 256)
+    matched = match(*_answers_with_ranks_of(half, exact, image, ask))
+    share = 1 - matched.outside(SCORE_16, BOX_16) / len(matched.scores)
+    print(f"{name}: {matched}; {share:.1%} within")
+    assert share >= 0.99
+    # Coordinates in bf16, too, would be seen: of a picture 1,792 pixels wide they are wrong by up to 3.5.
+    wide, narrow = picture(5, 1792, 1024), torch.bfloat16
+    found, expected = _answers_with_ranks_of(half, exact, wide, ask)
+    assert match(found, expected).outside(SCORE_16, BOX_16) <= 0.01 * len(expected)
+    coarse = [(one[0], *((torch.tensor(one[1:]) / 1792).to(narrow).float() * 1792).tolist()) for one in found]
+    assert match(coarse, expected).outside(SCORE_16, BOX_16) > 0.2 * len(expected)
+
+
+WORDS = [word for word in checkpoints.WORDS if len(word) > 2]
+
+
+def _random_question(draw: random.Random) -> Ask:
+    classes = draw.sample(WORDS, draw.randint(1, 6))
+    return Ask.of(*(" ".join(draw.sample(WORDS, draw.randint(1, 3))) + f" {one}" for one in classes))
+
+
+def test_a_picture_gets_alone_what_it_gets_in_many_random_batches(detector: GuardedDetector) -> None:
+    draw, ties = random.Random(11), 0
+    for _ in range(25):
+        size = draw.choice([(320, 240), (240, 320), (640, 360)])
+        images = [picture(draw.randrange(10_000), *size) for _ in range(draw.randint(2, 6))]
+        asks = [_random_question(draw) for _ in images]
+        with our_ranks() as mixed:
+            together = detector.detect(images, asks)
+        with our_ranks() as single:
+            alone = [detector.detect([image], [ask])[0] for image, ask in zip(images, asks, strict=True)]
+        tied = mixed.ties_with(single)
+        ties += tied
+        if tied:
+            with held_ranks(single):
+                together = detector.detect(images, asks)
+        for one, other in zip(alone, together, strict=True):
+            assert match(rows(one), rows(other)).outside() == 0
+            assert sorted(a.class_id for a in one) == sorted(b.class_id for b in other)
+    print(f"{ties} ranks tied in 25 batches")
+
+
+@pytest.mark.parametrize("name", ["swin-t", "swin-b", "demo"])
+def test_so_it_does_with_the_full_architectures_and_the_bundled_model(full: Callable[[str], Path], name: str) -> None:
+    detector = open_detector(resolve("demo" if name == "demo" else str(full(name))), "cpu")
+    words = ["red circle", "blue square", "green star"] if name == "demo" else ["person", "open door", "a red taxi"]
+    images = [picture(seed, 448, 256) for seed in (1, 2)]
+    every = {"box_threshold": 0.0, "text_threshold": 0.0}
+    asks = [Ask.of(words[0], **every), Ask.of(*words, **every)]
+    with our_ranks() as single:
+        alone = [detector.detect([image], [ask])[0] for image, ask in zip(images, asks, strict=True)]
+    with our_ranks() as mixed:
+        together = detector.detect(images, asks)
+    if ties := mixed.ties_with(single):
+        with held_ranks(single):
+            together = detector.detect(images, asks)
+    print(f"{name}: {ties} ranks tied")
+    for one, other in zip(alone, together, strict=True):
+        assert len(one) > 1
+        assert match(rows(one), rows(other)).outside() == 0
+
+
+def test_padding_a_picture_would_change_its_boxes(breakable: GuardedDetector) -> None:
+    """Why a batch holds one input shape: Swin does not see where padding is."""
+    image, ask = picture(1, 256, 128), Ask.of(*CLASSES)
+    (plain,) = breakable.detect([image], [ask])
+    inner: Any = breakable._detector
+    pad = torch.nn.ZeroPad2d((0, 8, 0, 8))
+    pixels = inner._pixels
+    inner._pixels = lambda images, shape: pad(pixels(images, shape))
+    (padded,) = breakable.detect([image], [ask])
+    assert match(rows(plain), rows(padded)).outside() > 5
+
+
+def test_a_box_has_one_label_of_the_classes_that_were_asked_for(detector: GuardedDetector) -> None:
     """Words of one class that are part of another (car, taxi, a red car) do not mix."""
-    ask = Ask.of("car", "taxi", "a red car", "van")
+    ask = Ask.of("car", "taxi", "a red car", "van", "ovation")  # the last is read in pieces
     found = [one for seed in range(5) for one in detector.detect([picture(seed)], [ask])[0]]
     assert found
-    assert {one.class_id for one in found} <= set(range(4))
+    assert {one.class_id for one in found} <= set(range(5))
 
 
-def test_a_class_is_scored_by_its_own_tokens(detector: GroundingDino) -> None:
-    caption = detector._caption(("open door", "car"))
-    ids = detector._processor.tokenizer(caption.text)["input_ids"]
-    words = [
-        [detector._processor.tokenizer.convert_ids_to_tokens(ids[at]) for at in span]
-        for span in caption.tokens_of_class
-    ]
-    assert words == [["open", "door"], ["car"]]
+def test_the_reference_joins_labels_and_takes_scores_of_no_class_and_the_comparison_says_so(
+    detector: GuardedDetector, reference: Reference
+) -> None:
+    image, ask = picture(2), Ask.of(*CLASSES, box_threshold=0.35, text_threshold=0.2)
+    shape: Any = detector.input_shape(320, 240)
+    theirs = reference.boxes(image, ask, shape)
+    compared = compare(detector.detect([image], [ask])[0], theirs, ask)
+    assert compared.matched > 5
+    assert compared.score < 1e-4
+    assert compared.pixels < 0.05
+    assert any("joins every token" in line for line in compared.lines)
+    assert any("a token of no class" in line for line in compared.lines)
+    assert not any(line.startswith("only ours") for line in compared.lines)
+    assert {one.label for one in theirs} - set(CLASSES), "the reference would answer as we do"
 
 
-def test_thresholds_hold_by_class(detector: GroundingDino) -> None:
+def test_thresholds_hold_by_class(detector: GuardedDetector) -> None:
     image = picture(1)
     (everything,) = detector.detect([image], [Ask.of("person", "dog", box_threshold=0.0, text_threshold=0.0)])
     assert len(everything) == 30  # every query
@@ -200,63 +258,58 @@ def test_thresholds_hold_by_class(detector: GroundingDino) -> None:
     assert sorted(one.score for one in half) == sorted(one.score for one in everything if one.score > middle)
     (strict,) = detector.detect([image], [Ask.of("person", "dog", box_threshold=0.0, text_threshold=middle)])
     assert len(strict) == len(half)
-    (first_class,) = _with_class_thresholds(detector, image, 0.0, 1.0)
+    classes = (ClassSpec(phrase="person", box_threshold=0.0), ClassSpec(phrase="dog", box_threshold=1.0))
+    (first_class,) = detector.detect([image], [Ask(classes=classes, text_threshold=0.0)])
     assert {one.class_id for one in first_class} == {0}
 
 
-def _with_class_thresholds(detector: GroundingDino, image: Image, *thresholds: float) -> Any:
-    classes = tuple(
-        ClassSpec(phrase=phrase, box_threshold=value)
-        for phrase, value in zip(("person", "dog"), thresholds, strict=True)
-    )
-    return detector.detect([image], [Ask(classes=classes, text_threshold=0.0)])
+def test_of_overlapping_boxes_of_a_class_the_best_is_kept_where_asked(detector: GuardedDetector) -> None:
+    image = picture(1)
+    (every,) = detector.detect([image], [Ask.of("person", "dog")])
+    (apart,) = detector.detect([image], [Ask.of("person", "dog", nms_iou=0.3)])
+    assert 0 < len(apart) < len(every)
+    assert set(rows(apart)) < set(rows(every))
+    kept = [one.box for one in apart if one.class_id == apart[0].class_id]
+    assert all(_iou(a, b) <= 0.3 for index, a in enumerate(kept) for b in kept[:index])
+    (loose,) = detector.detect([image], [Ask.of("person", "dog", nms_iou=1.0)])
+    assert rows(loose) == rows(every)
 
 
-def test_a_question_that_the_model_cannot_read_names_its_class(detector: GroundingDino) -> None:
-    with pytest.raises(QuestionError, match="more than the 64"):
-        detector.check(Ask.of(*(f"{letter}{other}" for letter in "abcdefgh" for other in "abcdefgh")))
-    with pytest.raises(QuestionError, match="'人'"):
-        detector.check(Ask.of("person", "人"))
+def _iou(a: tuple[float, ...], b: tuple[float, ...]) -> float:
+    width, height = (max(0.0, min(a[i + 2], b[i + 2]) - max(a[i], b[i])) for i in (0, 1))
+    areas = sum((one[2] - one[0]) * (one[3] - one[1]) for one in (a, b))
+    return width * height / (areas - width * height)
 
 
-def test_the_model_is_named_without_its_path(folder: Path, detector: GroundingDino) -> None:
+def test_a_model_that_gives_no_numbers_does_not_look_as_if_it_saw_nothing(breakable: GuardedDetector) -> None:
+    broken: Any = network(breakable)
+    broken.norm.weight.data.fill_(float("nan"))
+    with pytest.raises(ArithmeticError, match="NaN"):
+        breakable.detect([picture(1)], [Ask.of("dog")])
+
+
+def test_a_picture_of_any_size_is_answered(detector: GuardedDetector) -> None:
+    for size in ((1, 1), (1, 400), (3000, 2), (31, 33)):
+        image = picture(1, *size)
+        (found,) = detector.detect([image], [Ask.of("person", box_threshold=0.0, text_threshold=0.0)])
+        assert len(found) <= 30
+
+
+def test_an_input_size_bounds_what_the_network_sees_and_names_the_model(folder: Path) -> None:
+    small = open_detector(resolve(str(folder)), "cpu", input_size=(160, 96))
+    assert small.input_shape(1920, 1080) == (90, 160)
+    assert small.input_shape(1080, 1920) == (160, 90)
+    assert small.model.revision.endswith("@160x96")
+    assert small.detect([picture(1)], [Ask.of("person", box_threshold=0.0, text_threshold=0.0)])[0]
+
+
+def test_the_model_is_named_without_its_path(folder: Path, detector: GuardedDetector) -> None:
     assert detector.model.name == "small"
     assert str(folder.parent) not in f"{detector.model}"
     assert len(detector.model.revision) == 16
 
 
-def test_warming_up_asks_every_question(detector: GroundingDino) -> None:
-    with pytest.raises(QuestionError):
-        detector.warm_up([Ask.of("person"), Ask.of("人")], (64, 64))
-
-
 @pytest.mark.parametrize("device", ["cuda:99", "gpu"])
 def test_a_device_that_is_not_there_is_named(folder: Path, device: str) -> None:
     with pytest.raises(ModelError, match=device):
-        GroundingDino(resolve(str(folder)), device)
-
-
-@pytest.fixture
-def failing(breakable: GroundingDino) -> Callable[[BaseException], GroundingDino]:
-    """A real detector whose forward raises what torch raises."""
-
-    def fail_with(error: BaseException) -> GroundingDino:
-        def forward(*_inputs: Any, **_options: Any) -> None:
-            raise error
-
-        breakable._model.forward = forward
-        return breakable
-
-    return fail_with
-
-
-def test_an_error_of_the_device_that_stays_is_told_apart(
-    failing: Callable[[BaseException], GroundingDino],
-) -> None:
-    arguments = [picture(1)], [Ask.of("dog")]
-    with pytest.raises(DetectorLostError, match="illegal memory access"):
-        failing(RuntimeError("CUDA error: an illegal memory access was encountered\nmore")).detect(*arguments)
-    with pytest.raises(torch.OutOfMemoryError):
-        failing(torch.OutOfMemoryError("CUDA out of memory")).detect(*arguments)
-    with pytest.raises(RuntimeError, match="shape"):
-        failing(RuntimeError("shape mismatch")).detect(*arguments)
+        open_detector(resolve(str(folder)), device)

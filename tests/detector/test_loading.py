@@ -10,13 +10,8 @@ import pytest
 
 import checkpoints
 from groundcam_worker.errors import ModelError
-from groundcam_worker.grounding_dino import GroundingDino
 from groundcam_worker.models import resolve
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return checkpoints.save(tmp_path_factory.mktemp("small") / "small", checkpoints.small_config())
+from groundcam_worker.opening import open_detector
 
 
 def _cut_weights(folder: Path) -> None:
@@ -45,7 +40,7 @@ def test_a_damaged_folder_gives_one_sentence(tmp_path: Path, damage: Callable[[P
     folder = checkpoints.save(tmp_path / "damaged", checkpoints.small_config())
     damage(folder)
     with pytest.raises(ModelError, match="damaged") as refused:
-        GroundingDino(resolve(str(folder)), "cpu")
+        open_detector(resolve(str(folder)), "cpu")
     assert "\n" not in str(refused.value)
 
 
@@ -66,11 +61,11 @@ def test_a_cached_model_loads_by_its_hub_id_without_a_network(
     _cache(folder, tmp_path, commit)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    detector = GroundingDino(resolve("somebody/small"), "cpu")
+    detector = open_detector(resolve("somebody/small"), "cpu")
     assert (detector.model.name, detector.model.revision) == ("somebody/small", commit)
     for name in ("somebody/other", "somebody/small@v2"):
         started = time.monotonic()
         with pytest.raises(ModelError, match=f"{name.partition('@')[0]}.*not in the local cache") as refused:
-            GroundingDino(resolve(name), "cpu")
+            open_detector(resolve(name), "cpu")
         assert "\n" not in str(refused.value)
         assert time.monotonic() - started < 10

@@ -8,8 +8,8 @@ import torch
 
 import checkpoints
 from groundcam_schemas import Ask
-from groundcam_worker.grounding_dino import GroundingDino
 from groundcam_worker.models import resolve
+from groundcam_worker.opening import open_detector
 
 pytestmark = [
     pytest.mark.gpu,
@@ -24,8 +24,8 @@ def test_the_answers_of_a_gpu_are_those_of_the_cpu(tmp_path: Path) -> None:
     with torch.backends.cuda.flags() if hasattr(torch.backends.cuda, "flags") else torch.no_grad():
         torch.backends.cuda.matmul.allow_tf32 = False
         torch.backends.cudnn.allow_tf32 = False
-        (cpu,) = GroundingDino(source, "cpu").detect([image], [ask])
-        (gpu,) = GroundingDino(source, "cuda").detect([image], [ask])
+        (cpu,) = open_detector(source, "cpu").detect([image], [ask])
+        (gpu,) = open_detector(source, "cuda").detect([image], [ask])
     assert len(cpu) == len(gpu)
     ours, theirs = (sorted((one.score, *one.box) for one in found) for found in (gpu, cpu))
     assert np.abs(np.subtract(ours, theirs))[:, 0].max() < 1e-3

@@ -54,11 +54,20 @@ def with_box(*box: float) -> bytes:
     return bytes(msgpack.packb(content))
 
 
-@pytest.mark.parametrize("version", ["1.0", "older", "newer"])
-@pytest.mark.parametrize("name", KINDS)
-def test_bytes_of_every_minor_version_are_read(name: str, version: str) -> None:
-    message = decode(KINDS[name], golden(f"{name}-{version}.msgpack"))
+@pytest.mark.parametrize("file", sorted(path.name for path in GOLDEN.glob("*.msgpack")))
+def test_bytes_of_every_minor_version_are_read(file: str) -> None:
+    message = decode(KINDS[file.rpartition("-")[0]], golden(file))
     assert message.camera_id == "gate"
+
+
+def test_what_version_1_1_added_to_a_question_is_read() -> None:
+    question = decode(Question, golden("question-1.1.msgpack"))
+    assert (question.nms_iou, question.max_objects) == (0.6, 20)
+    frame = decode(Frame, golden("frame-1.1.msgpack"))
+    assert frame.question is not None
+    assert (frame.question.nms_iou, frame.question.max_objects) == (0.6, 20)
+    old = decode(Question, golden("question-1.0.msgpack"))
+    assert (old.nms_iou, old.max_objects) == (None, 1000)
 
 
 def test_golden_frame_says_what_was_written() -> None:
@@ -247,7 +256,8 @@ def test_every_message_has_a_schema_that_its_golden_form_fits() -> None:
     schemas = json_schemas()
     assert sorted(schemas) == [f"{name}.schema.json" for name in sorted([*KINDS, "dead-letter"])]
     for name in KINDS:
-        content = msgpack.unpackb(golden(f"{name}-1.0.msgpack"))
+        newest = max(path.name for path in GOLDEN.glob(f"{name}-1.*.msgpack"))
+        content = msgpack.unpackb(golden(newest))
         assert set(schemas[f"{name}.schema.json"]["required"]) <= set(content)
         assert set(content) == set(schemas[f"{name}.schema.json"]["properties"])
 

@@ -83,7 +83,7 @@ class GroundingDino:
         lengths = {self._tokens([row]): row for row in rows}
         shapes = {self._limits.shape_of(*size): size for size in sizes}
         # On a CPU nothing depends on the batch's size, and a batch of large pictures takes a minute.
-        batches = batch_sizes(batch_size) if self._records or self._compiled else (1,)
+        batches = batch_sizes(batch_size) if self._is_prepared else (1,)
         runs = [(shape, row, batch) for shape in shapes for row in lengths.values() for batch in reversed(batches)]
         for number, (shape, row, batch) in enumerate(runs, 1):
             log.info(
@@ -91,17 +91,22 @@ class GroundingDino:
                 number, len(runs), batch, shape[1], shape[0], self._tokens([row]),
             )  # fmt: skip
             self._warm(shape, row, batch)
+        self._warmed |= set(shapes)
         for ask, size in zip(asks, list(sizes) * len(asks), strict=False):
             self.detect([np.zeros((size[1], size[0], 3), np.uint8)], [ask])
-        self._warmed |= set(shapes)
         log.info("the detector is ready after %.1f s of warming up", time.monotonic() - started)
+
+    @property
+    def _is_prepared(self) -> bool:
+        """Whether runs have fixed sizes."""
+        return self._records or self._compiled is not None
 
     def _warm(self, shape: tuple[int, int], row: Row, batch: int) -> None:
         blank = np.zeros((*shape, 3), np.uint8)
         pixels = self._pixels([blank] * batch, shape)
         text, _ = self._text.batch([row] * batch, self._tokens([row]))
-        if self._records or self._compiled:
-            self._prepared.add(self._compiled or self._network, pixels, text)
+        if self._is_prepared:
+            self._prepared.add(self._network if self._compiled is None else self._compiled, pixels, text)
         else:
             self._network(pixels, text)
 
@@ -155,4 +160,4 @@ class GroundingDino:
 
     def _tokens(self, rows: Sequence[Row]) -> int:
         needed = max(len(row.caption.ids) for row in rows)
-        return tokens_for(needed) if self._records or self._compiled else needed
+        return tokens_for(needed) if self._is_prepared else needed

@@ -126,12 +126,15 @@ class Network(nn.Module):
     def _propose(self, vision: Tensor, text: Tensor, real: Tensor, shape: Shape) -> Tensor:
         """Return the boxes [B, Q, 4] at which the decoder begins: those of the best places."""
         features = self.proposal_norm(self.proposal(vision.masked_fill(~shape.is_proposal, 0.0)))
-        scores = self._logits(features, text, real, self.proposal_bias).amax(-1)
-        best = scores.topk(min(self.queries, scores.shape[1]), dim=1).indices[..., None]
+        best = self.ranked(self._logits(features, text, real, self.proposal_bias).amax(-1))[..., None]
         chosen = features.gather(1, best.expand(-1, -1, features.shape[-1]))
         proposals = shape.proposals.expand(len(vision), -1, -1).gather(1, best.expand(-1, -1, 4))
         boxes: Tensor = (self.proposal_box(chosen.float()) + proposals).sigmoid()
         return boxes
+
+    def ranked(self, scores: Tensor) -> Tensor:
+        """Return the places [B, Q] with the best scores [B, N], best first: a query's embedding follows its rank."""
+        return scores.topk(min(self.queries, scores.shape[1]), dim=1).indices
 
     def _logits(self, features: Tensor, text: Tensor, real: Tensor, bias: Tensor | None) -> Tensor:
         scores = features.float() @ text.float().transpose(1, 2)

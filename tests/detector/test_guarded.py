@@ -1,0 +1,139 @@
+"""What a detector does when its device does not: torch's own errors, raised inside the real network's forward."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from groundcam_schemas import Ask
+from groundcam_worker.detector import detect_each
+from groundcam_worker.errors import DetectorLostError, UnansweredError
+from groundcam_worker.guarded import GuardedDetector
+from parity import match, picture, rows
+
+IMAGES = [picture(seed) for seed in range(7)]
+ASKS = [Ask.of("dog", "cat")] * 7
+
+
+class Memory:
+    """Room for so many pictures."""
+
+    def __init__(self, detector: GuardedDetector, room: int) -> None:
+        self.room, self.tried = room, []  # type: ignore[var-annotated]
+        inner: Any = detector._detector
+        self._forward = inner._network.forward
+        inner._network.forward = self.forward
+
+    def forward(self, pixels: torch.Tensor, text: Any) -> Any:
+        self.tried.append(len(pixels))
+        if len(pixels) > self.room:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
+        return self._forward(pixels, text)
+
+
+def test_what_does_not_fit_is_halved_and_no_frame_is_lost(
+    detector: GuardedDetector, breakable: GuardedDetector
+) -> None:
+    expected = detector.detect(IMAGES, ASKS)
+    memory = Memory(breakable, room=2)
+    found = breakable.detect(IMAGES, ASKS)
+    assert memory.tried == [7, 3, 1, 1, 1, 1, 1, 1, 1] or max(memory.tried[2:]) <= 2
+    for one, other in zip(found, expected, strict=True):
+        assert match(rows(one), rows(other)).outside() == 0
+    memory.tried.clear()
+    breakable.detect(IMAGES, ASKS)
+    assert max(memory.tried) <= 2, "the ceiling is remembered"
+
+
+def test_the_ceiling_grows_back_slowly(breakable: GuardedDetector) -> None:
+    memory = Memory(breakable, room=3)
+    breakable.detect(IMAGES[:6], ASKS[:6])
+    assert breakable.ceiling.limit == 3
+    memory.room = 6
+    memory.tried.clear()
+    breakable.ceiling._patience = 6  # two clean batches so far
+    for _ in range(20):
+        breakable.detect(IMAGES[:6], ASKS[:6])
+    assert memory.tried[:4] == [3] * 4
+    assert memory.tried[4] == 4
+    assert max(memory.tried) == 6
+
+
+def test_a_picture_that_does_not_fit_alone_is_told_alone(breakable: GuardedDetector) -> None:
+    """Its neighbours are answered where they fit; the error is not that of a lost device."""
+    Memory(breakable, room=0)
+    answers = detect_each(breakable, IMAGES[:2], ASKS[:2])
+    assert all(isinstance(one, UnansweredError) for one in answers)
+    with pytest.raises(torch.OutOfMemoryError):
+        breakable.detect(IMAGES[:1], ASKS[:1])
+
+
+def test_warming_up_with_too_large_a_batch_lowers_the_ceiling(breakable: GuardedDetector) -> None:
+    Memory(breakable, room=0)
+    breakable.warm_up([Ask.of("dog")], [(320, 240)], 8)
+    assert breakable.ceiling.limit == 4
+
+
+ERRORS = {
+    "sticky": RuntimeError("CUDA error: an illegal memory access was encountered\nCUDA kernel errors might be"),
+    "assert": RuntimeError("CUDA error: device-side assert triggered"),
+    "cublas": RuntimeError("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasGemmEx`"),
+    "cudnn": RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"),
+}
+if hasattr(torch, "AcceleratorError"):
+    ERRORS["accelerator"] = torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
+
+
+@pytest.fixture
+def failing(breakable: GuardedDetector) -> Callable[[BaseException], GuardedDetector]:
+    """A real detector whose forward raises."""
+
+    def fail_with(error: BaseException) -> GuardedDetector:
+        def forward(*_inputs: Any, **_options: Any) -> None:
+            raise error
+
+        inner: Any = breakable._detector
+        inner._network.forward = forward
+        return breakable
+
+    return fail_with
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_an_error_of_the_device_that_stays_is_told_apart(
+    failing: Callable[[BaseException], GuardedDetector], name: str
+) -> None:
+    with pytest.raises(DetectorLostError) as lost:
+        failing(ERRORS[name]).detect(IMAGES[:1], ASKS[:1])
+    assert "\n" not in str(lost.value)
+    with pytest.raises(DetectorLostError):
+        failing(ERRORS[name]).warm_up([Ask.of("dog")], [(64, 64)], 1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+        "[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: you tried to allocate",
+        "CUDA error: out of memory",
+    ],
+)
+def test_memory_that_fails_outside_of_torchs_allocator_is_memory(breakable: GuardedDetector, text: str) -> None:
+    memory = Memory(breakable, room=1)
+    original = memory.forward
+
+    def forward(pixels: torch.Tensor, text_: Any) -> Any:
+        try:
+            return original(pixels, text_)
+        except torch.OutOfMemoryError:
+            raise RuntimeError(text) from None
+
+    inner: Any = breakable._detector
+    inner._network.forward = forward
+    assert len(breakable.detect(IMAGES[:4], ASKS[:4])) == 4
+
+
+def test_an_error_of_one_picture_is_neither(failing: Callable[[BaseException], GuardedDetector]) -> None:
+    with pytest.raises(RuntimeError, match="shape"):
+        failing(RuntimeError("shape mismatch")).detect(IMAGES[:1], ASKS[:1])
