@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import pytest
 import torch
 
 from groundcam_schemas import Ask
@@ -102,6 +101,16 @@ class Ranks:
 
 
 @contextmanager
+def _replaced(ranked: Any) -> Iterator[None]:
+    original = Network.ranked
+    Network.ranked = ranked  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        Network.ranked = original  # type: ignore[method-assign]
+
+
+@contextmanager
 def our_ranks() -> Iterator[Ranks]:
     """Record the ranks of every network that runs meanwhile."""
     ranks, original = Ranks(), Network.ranked
@@ -111,16 +120,14 @@ def our_ranks() -> Iterator[Ranks]:
         ranks.add(scores, places)
         return places
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Network, "ranked", ranked)
+    with _replaced(ranked):
         yield ranks
 
 
 @contextmanager
 def held_ranks(ranks: Ranks) -> Iterator[None]:
     """Let every network that runs meanwhile take its proposals in this order: what a tie decided is decided so."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Network, "ranked", lambda _self, _scores: torch.stack(ranks.places))
+    with _replaced(lambda _self, _scores: torch.stack(ranks.places)):
         yield
 
 

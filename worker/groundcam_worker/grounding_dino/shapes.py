@@ -3,8 +3,9 @@
 Pictures of one shape share a batch, and Swin does not see the padding mask, so that a picture must not be padded
 to fit a batch: its shape follows from its own size alone. The processor of transformers scales a picture until its
 shorter or its longer side is as long as it may be, which gives cameras of nearly the same proportions shapes that
-differ by a pixel. Here both sides are rounded to multiples of a step that stretches a picture by a percent or two at most:
-1920x1080 and 1920x1088 share one shape. (Steps of a twentieth instead cost the small model three points of recall.)
+differ by a pixel. Here both sides are rounded to multiples of a step, which stretches a picture by a percent or two
+at most: 1920x1080 and 1920x1088 share one shape. (A step of a sixteenth of the longer side cost the small model three
+points of recall.)
 """
 
 from dataclasses import dataclass

@@ -1,0 +1,101 @@
+"""What one picture costs, counted instead of timed: operators, waits for the device, bytes and floating-point work.
+
+Counts do not depend on the machine, so that they say something of a GPU where there is none. Bytes are those that
+each operator reads and writes, as if nothing stayed in a cache.
+"""
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import FlopCounterMode
+
+import checkpoints
+from groundcam_schemas import Ask
+from groundcam_worker.grounding_dino.network import Network
+from groundcam_worker.grounding_dino.reference import Reference
+from groundcam_worker.grounding_dino.text import Reader, TextSide
+from groundcam_worker.loading import load
+from groundcam_worker.models import resolve
+
+SHAPE = (544, 960)
+LABELS = ("person", "red forklift", "open door")
+WAITS = ("aten.item.", "_local_scalar_dense", "nonzero", "masked_select")
+
+
+@dataclass
+class Counts:
+    """Of one forward pass at batch 1; views are not counted."""
+
+    way: str
+    operators: int
+    waits: int
+    gigabytes: float
+    gigaflop: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.way}: {self.operators} operators, {self.waits} waits for the device, {self.gigabytes:.1f} GB,"
+            f" {self.gigaflop:.0f} GFLOP"
+        )
+
+
+class _Counting(TorchDispatchMode):
+    def __init__(self) -> None:
+        super().__init__()
+        self.operators = self.waits = self.bytes = 0
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = function(*args, **(kwargs or {}))
+        self.waits += any(name in str(function) for name in WAITS)
+        if not function.is_view:
+            self.operators += 1
+            tensors = [leaf for leaf in tree_leaves((args, kwargs, result)) if isinstance(leaf, torch.Tensor)]
+            self.bytes += sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+        return result
+
+
+def _count(way: str, run: Callable[[], Any]) -> Counts:
+    with torch.no_grad():
+        run()  # what happens only once is not counted
+        with _Counting() as counting:
+            run()
+        flops = FlopCounterMode(display=False)
+        with flops:
+            run()
+    return Counts(way, counting.operators, counting.waits, counting.bytes / 1e9, flops.get_total_flops() / 1e9)
+
+
+def counted() -> list[Counts]:
+    """Return the counts of transformers' model and of ours, full Swin-T at 544x960."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = resolve(str(checkpoints.save(Path(folder) / "swin-t", checkpoints.swin_t_config())))
+        reference: Any = Reference(load(source), torch.device("cpu"))
+        ours = load(source)
+    pixels = torch.randn(1, 3, *SHAPE)
+    tokenizer = reference._processor.tokenizer  # noqa: SLF001
+    ids = tokenizer(". ".join(LABELS) + ".", return_tensors="pt")
+    mask = torch.ones(1, *SHAPE, dtype=torch.long)
+    results = [
+        _count(
+            "transformers, fp32", lambda: reference._model(pixel_values=pixels, pixel_mask=mask, **ids)  # noqa: SLF001
+        )
+    ]  # fmt: skip
+    reader = Reader(ours.processor.tokenizer, 256)
+    side = TextSide(ours.model.eval(), reader, torch.device("cpu"), torch.float32)
+    with torch.no_grad():
+        (row,) = side.rows(Ask.of(*LABELS))
+        text, _ = side.batch([row], 16)
+    for dtype, name in ((torch.float32, "fp32"), (torch.float16, "fp16")):
+        # On the meta device nothing is computed, and Triton's kernel is one operator.
+        network = Network(ours.model, "triton").to_precision(dtype).to("meta")
+        network._shapes.clear()  # noqa: SLF001
+        moved = type(text)(*(part.to("meta", dtype if part.is_floating_point() else part.dtype) for part in text))
+        given = pixels.to("meta", dtype)
+        results.append(_count(f"ours, {name}", lambda net=network, one=given, two=moved: net(one, two)))
+    return results
