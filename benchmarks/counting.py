@@ -77,6 +77,8 @@ def counted() -> list[Counts]:
         source = resolve(str(checkpoints.save(Path(folder) / "swin-t", checkpoints.swin_t_config())))
         reference: Any = Reference(load(source), torch.device("cpu"))
         ours = load(source)
+    for model in (reference._model, ours.model):  # noqa: SLF001
+        model.requires_grad_(False)
     pixels = torch.randn(1, 3, *SHAPE)
     tokenizer = reference._processor.tokenizer  # noqa: SLF001
     ids = tokenizer(". ".join(LABELS) + ".", return_tensors="pt")

@@ -84,17 +84,22 @@ def environment(settings: KafkaSettings | None) -> dict[str, str]:
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Start `groundcam ARGUMENTS...`; every one is ended with the test, and none may have left a traceback."""
+    """Start `groundcam ARGUMENTS...`; every one is ended with the test, and none may have left a traceback.
+
+    `module` is run in its place, one of the tests' own that causes a fault.
+    """
     programs: list[Program] = []
 
-    def begin(settings: KafkaSettings | None, *arguments: object, **variables: str) -> Program:
+    def begin(
+        settings: KafkaSettings | None, *arguments: object, module: str = "groundcam", **variables: str
+    ) -> Program:
         words = tuple(map(str, arguments))
         name = f"{len(programs)}-{words[0]}"
         output, errors = tmp_path / f"{name}.out", tmp_path / f"{name}.log"
         with output.open("wb") as out, errors.open("wb") as err:
             process = subprocess.Popen(
-                [sys.executable, "-m", "groundcam", *words], stdout=out, stderr=err,
-                env=environment(settings) | variables,
+                [sys.executable, "-m", module, *words], stdout=out, stderr=err,
+                env=environment(settings) | {"PYTHONPATH": str(Path(__file__).parent)} | variables,
             )  # fmt: skip
         programs.append(Program(process, output, errors, words))
         return programs[-1]
