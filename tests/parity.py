@@ -59,6 +59,12 @@ class Match:
         far = sum(ds > score or db > box for ds, db in zip(self.scores, self.pixels, strict=True))
         return far + self.alone
 
+    def add(self, other: "Match") -> None:
+        """Count another answer's boxes too."""
+        self.scores += other.scores
+        self.pixels += other.pixels
+        self.alone += other.alone
+
     def __str__(self) -> str:
         worst = f"score {max(self.scores, default=0):.1e}, box {max(self.pixels, default=0):.4f} px"
         return f"{len(self.scores)} matched, {self.alone} alone, {self.outside()} outside, at most {worst}"

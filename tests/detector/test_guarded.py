@@ -8,7 +8,7 @@ import torch
 
 from groundcam_schemas import Ask
 from groundcam_worker.detector import detect_each
-from groundcam_worker.errors import DetectorLostError, UnansweredError
+from groundcam_worker.errors import DetectorLostError, ModelError, UnansweredError
 from groundcam_worker.guarded import GuardedDetector
 from parity import match, picture, rows
 
@@ -69,10 +69,19 @@ def test_a_picture_that_does_not_fit_alone_is_told_alone(breakable: GuardedDetec
         breakable.detect(IMAGES[:1], ASKS[:1])
 
 
-def test_warming_up_with_too_large_a_batch_lowers_the_ceiling(breakable: GuardedDetector) -> None:
-    Memory(breakable, room=0)
+def test_warming_up_finds_the_largest_batch_that_fits(breakable: GuardedDetector) -> None:
+    memory = Memory(breakable, room=2)
+    inner: Any = breakable._detector
+    inner._compiled = inner._network  # warms up all sizes of batches, as where something is prepared
     breakable.warm_up([Ask.of("dog")], [(320, 240)], 8)
-    assert breakable.ceiling.limit == 4
+    assert breakable.ceiling.limit == 2
+    assert memory.tried[:4] == [8, 4, 2, 1]
+
+
+def test_a_device_that_is_too_small_for_one_picture_is_told_at_the_start(breakable: GuardedDetector) -> None:
+    Memory(breakable, room=0)
+    with pytest.raises(ModelError, match="memory is too small"):
+        breakable.warm_up([Ask.of("dog")], [(320, 240)], 8)
 
 
 ERRORS = {

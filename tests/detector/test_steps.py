@@ -13,6 +13,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from groundcam_schemas import Ask
+from groundcam_worker.errors import DetectorLostError
 from groundcam_worker.grounding_dino.deformable import SAMPLINGS, Levels
 from groundcam_worker.grounding_dino.pixels import Pixels
 from groundcam_worker.grounding_dino.prepared import PreparedRuns, batch_sizes, called_again, tokens_for
@@ -119,6 +120,28 @@ def test_a_prepared_run_answers_smaller_batches_too(breakable: GuardedDetector, 
         for one, other in zip(breakable.detect(images, questions), detector.detect(images, questions), strict=True):
             assert match(rows(one), rows(other)).outside() == 0
     assert ran == [4, 4, 1, 2]
+
+
+def test_where_recording_fails_it_goes_on_without(breakable: GuardedDetector, detector: GuardedDetector) -> None:
+    """A network that cannot be recorded, or gives something else, is run as it is; a lost device is none of that."""
+
+    class Failing:
+        def __init__(self, text: str) -> None:
+            self.text = text
+
+        def __call__(self, *_given: Any) -> Any:
+            raise RuntimeError(self.text)
+
+    inner: Any = breakable._detector
+    images, asks = [picture(1)], [Ask.of("dog")]
+    for text in ("a recorded run does not give", "CUDA error: operation not permitted when stream is capturing"):
+        inner._records, inner._prepared = True, PreparedRuns(Failing(text))
+        (found,) = breakable.detect(images, asks)
+        assert not inner._records
+        assert match(rows(found), rows(detector.detect(images, asks)[0])).outside() == 0
+    inner._records, inner._prepared = True, PreparedRuns(Failing("CUDA error: an illegal memory access"))
+    with pytest.raises(DetectorLostError):
+        breakable.detect(images, asks)
 
 
 def test_batch_sizes_and_text_lengths_to_prepare_are_few() -> None:
@@ -231,6 +254,7 @@ class Block:
 sys.meta_path.insert(0, Block())
 import numpy as np
 from groundcam_schemas import Ask
+from groundcam_worker.errors import DetectorLostError
 from groundcam_worker.models import resolve
 from groundcam_worker.opening import open_detector
 found = open_detector(resolve({model!r}), "cpu").detect([np.zeros((90, 160, 3), np.uint8)], [Ask.of("red circle")])

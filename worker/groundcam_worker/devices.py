@@ -1,5 +1,7 @@
 """What torch's devices are called, and what their errors mean."""
 
+from contextlib import AbstractContextManager, nullcontext
+
 import torch
 
 from groundcam_worker.errors import ModelError
@@ -41,6 +43,11 @@ def is_lost(error: BaseException) -> bool:
         return False
     # Only newer versions of torch have a class for it.
     return type(error).__name__ == "AcceleratorError" or any(text in str(error) for text in _LOST)
+
+
+def current(device: torch.device) -> AbstractContextManager[object]:
+    """Make a device the current one of this thread: streams, recordings and Triton's kernels go there."""
+    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
 
 
 def free_cache(device: torch.device) -> None:

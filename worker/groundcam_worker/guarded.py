@@ -7,7 +7,7 @@ from groundcam_schemas import Ask, Model
 from groundcam_worker.ceiling import Ceiling
 from groundcam_worker.detector import Detection, Detector, Image
 from groundcam_worker.devices import is_lost, is_out_of_memory
-from groundcam_worker.errors import DetectorLostError
+from groundcam_worker.errors import DetectorLostError, ModelError
 
 log = logging.getLogger(__name__)
 
@@ -35,18 +35,28 @@ class GuardedDetector:
         self._detector.check(ask)
 
     def warm_up(self, asks: Sequence[Ask], sizes: Sequence[tuple[int, int]], batch_size: int) -> None:
-        """As the detector has it. Raises QuestionError, DetectorLostError."""
-        try:
-            self._detector.warm_up(asks, sizes, batch_size)
-        except RuntimeError as error:
-            if is_lost(error):
-                raise DetectorLostError(first_line(error)) from error
-            if not is_out_of_memory(error):
-                raise
-            # Batches of this size will be halved when they come.
-            self.ceiling.failed(batch_size)
+        """As the detector has it, with the largest batch that fits.
+
+        Raises QuestionError, DetectorLostError, and ModelError where not even one picture fits.
+        """
+        while True:
+            size = self.ceiling.allow(batch_size)
+            try:
+                self._detector.warm_up(asks, sizes, size)
+            except RuntimeError as error:
+                if is_lost(error):
+                    raise DetectorLostError(first_line(error)) from error
+                if not is_out_of_memory(error):
+                    raise
+                if size == 1:
+                    raise ModelError(
+                        "the device's memory is too small for one picture: lower work.input_size or take another model"
+                    ) from error
+                self.ceiling.failed(size)
+            else:
+                return
             self._free()
-            log.warning("a batch of %d does not fit into the device's memory", batch_size)
+            log.warning("%d pictures do not fit into the device's memory: at most %d", size, self.ceiling.limit)
 
     def detect(self, images: Sequence[Image], asks: Sequence[Ask]) -> Sequence[tuple[Detection, ...]]:
         """Return the objects in each image, boxes in its pixels.

@@ -11,18 +11,21 @@ from torch import Tensor
 
 from groundcam_schemas import Ask, Model
 from groundcam_worker.detector import Detection, Image
-from groundcam_worker.grounding_dino.network import Network
+from groundcam_worker.devices import current, is_lost, is_out_of_memory
+from groundcam_worker.grounding_dino.network import Network, Text
 from groundcam_worker.grounding_dino.pixels import Pixels, limits_of
 from groundcam_worker.grounding_dino.prepared import (
+    Forward,
     PreparedRuns,
+    Recorder,
     batch_sizes,
     called_again,
-    recorded,
     tokens_for,
 )
 from groundcam_worker.grounding_dino.scoring import best_classes, objects
 from groundcam_worker.grounding_dino.steps import Steps
 from groundcam_worker.grounding_dino.text import Reader, Row, TextSide
+from groundcam_worker.guarded import first_line
 from groundcam_worker.loading import Loaded
 
 log = logging.getLogger(__name__)
@@ -57,7 +60,7 @@ class GroundingDino:
         self._network = Network(model, steps.sampling_on(device)).to_precision(dtype).eval()
         self._compiled: Any = torch.compile(self._network, dynamic=False) if steps.compile else None
         self._records = device.type == "cuda" and steps.graphs
-        self._prepared = PreparedRuns(recorded if self._records else called_again)
+        self._prepared = PreparedRuns(Recorder() if self._records else called_again)
         self._warmed: set[tuple[int, int]] = set()
         self._on_new_shape = on_new_shape
         self.model: Model = loaded.identity
@@ -78,6 +81,10 @@ class GroundingDino:
         """Run every shape that these questions and picture sizes (width, height) lead to, in batches of up to
         `batch_size`, so that no frame waits for what happens only once. Raises QuestionError.
         """
+        with current(self._device):
+            self._warm_up(asks, sizes, batch_size)
+
+    def _warm_up(self, asks: Sequence[Ask], sizes: Sequence[tuple[int, int]], batch_size: int) -> None:
         started = time.monotonic()
         rows = [row for ask in asks for row in self._text.rows(ask)]
         lengths = {self._tokens([row]): row for row in rows}
@@ -106,9 +113,20 @@ class GroundingDino:
         pixels = self._pixels([blank] * batch, shape)
         text, _ = self._text.batch([row] * batch, self._tokens([row]))
         if self._is_prepared:
-            self._prepared.add(self._network if self._compiled is None else self._compiled, pixels, text)
+            self._prepare(self._network if self._compiled is None else self._compiled, pixels, text)
         else:
             self._network(pixels, text)
+
+    def _prepare(self, forward: Forward, pixels: Tensor, text: Text) -> None:
+        """Prepare a run; go on without recording where that fails. Raises what torch raises for a device."""
+        try:
+            self._prepared.add(forward, pixels, text)
+        except RuntimeError as error:
+            is_of_recording = self._records and ("captur" in str(error) or not is_lost(error))
+            if is_out_of_memory(error) or not is_of_recording:
+                raise
+            log.warning("CUDA graphs are turned off, which costs speed: %s", first_line(error))
+            self._records, self._prepared = False, PreparedRuns(called_again)
 
     @torch.inference_mode()
     def detect(self, images: Sequence[Image], asks: Sequence[Ask]) -> Sequence[tuple[Detection, ...]]:
@@ -116,6 +134,10 @@ class GroundingDino:
 
         Raises whatever torch raises.
         """
+        with current(self._device):
+            return self._detect(images, asks)
+
+    def _detect(self, images: Sequence[Image], asks: Sequence[Ask]) -> Sequence[tuple[Detection, ...]]:
         height, width = shape = self._limits.shape_of(images[0].shape[1], images[0].shape[0])
         if shape not in self._warmed:
             self._warmed.add(shape)
@@ -150,11 +172,11 @@ class GroundingDino:
                 answer = self._network.answer(chosen, shape, text)
             yield members, best_classes(*answer, places).cpu()
 
-    def _run(self, pixels: Tensor, text: Any) -> tuple[Tensor, Tensor]:
+    def _run(self, pixels: Tensor, text: Text) -> tuple[Tensor, Tensor]:
         answer = self._prepared.answer(pixels, text)
         if answer is None and self._records:
             # Recording takes a second or so, compiling minutes: a shape that comes up while others wait is recorded.
-            self._prepared.add(self._network, pixels, text)
+            self._prepare(self._network, pixels, text)
             answer = self._prepared.answer(pixels, text)
         return self._network(pixels, text) if answer is None else answer
 

@@ -89,24 +89,33 @@ def called_again(forward: Forward, pixels: Tensor, text: Text) -> Callable[[], A
     return lambda: forward(pixels, text)
 
 
-def recorded(forward: Forward, pixels: Tensor, text: Text) -> Callable[[], Answer]:
-    """Prepare by recording a CUDA graph: thousands of launches become one."""
-    aside: Any = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-    aside.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(aside):
-        for _ in range(2):  # kernels are chosen and constants made outside of the recording
-            expected = forward(pixels, text)
-    torch.cuda.current_stream().wait_stream(aside)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        answer = forward(pixels, text)
+class Recorder:
+    """Prepares by recording CUDA graphs: thousands of launches become one.
 
-    def replay() -> Answer:
-        graph.replay()
-        return answer
+    All of them share one pool of memory, since they run one at a time and each answer is read before the next.
+    """
 
-    _require_equal(replay(), expected)
-    return replay
+    def __init__(self) -> None:
+        self._pool: Any = torch.cuda.graph_pool_handle()
+
+    def __call__(self, forward: Forward, pixels: Tensor, text: Text) -> Callable[[], Answer]:
+        """Raises RuntimeError where the network cannot be recorded, or a replay gives something else."""
+        aside: Any = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        aside.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(aside):
+            for _ in range(2):  # kernels are chosen and constants made outside of the recording
+                expected = forward(pixels, text)
+        torch.cuda.current_stream().wait_stream(aside)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph, pool=self._pool):
+            answer = forward(pixels, text)
+
+        def replay() -> Answer:
+            graph.replay()
+            return answer
+
+        _require_equal(replay(), expected)
+        return replay
 
 
 def _require_equal(answers: Sequence[Tensor], expected: Sequence[Tensor]) -> None:
