@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit test-broker lint format benchmark evaluate clean
+.PHONY: help setup demo test test-unit test-broker lint format benchmark benchmark-detector evaluate clean
 
 help: ## List the recipes
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
 
 setup: $(READY) ## Install everything into .venv
 
@@ -48,6 +48,9 @@ format: $(READY) ## Format the code
 
 benchmark: $(READY) ## Measure the worker's own cost on Apache Kafka
 	$(BIN)/python benchmarks/pipeline.py
+
+benchmark-detector: $(READY) ## Measure the detector against transformers' own way (ARGS="--quick --count --json FILE")
+	$(BIN)/python benchmarks/detector.py $(ARGS)
 
 evaluate: $(READY) ## Measure the model in the box on scenes that it has not seen
 	$(BIN)/python -m training.evaluate $(ARGS)

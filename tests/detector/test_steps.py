@@ -13,7 +13,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from groundcam_schemas import Ask
-from groundcam_worker.errors import DetectorLostError
+from groundcam_worker.errors import DetectorLostError, ModelError
 from groundcam_worker.grounding_dino.deformable import SAMPLINGS, Levels
 from groundcam_worker.grounding_dino.pixels import Pixels
 from groundcam_worker.grounding_dino.prepared import PreparedRuns, batch_sizes, called_again, tokens_for
@@ -81,6 +81,11 @@ def test_the_triton_kernel_gives_the_same() -> None:
     environment = {**os.environ, "TRITON_INTERPRET": "1"}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "equal", done.stderr[-2000:]
+
+
+def test_a_kernel_that_cannot_run_here_is_refused_by_its_setting(folder: Path) -> None:
+    with pytest.raises(ModelError, match=r"small.*work\.sampling is triton"):
+        open_detector(resolve(str(folder)), "cpu", Steps(sampling="triton"))
 
 
 def test_the_kernel_is_an_operator_that_can_be_traced() -> None:
@@ -254,7 +259,7 @@ class Block:
 sys.meta_path.insert(0, Block())
 import numpy as np
 from groundcam_schemas import Ask
-from groundcam_worker.errors import DetectorLostError
+from groundcam_worker.errors import DetectorLostError, ModelError
 from groundcam_worker.models import resolve
 from groundcam_worker.opening import open_detector
 found = open_detector(resolve({model!r}), "cpu").detect([np.zeros((90, 160, 3), np.uint8)], [Ask.of("red circle")])

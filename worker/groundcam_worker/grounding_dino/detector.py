@@ -99,8 +99,8 @@ class GroundingDino:
             )  # fmt: skip
             self._warm(shape, row, batch)
         self._warmed |= set(shapes)
-        for ask, size in zip(asks, list(sizes) * len(asks), strict=False):
-            self.detect([np.zeros((size[1], size[0], 3), np.uint8)], [ask])
+        for row in rows:
+            self._text.batch([row], self._tokens([row]))
         log.info("the detector is ready after %.1f s of warming up", time.monotonic() - started)
 
     @property

@@ -5,6 +5,8 @@ computes the places and the softmax in fp32, and adds up the features as it read
 written to memory. With TRITON_INTERPRET=1 it runs on a CPU, slowly, for tests.
 """
 
+import os
+
 import torch
 from torch import Tensor
 
@@ -15,6 +17,7 @@ except ImportError:  # torch for CPUs comes without it on some systems
     triton = None
 
 HAS_TRITON = triton is not None
+IS_INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 
 QUERIES_PER_PROGRAM = 16
 

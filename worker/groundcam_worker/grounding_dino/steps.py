@@ -5,7 +5,7 @@ from typing import Literal
 
 import torch
 
-from groundcam_worker.grounding_dino.kernels import HAS_TRITON
+from groundcam_worker.grounding_dino.kernels import HAS_TRITON, IS_INTERPRETED
 
 Precision = Literal["auto", "fp32", "fp16", "bf16"]
 Sampling = Literal["auto", "grid_sample", "embedding_bag", "triton"]
@@ -33,7 +33,9 @@ class Steps:
         return DTYPES[self.precision]
 
     def sampling_on(self, device: torch.device) -> str:
-        """Return what `sampling` means on a device."""
+        """Return what `sampling` means on a device. Raises ValueError for a kernel that cannot run there."""
+        if self.sampling == "triton" and not (HAS_TRITON and (device.type == "cuda" or IS_INTERPRETED)):
+            raise ValueError("work.sampling is triton, which needs a CUDA device and the package triton")
         if self.sampling == "auto":
             return "triton" if device.type == "cuda" and HAS_TRITON else "embedding_bag"
         return self.sampling
