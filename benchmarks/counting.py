@@ -25,7 +25,7 @@ from groundcam_worker.models import resolve
 
 SHAPE = (544, 960)
 LABELS = ("person", "red forklift", "open door")
-WAITS = ("aten.item.", "_local_scalar_dense", "nonzero", "masked_select")
+WAITS = ("aten.item.", "_local_scalar_dense", "nonzero", "masked_select", "lift_fresh")
 
 
 @dataclass
@@ -99,5 +99,7 @@ def counted() -> list[Counts]:
         network._shapes.clear()  # noqa: SLF001
         moved = type(text)(*(part.to("meta", dtype if part.is_floating_point() else part.dtype) for part in text))
         given = pixels.to("meta", dtype)
-        results.append(_count(f"ours, {name}", lambda net=network, one=given, two=moved: net(one, two)))
+        results.append(
+            _count(f"ours, {name}", lambda net=network, one=given, two=moved: net(one, two, net.shape_of(one)))
+        )
     return results

@@ -35,6 +35,7 @@ import checkpoints  # noqa: E402
 from groundcam_schemas import Ask  # noqa: E402
 from groundcam_worker.detector import Image  # noqa: E402
 from groundcam_worker.devices import pick  # noqa: E402
+from groundcam_worker.grounding_dino.prepared import PreparedRuns, called_again  # noqa: E402
 from groundcam_worker.grounding_dino.reference import Reference  # noqa: E402
 from groundcam_worker.grounding_dino.steps import Steps  # noqa: E402
 from groundcam_worker.loading import load  # noqa: E402
@@ -107,7 +108,7 @@ class Contest:
 
     def __init__(self, source: Any, device: torch.device, size: str, steps: Steps) -> None:
         width, height = SIZES[size]
-        self._device = device
+        self._device, self._before = device, 0
         self.reference = Reference(load(source), device)
         self.ours = open_detector(source, str(device), steps, input_size=None if size == "demo" else (width, height))
         self.image_size = (640, 360) if size == "demo" else (1920, 1080)
@@ -149,6 +150,7 @@ class Contest:
         if self._device.type == "cuda":
             torch.cuda.synchronize()
             torch.cuda.reset_peak_memory_stats()
+            self._before = torch.cuda.memory_allocated()
         started = time.perf_counter()
         way()
         if self._device.type == "cuda":
@@ -156,7 +158,8 @@ class Contest:
         return time.perf_counter() - started
 
     def _peak_mb(self) -> float | None:
-        return torch.cuda.max_memory_allocated() / 1e6 if self._device.type == "cuda" else None
+        """Return what a call took beyond what lay there before, which is both models and what was recorded."""
+        return (torch.cuda.max_memory_allocated() - self._before) / 1e6 if self._device.type == "cuda" else None
 
     def _differences(self, image: Image, ask: Ask) -> tuple[float, float, int, int]:
         """Return the largest differences of score and box, how many boxes were matched, and how many ranks tied.
@@ -165,14 +168,15 @@ class Contest:
         """
         every = ask.model_copy(update={"box_threshold": 0.0, "text_threshold": 0.0})
         inner: Any = self.ours._detector  # noqa: SLF001
-        inner._prepared._runs.clear()  # noqa: SLF001
-        inner._records = False  # noqa: SLF001
+        prepared, records, compiled = inner._prepared, inner._records, inner._compiled  # noqa: SLF001
+        inner._prepared, inner._records, inner._compiled = PreparedRuns(called_again), False, None  # noqa: SLF001
         with their_ranks(self.reference) as theirs, torch.inference_mode():
             expected = reference_rows(self.reference, image, every, self.shape)
         with our_ranks() as mine:
             self.ours.detect([image], [every])
         with held_ranks(theirs):
             (found,) = self.ours.detect([image], [every])
+        inner._prepared, inner._records, inner._compiled = prepared, records, compiled  # noqa: SLF001
         tied = sum(int((a != b).sum()) for a, b in zip(mine.places, theirs.places, strict=True))
         matched = match(rows(found), expected)
         return max(matched.scores), max(matched.pixels), len(matched.scores), tied

@@ -1,5 +1,7 @@
 """The command line. The only place that turns errors into sentences and exit codes."""
 
+import logging
+import os
 import sys
 from typing import Any
 
@@ -68,6 +70,10 @@ def main() -> None:
     except tuple(EXIT_CODES) as error:
         _say(str(error))
         code = next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind))
+        if isinstance(error, DetectorLostError):
+            # A device that is lost can hang or crash the interpreter while it takes itself apart.
+            logging.shutdown()
+            os._exit(code)
     except UsageProblem as error:
         if type(error).__name__ == "NoArgsIsHelpError":
             error.show()

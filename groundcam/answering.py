@@ -33,8 +33,10 @@ def answered(
             group.append(picture)
             if len(group) == batch_size:
                 _answer(groups, group, detector, ask, answers)
-        while sum(map(len, groups.values())) > WAITING_BATCHES * batch_size:
+        while len(order) > WAITING_BATCHES * batch_size and groups:
+            # The picture that all others wait for is in the oldest group.
             _answer(groups, next(iter(groups.values())), detector, ask, answers)
+            yield from _ready(order, answers)
         yield from _ready(order, answers)
     while groups:
         _answer(groups, next(iter(groups.values())), detector, ask, answers)

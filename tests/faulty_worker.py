@@ -16,7 +16,7 @@ KIND, _, NUMBER = os.environ["FAULT"].partition(":")
 answer, batches = Network.forward, 0
 
 
-def forward(self: Network, pixels: torch.Tensor, text: Any) -> Any:
+def forward(self: Network, pixels: torch.Tensor, *rest: Any) -> Any:
     global batches  # noqa: PLW0603
     batches += 1
     if KIND == "lost" and batches >= int(NUMBER):
@@ -25,7 +25,7 @@ def forward(self: Network, pixels: torch.Tensor, text: Any) -> Any:
     if KIND == "memory" and len(pixels) > int(NUMBER):
         print("FAULT", file=sys.stderr, flush=True)
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
-    return answer(self, pixels, text)
+    return answer(self, pixels, *rest)
 
 
 if __name__ == "__main__":

@@ -78,7 +78,7 @@ def detect(
         drawing = Drawing(annotate, names(files), thresholds)
         if lost := drawing.would_overwrite(files):
             raise SettingError(f"--annotate: {lost} would be overwritten; use another folder")
-        reference = _reference(settings) if compare_reference else None
+        reference = _reference(settings, ask) if compare_reference else None
         detector = load_detector(settings)
         detector.check(ask)
     except ImportError as missing:
@@ -93,7 +93,7 @@ def detect(
                     are_readable = False
                     bar.write(f"groundcam: {answer}", sys.stderr)
                     continue
-                comparison = reference(picture.image, ask, detector) if reference else None
+                comparison = reference(picture.image, detector) if reference else None
                 bar.write(telling.picture(picture, answer, comparison), sys.stdout)
                 drawing.add(picture, answer)
     except ImportError as missing:
@@ -117,20 +117,25 @@ def _question(settings: Any, thresholds: tuple[float, ...]) -> Ask:
     return ask
 
 
-def _reference(settings: Any) -> Any:
+def _reference(settings: Any, ask: Ask) -> Any:
     """Return what compares a picture's answer with that of transformers' own way. Raises SettingError, ModelError."""
     from groundcam_worker.devices import pick
     from groundcam_worker.grounding_dino.reference import Reference, compare
     from groundcam_worker.loading import load
     from groundcam_worker.models import resolve
     from groundcam_worker.opening import GROUNDING_DINO
+    from groundcam_worker.settings import fake_seconds
 
+    if fake_seconds(settings.model) is not None:
+        raise SettingError(f"--compare-reference: {settings.model} is no model")
     loaded = load(resolve(settings.model))
     if loaded.family not in GROUNDING_DINO:
         raise SettingError(f"--compare-reference: it is for Grounding DINO, and {settings.model} is a {loaded.family}")
     reference = Reference(loaded, pick(settings.device))
+    reference.require_one_caption(ask)
 
-    def compared(image: Any, ask: Any, detector: Any) -> Any:
+    def compared(image: Any, detector: Any) -> Any:
+        """The picture alone, since in a batch rounding may be another; it was answered once, and can be again."""
         shape = detector.input_shape(image.shape[1], image.shape[0])
         return compare(detector.detect([image], [ask])[0], reference.boxes(image, ask, shape), ask)
 

@@ -62,11 +62,18 @@ def _hub() -> ModuleType:
 
 
 def _rows(hub: ModuleType) -> list[dict[str, Any]]:
-    from groundcam_worker.models import KNOWN, resolve
+    from groundcam_worker.errors import ModelError
+    from groundcam_worker.models import KNOWN, ModelSource
 
     rows = []
     for name, model in KNOWN.items():
-        folder = hub.cached_folder(resolve(name)) if model.hub_id else None
+        folder = hub.cached_folder(ModelSource(name, model.hub_id)) if model.hub_id else None
+        here, revision = (None, None) if model.hub_id else ("in the box", None)
+        if folder:
+            try:
+                here, revision = "in the cache", hub.commit_of(folder)
+            except ModelError:
+                here = "damaged"
         rows.append(
             {
                 "name": name,
@@ -77,8 +84,8 @@ def _rows(hub: ModuleType) -> list[dict[str, Any]]:
                 "coco_box_ap": model.coco.percent if model.coco else None,
                 "coco_zero_shot": model.coco.zero_shot if model.coco else None,
                 "coco_source": model.coco.source if model.coco else None,
-                "here": "in the cache" if folder else None if model.hub_id else "in the box",
-                "revision": hub.commit_of(folder) if folder else None,
+                "here": here,
+                "revision": revision,
             }
         )
     return rows

@@ -23,14 +23,17 @@ log = logging.getLogger(__name__)
 
 Question = Annotated[
     list[str] | None,
-    typer.Option(metavar='"[ID=]CLASS, CLASS"', help="What to look for, on every camera or on one. Repeat it."),
+    typer.Option(metavar='"[ID=]CLASS, CLASS:0.4"', help="What to look for, on every camera or on one. Repeat it."),
 ]
 Model = Annotated[
     str | None,
     typer.Option(help="tiny, base, demo, a folder, a Hub id (owner/name@revision), or fake:5ms.", show_default="tiny"),
 ]
 Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.", show_default="auto")]
-BoxThreshold = Annotated[float | None, typer.Option(help="Smallest score of an object.", show_default="0.3")]
+BoxThreshold = Annotated[
+    float | None,
+    typer.Option(help="Smallest score of an object; of it and --text-threshold the larger holds.", show_default="0.3"),
+]
 TextThreshold = Annotated[float | None, typer.Option(help="Smallest score of a label.", show_default="0.3")]
 NmsIou = Annotated[
     float | None,
@@ -45,7 +48,9 @@ Precision = Annotated[
 InputSize = Annotated[
     str | None,
     typer.Option(
-        metavar="WIDTHxHEIGHT", help="Scale pictures to fit into this: smaller is faster.", show_default="the model's"
+        metavar="WIDTHxHEIGHT",
+        help="Scale pictures to fit into this, or into it upright: smaller is faster.",
+        show_default="the model's",
     ),
 ]
 

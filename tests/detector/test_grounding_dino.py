@@ -17,7 +17,7 @@ from groundcam_worker.grounding_dino.reference import Reference, compare
 from groundcam_worker.grounding_dino.steps import Steps
 from groundcam_worker.guarded import GuardedDetector
 from groundcam_worker.loading import load
-from groundcam_worker.models import resolve
+from groundcam_worker.models import ModelSource, resolve
 from groundcam_worker.opening import open_detector
 from parity import BOX_16, SCORE_16, Match, held_ranks, match, our_ranks, picture, reference_rows, rows, their_ranks
 
@@ -117,20 +117,27 @@ def _no_mask(broken: Network) -> None:
     """Let every phrase see every other."""
     original = broken.answer
 
-    def answer(vision: Any, shape: Any, text: Any) -> Any:
-        return original(vision, shape, text._replace(allowed=torch.ones_like(text.allowed)))
+    def answer(vision: Any, text: Any, shape: Any) -> Any:
+        return original(vision, text._replace(allowed=torch.ones_like(text.allowed)), shape)
 
     broken.answer = answer  # type: ignore[method-assign]
 
 
+@pytest.fixture(scope="module", params=["small", "mm", "demo"])
+def source(request: pytest.FixtureRequest, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> ModelSource:
+    if request.param == "mm":
+        return resolve(str(checkpoints.save(tmp_path_factory.mktemp("mm") / "mm", checkpoints.small_mm_config())))
+    return resolve("demo" if request.param == "demo" else str(folder))
+
+
 @pytest.mark.parametrize("break_it", [_zero_fusion, _zero_offsets, _zero_box_head, _swap_positions, _no_mask])
-def test_a_broken_model_does_not_agree(
-    reference: Reference, breakable: GuardedDetector, break_it: Callable[[Network], None]
-) -> None:
-    break_it(network(breakable))
-    image, ask = picture(1), Ask.of(*CLASSES)
-    shape: Any = breakable.input_shape(320, 240)
-    matched = match(rows(breakable.detect([image], [ask])[0]), reference_rows(reference, image, ask, shape))
+def test_a_broken_model_does_not_agree(source: ModelSource, break_it: Callable[[Network], None]) -> None:
+    broken, reference = open_detector(source, "cpu"), Reference(load(source), torch.device("cpu"))
+    break_it(network(broken))
+    labels = ("red circle", "blue star") if source.name == "demo" else CLASSES
+    image, ask = picture(1), Ask.of(*labels, box_threshold=0.0, text_threshold=0.0)
+    shape: Any = broken.input_shape(320, 240)
+    matched = match(rows(broken.detect([image], [ask])[0]), reference_rows(reference, image, ask, shape))
     assert matched.outside() > 5
 
 
@@ -165,19 +172,30 @@ def test_16_bit_answers_are_within_their_tolerance(full: Callable[[str], Path], 
 
 
 WORDS = [word for word in checkpoints.WORDS if len(word) > 2]
+SHAPES = [f"{colour} {shape}" for colour in ("red", "blue", "white") for shape in ("circle", "star", "square")]
 
 
-def _random_question(draw: random.Random) -> Ask:
+def _random_question(draw: random.Random, name: str) -> Ask:
+    every = {"box_threshold": 0.05, "text_threshold": 0.05}
+    if name == "demo":
+        return Ask.of(*draw.sample(SHAPES, draw.randint(1, 6)), **every)
     classes = draw.sample(WORDS, draw.randint(1, 6))
-    return Ask.of(*(" ".join(draw.sample(WORDS, draw.randint(1, 3))) + f" {one}" for one in classes))
+    return Ask.of(*(" ".join(draw.sample(WORDS, draw.randint(1, 3))) + f" {one}" for one in classes), **every)
 
 
-def test_a_picture_gets_alone_what_it_gets_in_many_random_batches(detector: GuardedDetector) -> None:
+@pytest.mark.parametrize(("name", "batches"), [("small", 25), ("demo", 25), ("swin-t", 3), ("swin-b", 2)])
+def test_a_picture_gets_alone_what_it_gets_in_random_batches(
+    folder: Path, full: Callable[[str], Path], name: str, batches: int
+) -> None:
+    """Of other pictures, and of other questions of other lengths."""
+    source = resolve({"small": str(folder), "demo": "demo"}.get(name) or str(full(name)))
+    detector = open_detector(source, "cpu")
+    sizes = [(320, 240), (240, 320), (640, 360)] if batches > 3 else [(448, 256)]
     draw, ties, pictures, worst = random.Random(11), 0, 0, Match()
-    for _ in range(25):
-        size = draw.choice([(320, 240), (240, 320), (640, 360)])
-        images = [picture(draw.randrange(10_000), *size) for _ in range(draw.randint(2, 6))]
-        asks = [_random_question(draw) for _ in images]
+    for _ in range(batches):
+        size = draw.choice(sizes)
+        images = [picture(draw.randrange(10_000), *size) for _ in range(draw.randint(2, 6 if batches > 3 else 3))]
+        asks = [_random_question(draw, name) for _ in images]
         with our_ranks() as mixed:
             together = detector.detect(images, asks)
         with our_ranks() as single:
@@ -191,30 +209,9 @@ def test_a_picture_gets_alone_what_it_gets_in_many_random_batches(detector: Guar
             pictures += 1
             worst.add(match(rows(one), rows(other)))
             assert sorted(a.class_id for a in one) == sorted(b.class_id for b in other)
-    print(f"{pictures} pictures alone and in 25 batches: {worst}; {ties} ranks tied")
+    print(f"{name}, {pictures} pictures alone and in {batches} batches: {worst}; {ties} ranks tied")
     assert worst.outside() == 0
-
-
-@pytest.mark.parametrize("name", ["swin-t", "swin-b", "demo"])
-def test_so_it_does_with_the_full_architectures_and_the_bundled_model(full: Callable[[str], Path], name: str) -> None:
-    detector = open_detector(resolve("demo" if name == "demo" else str(full(name))), "cpu")
-    words = ["red circle", "blue square", "green star"] if name == "demo" else ["person", "open door", "a red taxi"]
-    images = [picture(seed, 448, 256) for seed in (1, 2)]
-    every = {"box_threshold": 0.0, "text_threshold": 0.0}
-    asks = [Ask.of(words[0], **every), Ask.of(*words, **every)]
-    with our_ranks() as single:
-        alone = [detector.detect([image], [ask])[0] for image, ask in zip(images, asks, strict=True)]
-    with our_ranks() as mixed:
-        together = detector.detect(images, asks)
-    if ties := mixed.ties_with(single):
-        with held_ranks(single):
-            together = detector.detect(images, asks)
-    worst = Match()
-    for one, other in zip(alone, together, strict=True):
-        assert len(one) > 1
-        worst.add(match(rows(one), rows(other)))
-    print(f"{name}, alone and in a batch: {worst}; {ties} ranks tied")
-    assert worst.outside() == 0
+    assert len(worst.scores) > 20
 
 
 def test_padding_a_picture_would_change_its_boxes(breakable: GuardedDetector) -> None:
@@ -263,8 +260,9 @@ def test_thresholds_hold_by_class(detector: GuardedDetector) -> None:
     (strict,) = detector.detect([image], [Ask.of("person", "dog", box_threshold=0.0, text_threshold=middle)])
     assert len(strict) == len(half)
     classes = (ClassSpec(phrase="person", box_threshold=0.0), ClassSpec(phrase="dog", box_threshold=1.0))
-    (first_class,) = detector.detect([image], [Ask(classes=classes, text_threshold=0.0)])
+    (first_class,) = detector.detect([image], [Ask(classes=classes)])
     assert {one.class_id for one in first_class} == {0}
+    assert min(one.score for one in first_class) < 0.3, "a class's own threshold stands for both of the question's"
 
 
 def test_of_overlapping_boxes_of_a_class_the_best_is_kept_where_asked(detector: GuardedDetector) -> None:

@@ -16,7 +16,7 @@ from groundcam_schemas import Ask
 from groundcam_worker.errors import DetectorLostError, ModelError
 from groundcam_worker.grounding_dino.deformable import SAMPLINGS, Levels
 from groundcam_worker.grounding_dino.pixels import Pixels
-from groundcam_worker.grounding_dino.prepared import PreparedRuns, batch_sizes, called_again, tokens_for
+from groundcam_worker.grounding_dino.prepared import KEPT, PreparedRuns, batch_sizes, called_again, tokens_for
 from groundcam_worker.grounding_dino.reference import Reference
 from groundcam_worker.grounding_dino.shapes import Limits
 from groundcam_worker.grounding_dino.steps import Steps
@@ -118,7 +118,7 @@ def test_a_prepared_run_answers_smaller_batches_too(breakable: GuardedDetector, 
     breakable.warm_up(asks, [(320, 240)], 4)
     ran: list[int] = []
     forward = inner._network.forward
-    inner._network.forward = lambda pixels, text: (ran.append(len(pixels)), forward(pixels, text))[1]
+    inner._network.forward = lambda pixels, *rest: (ran.append(len(pixels)), forward(pixels, *rest))[1]
     for count in (4, 3, 1, 2):
         images = [picture(seed + 10 * count) for seed in range(count)]
         questions = [asks[seed % 2] for seed in range(count)]
@@ -132,21 +132,54 @@ def test_where_recording_fails_it_goes_on_without(breakable: GuardedDetector, de
 
     class Failing:
         def __init__(self, text: str) -> None:
-            self.text = text
+            self.text, self.tries = text, 0
 
         def __call__(self, *_given: Any) -> Any:
+            self.tries += 1
             raise RuntimeError(self.text)
 
     inner: Any = breakable._detector
     images, asks = [picture(1)], [Ask.of("dog")]
+    inner._records = True
     for text in ("a recorded run does not give", "CUDA error: operation not permitted when stream is capturing"):
-        inner._records, inner._prepared = True, PreparedRuns(Failing(text))
-        (found,) = breakable.detect(images, asks)
-        assert not inner._records
-        assert match(rows(found), rows(detector.detect(images, asks)[0])).outside() == 0
-    inner._records, inner._prepared = True, PreparedRuns(Failing("CUDA error: an illegal memory access"))
+        failing = Failing(text)
+        inner._prepared = PreparedRuns(failing)
+        inner._plain.clear()
+        inner._once.clear()
+        for _ in range(4):
+            (found,) = breakable.detect(images, asks)
+            assert match(rows(found), rows(detector.detect(images, asks)[0])).outside() == 0
+        assert failing.tries == 1, "at its second sight, and not again"
+    inner._prepared = PreparedRuns(Failing("CUDA error: an illegal memory access"))
+    inner._plain.clear()
     with pytest.raises(DetectorLostError):
         breakable.detect(images, asks)
+
+
+def test_a_shape_that_comes_up_again_is_recorded_once_for_all_batches_up_to_a_size(
+    breakable: GuardedDetector,
+) -> None:
+    inner: Any = breakable._detector
+    inner._records, inner._prepared = True, PreparedRuns(called_again)
+    for count in (3, 3, 4, 2, 1, 3):
+        breakable.detect([picture(seed) for seed in range(count)], [Ask.of("dog")] * count)
+    assert [batch for _, batch in inner._prepared._runs] == [4]
+
+
+def test_a_model_without_numbers_is_never_ready(breakable: GuardedDetector) -> None:
+    inner: Any = breakable._detector
+    inner._network.norm.weight.data.fill_(float("nan"))
+    with pytest.raises(ModelError, match="NaN"):
+        breakable.warm_up([Ask.of("dog")], [(320, 240)], 1)
+
+
+def test_on_a_cpu_each_shape_is_warmed_once_whatever_is_asked(breakable: GuardedDetector) -> None:
+    inner: Any = breakable._detector
+    ran: list[int] = []
+    forward = inner._network.forward
+    inner._network.forward = lambda pixels, *rest: (ran.append(len(pixels)), forward(pixels, *rest))[1]
+    breakable.warm_up([Ask.of("dog"), Ask.of("a red taxi"), Ask.of("person", "cat")], [(320, 240), (640, 360)], 8)
+    assert ran == [1, 1]
 
 
 def test_batch_sizes_and_text_lengths_to_prepare_are_few() -> None:
@@ -173,7 +206,7 @@ def test_every_shape_is_warmed_up_and_another_is_counted(folder: Path) -> None:
 class _Waits(TorchDispatchMode):
     """Counts operators that make a host wait for its device."""
 
-    NAMES = ("_local_scalar_dense", "aten.item.", "nonzero", "is_nonzero", "masked_select", "equal")
+    NAMES = ("_local_scalar_dense", "aten.item.", "nonzero", "is_nonzero", "masked_select", "equal", "lift_fresh")
 
     def __init__(self) -> None:
         super().__init__()
@@ -195,8 +228,9 @@ def test_nothing_waits_for_the_device_in_the_middle(folder: Path, detector: Guar
         pixels = inner._pixels([image], shape)
         questions = inner._text.rows(ask)
         text, _ = inner._text.batch(questions, inner._tokens(questions))
+        constants = inner._network.shape_of(pixels)
         with _Waits() as ours:
-            inner._network(pixels, text)
+            inner._network(pixels, text, constants)
     reference = Reference(load(resolve(str(folder))), torch.device("cpu"))
     inputs = reference._processor(images=image, text=[list(ask.labels)], return_tensors="pt")
     with torch.inference_mode(), _Waits() as theirs:
@@ -259,7 +293,6 @@ class Block:
 sys.meta_path.insert(0, Block())
 import numpy as np
 from groundcam_schemas import Ask
-from groundcam_worker.errors import DetectorLostError, ModelError
 from groundcam_worker.models import resolve
 from groundcam_worker.opening import open_detector
 found = open_detector(resolve({model!r}), "cpu").detect([np.zeros((90, 160, 3), np.uint8)], [Ask.of("red circle")])
@@ -276,16 +309,41 @@ def test_the_detector_needs_neither_kafka_nor_video_nor_opencv() -> None:
 
 
 def test_a_compiled_or_recorded_run_is_forgotten_when_newer_ones_come() -> None:
-    from groundcam_worker.grounding_dino.network import Text
+    from groundcam_worker.grounding_dino.network import Shape, Text
 
-    def forward(pixels: torch.Tensor, _text: Text) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(pixels: torch.Tensor, _text: Text, _shape: Shape) -> tuple[torch.Tensor, torch.Tensor]:
         return pixels.flatten(1), pixels.flatten(1)
 
-    runs = PreparedRuns(called_again)
-    for width in range(1, 80):
-        text = Text(*(torch.zeros(1, 4, 1) for _ in range(4)))
-        runs.add(forward, torch.zeros(1, 3, 1, width), text)
+    runs, shape = PreparedRuns(called_again), Shape(*(torch.zeros(1) for _ in range(5)))  # type: ignore[arg-type]
+    text = Text(*(torch.zeros(1, 4, 1) for _ in range(4)))
+    for width in range(1, KEPT + 2):
+        runs.add(forward, torch.zeros(1, 3, 1, width), text, shape)
+    assert len(runs) == KEPT
     assert runs.answer(torch.zeros(1, 3, 1, 1), text) is None
-    kept = runs.answer(torch.ones(1, 3, 1, 79), text)
+    kept = runs.answer(torch.ones(1, 3, 1, KEPT + 1), text)
     assert kept is not None
-    assert np.array_equal(kept[0].numpy(), np.ones((1, 3 * 79)))
+    assert np.array_equal(kept[0].numpy(), np.ones((1, 3 * (KEPT + 1))))
+
+
+def test_runs_of_one_shape_share_the_place_of_their_pictures(breakable: GuardedDetector) -> None:
+    inner: Any = breakable._detector
+    inner._prepared, inner._compiled = PreparedRuns(called_again), inner._network
+    longer = Ask.of("person", "open door", "taxi", "cat", "car", "van", "a red shape")
+    breakable.warm_up([Ask.of("dog"), longer], [(320, 240)], 8)
+    runs = inner._prepared._runs.values()
+    assert len(runs) == 8
+    assert len({run.pixels.data_ptr() for run in runs}) == 1
+
+
+def test_constants_of_a_shape_live_as_long_as_what_was_recorded_with_them(breakable: GuardedDetector) -> None:
+    """A recording reads them where they lie, whatever else the network remembers or forgets."""
+    inner: Any = breakable._detector
+    inner._prepared, inner._compiled = PreparedRuns(called_again), inner._network
+    breakable.warm_up([Ask.of("dog")], [(320, 240)], 1)
+    (run,) = inner._prepared._runs.values()
+    image = picture(1)
+    (before,) = breakable.detect([image], [Ask.of("dog")])
+    inner._network._shapes.clear()
+    (after,) = breakable.detect([image], [Ask.of("dog")])
+    assert rows(before) == rows(after)
+    assert run.shape.points.shape[-1] == 2

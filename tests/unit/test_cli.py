@@ -87,6 +87,8 @@ def test_every_command_has_a_help_text() -> None:
         "detect",
         "audit",
         "broker",
+        "models",
+        "models fetch",
         "topics ensure",
         "schema export",
     ):

@@ -26,10 +26,15 @@ class Ceiling:
         return wanted if self._limit is None else min(wanted, self._limit)
 
     def failed(self, size: int) -> None:
-        """A batch of this size did not fit: try half, and be slower to grow when this was a step up."""
+        """A batch of this size did not fit: try half, and be slower to grow when this was a step up.
+
+        One picture alone says nothing of the others.
+        """
+        if size == 1:
+            return
         if self._limit is not None and size >= self._limit:
             self._patience = min(2 * self._patience, MOST_PATIENCE)
-        self._limit = max(1, size // 2)
+        self._limit = size // 2
         self._clean = 0
 
     def succeeded(self, size: int) -> None:

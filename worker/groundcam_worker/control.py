@@ -4,7 +4,7 @@ import logging
 import threading
 from collections.abc import Callable
 
-from groundcam_runtime.kafka.errors import KafkaProblem, TopicError
+from groundcam_runtime.kafka.errors import KafkaProblem
 from groundcam_runtime.kafka.reader import Reader
 from groundcam_runtime.records import Consumed
 from groundcam_runtime.settings import KafkaSettings
@@ -37,8 +37,9 @@ def camera_sizes(settings: KafkaSettings) -> set[tuple[int, int]]:
                     continue  # a camera that was taken back, or a message of another program
                 if status.width and status.height:
                     sizes.add((status.width, status.height))
-    except TopicError:
-        log.info("no camera has told its size: there is no topic %s", settings.topics.cameras)
+    except KafkaProblem as problem:
+        # A hint, and no more: without it new shapes are warmed up when they come.
+        log.info("the cameras' sizes are not known: %s", problem)
     return sizes
 
 

@@ -25,6 +25,8 @@ def pick(name: str) -> torch.device:
         device = torch.device(name)
     except RuntimeError:
         raise ModelError(f"work.device: {name!r} is not auto, cpu, cuda or cuda:N") from None
+    if device.type not in {"cpu", "cuda"}:
+        raise ModelError(f"work.device: {name!r} is not auto, cpu, cuda or cuda:N")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise ModelError(f"work.device: {name} is not there; this machine has {torch.cuda.device_count()} CUDA devices")
     return device

@@ -32,11 +32,11 @@ def open_detector(
         if loaded.family in GROUNDING_DINO:
             detector = GroundingDino(loaded, chosen, steps, input_size=input_size, on_new_shape=on_new_shape)
         elif loaded.family not in FAMILIES:
-            raise ModelError(f"it is a {loaded.family}, which is not known here")
+            raise ModelError(f"its family {loaded.family} is not known here")
         elif input_size is not None:
-            raise ModelError(f"work.input_size is set, and a {loaded.family} has one size only")
+            raise ModelError(f"work.input_size is set, and the family {loaded.family} has one input size")
         else:
             detector = OpenVocabulary(loaded, chosen)
-    except (ModelError, ValueError) as error:
+    except ValueError as error:
         raise ModelError(f"the model {source} cannot be used: {error}") from error
     return GuardedDetector(detector, partial(free_cache, chosen))

@@ -112,7 +112,7 @@ def with_embedding_bag(values: Tensor, offsets: Tensor, weights: Tensor, referen
     batch, _, heads, depth = values.shape
     count, points = offsets.shape[1], offsets.shape[-2]
     table = torch.cat([_ringed(level) for level in _by_level(values, levels)], 1)
-    at = torch.maximum(torch.minimum(places(offsets, reference, levels), levels.extent), levels.extent.new_tensor(-1.0))
+    at = torch.minimum(places(offsets, reference, levels), levels.extent).clamp(min=-1.0)
     first = at.floor()
     across, down = (at - first).unbind(-1)
     attention = _softmax(weights, torch.float32).view(batch, count, heads, -1, points)

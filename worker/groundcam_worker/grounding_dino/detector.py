@@ -12,23 +12,29 @@ from torch import Tensor
 from groundcam_schemas import Ask, Model
 from groundcam_worker.detector import Detection, Image
 from groundcam_worker.devices import current, is_lost, is_out_of_memory
+from groundcam_worker.errors import ModelError
 from groundcam_worker.grounding_dino.network import Network, Text
 from groundcam_worker.grounding_dino.pixels import Pixels, limits_of
 from groundcam_worker.grounding_dino.prepared import (
-    Forward,
+    KEPT,
     PreparedRuns,
     Recorder,
+    Size,
     batch_sizes,
     called_again,
+    size_of,
     tokens_for,
 )
-from groundcam_worker.grounding_dino.scoring import best_classes, objects
+from groundcam_worker.grounding_dino.scoring import NO_NUMBERS, best_classes, objects
 from groundcam_worker.grounding_dino.steps import Steps
 from groundcam_worker.grounding_dino.text import Reader, Row, TextSide
 from groundcam_worker.guarded import first_line
 from groundcam_worker.loading import Loaded
 
 log = logging.getLogger(__name__)
+
+MOST = 256
+"""Pictures in a batch."""
 
 
 class GroundingDino:
@@ -58,10 +64,12 @@ class GroundingDino:
         self._pixels = Pixels(image_processor, device, dtype)
         self._text = TextSide(model, self._reader, device, dtype)
         self._network = Network(model, steps.sampling_on(device)).to_precision(dtype).eval()
-        self._compiled: Any = torch.compile(self._network, dynamic=False) if steps.compile else None
+        self._compiled: Any = _compiled(self._network) if steps.compile else None
         self._records = device.type == "cuda" and steps.graphs
         self._prepared = PreparedRuns(Recorder() if self._records else called_again)
         self._warmed: set[tuple[int, int]] = set()
+        self._once: set[Size] = set()
+        self._plain: set[Size] = set()
         self._on_new_shape = on_new_shape
         self.model: Model = loaded.identity
         if input_size is not None:
@@ -86,21 +94,28 @@ class GroundingDino:
 
     def _warm_up(self, asks: Sequence[Ask], sizes: Sequence[tuple[int, int]], batch_size: int) -> None:
         started = time.monotonic()
-        rows = [row for ask in asks for row in self._text.rows(ask)]
-        lengths = {self._tokens([row]): row for row in rows}
-        shapes = {self._limits.shape_of(*size): size for size in sizes}
-        # On a CPU nothing depends on the batch's size, and a batch of large pictures takes a minute.
-        batches = batch_sizes(batch_size) if self._is_prepared else (1,)
-        runs = [(shape, row, batch) for shape in shapes for row in lengths.values() for batch in reversed(batches)]
-        for number, (shape, row, batch) in enumerate(runs, 1):
+        questions = [self._text.rows(ask) for ask in asks]
+        for row in (row for rows in questions for row in rows):
+            self._text.batch([row], self._tokens([row]))
+        # What several captions are asked is not prepared: their pictures are seen once.
+        lengths = {self._tokens(rows): rows[0] for rows in questions if len(rows) == 1}
+        shapes = sorted({self._limits.shape_of(*size) for size in sizes})
+        if self._is_prepared:
+            # Largest first: the others share its memory.
+            counts = tuple(reversed(batch_sizes(batch_size)))
+            runs = [(shape, row, count) for shape in shapes for row in lengths.values() for count in counts]
+        else:
+            # Nothing depends on a batch's size or a text's length, and a batch of large pictures takes a CPU a minute.
+            runs = [(shape, row, 1) for shape in shapes for row in list(lengths.values())[:1]]
+        for number, (shape, row, count) in enumerate(runs, 1):
             log.info(
                 "warming up (%d of %d): %d x %dx%d pixels, %d tokens",
-                number, len(runs), batch, shape[1], shape[0], self._tokens([row]),
+                number, len(runs), count, shape[1], shape[0], self._tokens([row]),
             )  # fmt: skip
-            self._warm(shape, row, batch)
+            self._warm(shape, row, count)
+        if len(runs) > KEPT:
+            log.warning("%d runs were to be prepared, and %d are kept: fewer warm_sizes are better", len(runs), KEPT)
         self._warmed |= set(shapes)
-        for row in rows:
-            self._text.batch([row], self._tokens([row]))
         log.info("the detector is ready after %.1f s of warming up", time.monotonic() - started)
 
     @property
@@ -108,25 +123,26 @@ class GroundingDino:
         """Whether runs have fixed sizes."""
         return self._records or self._compiled is not None
 
-    def _warm(self, shape: tuple[int, int], row: Row, batch: int) -> None:
-        blank = np.zeros((*shape, 3), np.uint8)
-        pixels = self._pixels([blank] * batch, shape)
-        text, _ = self._text.batch([row] * batch, self._tokens([row]))
+    def _warm(self, shape: tuple[int, int], row: Row, count: int) -> None:
+        """Raises ModelError where the network gives no numbers."""
+        noise = np.random.default_rng(0).integers(0, 255, (*shape, 3), dtype=np.uint8)
+        pixels = self._pixels([noise] * count, shape)
+        text, places = self._text.batch([row] * count, self._tokens([row]))
         if self._is_prepared:
             self._prepare(self._network if self._compiled is None else self._compiled, pixels, text)
-        else:
-            self._network(pixels, text)
+        if best_classes(*self._run(pixels, text), places)[..., 0].isnan().any():
+            raise ModelError(NO_NUMBERS)
 
-    def _prepare(self, forward: Forward, pixels: Tensor, text: Text) -> None:
-        """Prepare a run; go on without recording where that fails. Raises what torch raises for a device."""
+    def _prepare(self, forward: Any, pixels: Tensor, text: Text) -> None:
+        """Prepare a run; go on without where that fails. Raises what torch raises for a device."""
         try:
-            self._prepared.add(forward, pixels, text)
+            self._prepared.add(forward, pixels, text, self._network.shape_of(pixels))
         except RuntimeError as error:
-            is_of_recording = self._records and ("captur" in str(error) or not is_lost(error))
-            if is_out_of_memory(error) or not is_of_recording:
+            if is_out_of_memory(error) or (is_lost(error) and "captur" not in str(error)):
                 raise
-            log.warning("CUDA graphs are turned off, which costs speed: %s", first_line(error))
-            self._records, self._prepared = False, PreparedRuns(called_again)
+            log.warning("pictures of %dx%d are answered without preparation, which costs speed: %s",
+                        pixels.shape[-1], pixels.shape[-2], first_line(error))  # fmt: skip
+            self._plain.add(size_of(pixels, text))
 
     @torch.inference_mode()
     def detect(self, images: Sequence[Image], asks: Sequence[Ask]) -> Sequence[tuple[Detection, ...]]:
@@ -159,27 +175,40 @@ class GroundingDino:
         Yield which pictures were asked, and what was found in them [n, Q, 6], on the CPU.
         """
         most = max(len(rows) for rows in questions)
-        seen = self._network.see(pixels) if most > 1 else None
+        vision = self._network.see(pixels) if most > 1 else None
         for index in range(most):
             members = [number for number, rows in enumerate(questions) if index < len(rows)]
             rows = [questions[number][index] for number in members]
             text, places = self._text.batch(rows, self._tokens(rows))
-            if seen is None:
+            if vision is None:
                 answer = self._run(pixels, text)
             else:
-                vision, shape = seen
                 chosen = vision if len(members) == len(questions) else vision[members]
-                answer = self._network.answer(chosen, shape, text)
+                answer = self._network.answer(chosen, text, self._network.shape_of(pixels))
             yield members, best_classes(*answer, places).cpu()
 
     def _run(self, pixels: Tensor, text: Text) -> tuple[Tensor, Tensor]:
         answer = self._prepared.answer(pixels, text)
-        if answer is None and self._records:
-            # Recording takes a second or so, compiling minutes: a shape that comes up while others wait is recorded.
-            self._prepare(self._network, pixels, text)
-            answer = self._prepared.answer(pixels, text)
-        return self._network(pixels, text) if answer is None else answer
+        size = size_of(pixels, text)
+        if answer is None and self._records and size not in self._plain:
+            # Recording takes a second or so, and compiling minutes: what comes up while others wait is recorded, at
+            # its second sight, in the next size of a batch.
+            if size in self._once:
+                room = next(count for count in batch_sizes(MOST) if count >= len(pixels))
+                again = [number % len(pixels) for number in range(room)]
+                self._prepare(self._network, pixels[again], Text(*(part[again] for part in text)))
+                answer = self._prepared.answer(pixels, text)
+            self._once.add(size)
+        return self._network(pixels, text, self._network.shape_of(pixels)) if answer is None else answer
 
     def _tokens(self, rows: Sequence[Row]) -> int:
         needed = max(len(row.caption.ids) for row in rows)
         return tokens_for(needed) if self._is_prepared else needed
+
+
+def _compiled(network: Network) -> Any:
+    """Return the network compiled anew for each of its shapes."""
+    for limit in ("recompile_limit", "cache_size_limit"):  # torch has called it both
+        if hasattr(torch._dynamo.config, limit):  # noqa: SLF001 - where torch keeps its settings
+            setattr(torch._dynamo.config, limit, KEPT)  # noqa: SLF001
+    return torch.compile(network, dynamic=False)

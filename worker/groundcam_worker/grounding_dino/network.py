@@ -3,7 +3,7 @@
 The modules and weights are transformers'; what joins them is written anew, so that nothing is computed that no
 answer needs: no losses, no padding of pictures, one output head, boxes for the chosen proposals only. Whatever
 follows from the input's shape alone is computed once a shape, and whatever follows from the question alone comes
-in as `Text`. Nothing in here waits for the device.
+in as `Text`. Nothing in `forward` waits for the device.
 
 Features may be 16-bit; coordinates of boxes and points are fp32 throughout.
 """
@@ -77,7 +77,7 @@ class Network(nn.Module):
         # MM Grounding DINO scales its scores and adds a bias, Grounding DINO does neither.
         self.proposal_bias = getattr(inner.encoder_output_class_embed, "bias", None)
         self.bias = getattr(model.class_embed[-1], "bias", None)
-        self._shapes: OrderedDict[tuple[tuple[int, int], ...], Shape] = OrderedDict()
+        self._shapes: OrderedDict[tuple[int, int], Shape] = OrderedDict()
 
     def to_precision(self, dtype: torch.dtype) -> "Network":
         """Convert the weights; those that make boxes stay fp32."""
@@ -87,14 +87,14 @@ class Network(nn.Module):
         self._shapes.clear()
         return self
 
-    def forward(self, pixels: Tensor, text: Text) -> tuple[Tensor, Tensor]:
+    def forward(self, pixels: Tensor, text: Text, shape: Shape) -> tuple[Tensor, Tensor]:
         """Return logits [B, Q, T] and boxes [B, Q, 4], centre and size in fractions of the picture, both fp32.
 
-        `pixels` [B, 3, H, W] is normalised; one caption a picture.
+        `pixels` [B, 3, H, W] is normalised, and `shape` is theirs; one caption a picture.
         """
-        return self.answer(*self.see(pixels), text)
+        return self.answer(self.see(pixels), text, shape)
 
-    def answer(self, vision: Tensor, shape: Shape, text: Text) -> tuple[Tensor, Tensor]:
+    def answer(self, vision: Tensor, text: Text, shape: Shape) -> tuple[Tensor, Tensor]:
         """Return logits and boxes, as `forward` does, for what `see` gave: for another caption of the same pictures."""
         features = text.features
         for layer in self.encoder:
@@ -112,16 +112,18 @@ class Network(nn.Module):
         boxes = (self.box(state.float()) + torch.special.logit(boxes, eps=1e-5)).sigmoid()
         return self._logits(state, features, text.real, self.bias), boxes
 
-    def see(self, pixels: Tensor) -> tuple[Tensor, Shape]:
+    def see(self, pixels: Tensor) -> Tensor:
         """Return the features of all levels [B, N, D] for pixels [B, 3, H, W]."""
+        return torch.cat([level.flatten(2).transpose(1, 2) for level in self._levels(pixels)], 1)
+
+    def _levels(self, pixels: Tensor) -> list[Tensor]:
         maps = list(self.backbone(pixels, return_dict=True).feature_maps)
         projected = [project(features) for project, features in zip(self.projections, maps, strict=False)]
         source = maps[-1]
         for project in self.projections[len(maps) :]:
             source = project(source)
             projected.append(source)
-        sizes = tuple((level.shape[-2], level.shape[-1]) for level in projected)
-        return torch.cat([level.flatten(2).transpose(1, 2) for level in projected], 1), self.shape(sizes, pixels)
+        return projected
 
     def _propose(self, vision: Tensor, text: Tensor, real: Tensor, shape: Shape) -> Tensor:
         """Return the boxes [B, Q, 4] at which the decoder begins: those of the best places."""
@@ -142,13 +144,20 @@ class Network(nn.Module):
             scores = scores / math.sqrt(self.width) + bias.float()
         return scores.masked_fill(~real[:, None], float("-inf"))
 
-    def shape(self, sizes: tuple[tuple[int, int], ...], like: Tensor) -> Shape:
-        """Return the constants of a shape; `like` tells device and type. The latest shapes are remembered."""
-        if sizes not in self._shapes:
-            if len(self._shapes) >= REMEMBERED_SHAPES:
+    def shape_of(self, pixels: Tensor) -> Shape:
+        """Return the constants of pixels' height and width. The latest are remembered.
+
+        They are no part of `forward`, where what is recorded or compiled would hold what is forgotten here.
+        """
+        size = (pixels.shape[-2], pixels.shape[-1])
+        if size not in self._shapes:
+            # How large the levels are is the backbone's business.
+            levels = tuple((level.shape[-2], level.shape[-1]) for level in self._levels(pixels[:1]))
+            self._shapes[size] = self._make_shape(levels, pixels)
+            if len(self._shapes) > REMEMBERED_SHAPES:
                 self._shapes.popitem(last=False)
-            self._shapes[sizes] = self._make_shape(sizes, like)
-        return self._shapes[sizes]
+        self._shapes.move_to_end(size)
+        return self._shapes[size]
 
     def _make_shape(self, sizes: tuple[tuple[int, int], ...], like: Tensor) -> Shape:
         positions, points, sides = [], [], []
@@ -174,5 +183,6 @@ def sinusoid(coordinates: Tensor, width: int) -> Tensor:
     angles = coordinates[..., None].float() * (2 * math.pi) / divisors
     waves = torch.stack([angles[..., 0::2].sin(), angles[..., 1::2].cos()], -1).flatten(-2)
     if coordinates.shape[-1] > 1:
-        waves = torch.cat([waves[..., [1, 0], :], waves[..., 2:, :]], -2)
+        # Slices: a list of indices would be copied to the device, and waited for.
+        waves = torch.cat([waves[..., 1:2, :], waves[..., :1, :], waves[..., 2:, :]], -2)
     return waves.flatten(-2)

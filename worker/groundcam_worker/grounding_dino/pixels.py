@@ -34,7 +34,10 @@ class Pixels:
         if not (processor.do_resize and processor.do_rescale and processor.do_normalize):
             raise ModelError("the model's image processor does not resize, rescale and normalise")
         self._device, self._dtype = device, dtype
-        self._resampling = _RESAMPLINGS[int(processor.resample)]
+        resampling = _RESAMPLINGS.get(int(processor.resample))
+        if resampling is None:
+            raise ModelError(f"the model's image processor scales by method {processor.resample}, which is not known")
+        self._resampling = resampling
         factor = processor.rescale_factor
         self._mean, self._deviation = (
             torch.tensor(values, device=device).div(factor).view(1, 3, 1, 1)

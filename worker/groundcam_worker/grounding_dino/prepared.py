@@ -12,15 +12,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from groundcam_worker.grounding_dino.network import Text
+from groundcam_worker.grounding_dino.network import Shape, Text
 
 Answer = tuple[Tensor, Tensor]
 """Logits [B, Q, T] and boxes [B, Q, 4]."""
-Forward = Callable[[Tensor, Text], Answer]
-Prepare = Callable[[Forward, Tensor, Text], Callable[[], Answer]]
+Forward = Callable[[Tensor, Text, Shape], Answer]
+Prepare = Callable[[Forward, Tensor, Text, Shape], Callable[[], Answer]]
 """Takes inputs that stay where they are; gives what answers them again and again, as they are then."""
 
-KEPT = 64
+KEPT = 256
 TOKENS = (16, 32, 64, 128, 256)
 
 
@@ -43,10 +43,17 @@ def tokens_for(needed: int) -> int:
     return next((tokens for tokens in TOKENS if tokens >= needed), needed)
 
 
+def size_of(pixels: Tensor, text: Text) -> Size:
+    """Return what a run of these inputs is prepared for."""
+    return Size(pixels.shape[-2], pixels.shape[-1], text.features.shape[1])
+
+
 @dataclass(slots=True)
 class _Run:
     pixels: Tensor
     text: Text
+    shape: Shape
+    """Kept as long as the run: what is recorded reads it where it lies."""
     answer: Callable[[], Answer]
 
 
@@ -57,16 +64,20 @@ class PreparedRuns:
         self._prepare = prepare
         self._runs: OrderedDict[tuple[Size, int], _Run] = OrderedDict()
 
-    def add(self, forward: Forward, pixels: Tensor, text: Text) -> None:
-        """Prepare for inputs of these sizes; their contents do not matter."""
-        kept = pixels.clone(), Text(*(part.clone() for part in text))
-        self._runs[_size(pixels, text), len(pixels)] = _Run(*kept, self._prepare(forward, *kept))
+    def __len__(self) -> int:
+        return len(self._runs)
+
+    def add(self, forward: Forward, pixels: Tensor, text: Text, shape: Shape) -> None:
+        """Prepare for inputs of these sizes; their contents do not matter. Raises what preparing raises."""
+        key = (size_of(pixels, text), len(pixels))
+        kept = self._room_for(pixels), Text(*(part.clone() for part in text)), shape
+        self._runs[key] = _Run(*kept, self._prepare(forward, *kept))
         if len(self._runs) > KEPT:
             self._runs.popitem(last=False)
 
     def answer(self, pixels: Tensor, text: Text) -> Answer | None:
         """Answer, or return None where nothing is prepared for this size. Valid until the next call."""
-        size, count = _size(pixels, text), len(pixels)
+        size, count = size_of(pixels, text), len(pixels)
         fitting = [batch for known, batch in self._runs if known == size and batch >= count]
         if not fitting:
             return None
@@ -78,15 +89,18 @@ class PreparedRuns:
         logits, boxes = run.answer()
         return logits[:count], boxes[:count]
 
+    def _room_for(self, pixels: Tensor) -> Tensor:
+        """Return a place for pixels: runs of one shape share the largest, since they run one at a time."""
+        for run in self._runs.values():
+            if run.pixels.shape[1:] == pixels.shape[1:] and len(run.pixels) >= len(pixels):
+                return run.pixels[: len(pixels)]
+        return pixels.clone()
 
-def _size(pixels: Tensor, text: Text) -> Size:
-    return Size(pixels.shape[-2], pixels.shape[-1], text.features.shape[1])
 
-
-def called_again(forward: Forward, pixels: Tensor, text: Text) -> Callable[[], Answer]:
+def called_again(forward: Forward, pixels: Tensor, text: Text, shape: Shape) -> Callable[[], Answer]:
     """Prepare by a first call, in which `forward` may compile itself."""
-    forward(pixels, text)
-    return lambda: forward(pixels, text)
+    forward(pixels, text, shape)
+    return lambda: forward(pixels, text, shape)
 
 
 class Recorder:
@@ -98,17 +112,17 @@ class Recorder:
     def __init__(self) -> None:
         self._pool: Any = torch.cuda.graph_pool_handle()
 
-    def __call__(self, forward: Forward, pixels: Tensor, text: Text) -> Callable[[], Answer]:
+    def __call__(self, forward: Forward, pixels: Tensor, text: Text, shape: Shape) -> Callable[[], Answer]:
         """Raises RuntimeError where the network cannot be recorded, or a replay gives something else."""
         aside: Any = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         aside.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(aside):
-            for _ in range(2):  # kernels are chosen and constants made outside of the recording
-                expected = forward(pixels, text)
+            for _ in range(2):  # kernels are chosen outside of the recording
+                expected = forward(pixels, text, shape)
         torch.cuda.current_stream().wait_stream(aside)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph, pool=self._pool):
-            answer = forward(pixels, text)
+            answer = forward(pixels, text, shape)
 
         def replay() -> Answer:
             graph.replay()

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from groundcam_schemas import Ask
 from groundcam_worker.detector import Detection, Image
+from groundcam_worker.errors import QuestionError
 from groundcam_worker.loading import Loaded
 
 DELIMITERS = (0, 101, 102, 1012, 1029)
@@ -55,8 +56,15 @@ class Reference:
             outputs, ids, threshold=threshold, text_threshold=text_threshold, target_sizes=list(sizes)
         )
 
+    def require_one_caption(self, ask: Ask) -> None:
+        """Raise QuestionError for more than transformers reads: it would cut the text, or fail."""
+        tokens = len(self._processor.tokenizer(". ".join(ask.labels) + ".")["input_ids"])
+        most = int(self._model.config.max_text_len)
+        if tokens > most:
+            raise QuestionError(f"the question has {tokens} tokens, and transformers' own way reads {most}")
+
     def boxes(self, image: Image, ask: Ask, shape: tuple[int, int]) -> list[ReferenceBox]:
-        """Return the boxes of one picture above the question's common threshold."""
+        """Return the boxes of one picture above the question's box threshold, which is the only one it knows."""
         outputs, ids = self.outputs([image], [ask.labels], shape)
         (found,) = self.post_process(outputs, ids, ask.box_threshold, ask.text_threshold, [image.shape[:2]])
         scores = outputs.logits[0].sigmoid()
@@ -95,7 +103,13 @@ def compare(ours: Sequence[Detection], theirs: Sequence[ReferenceBox], ask: Ask)
         label = ask.labels[one.class_id]
         partner = min(left, key=lambda other: _distance(one, other), default=None)
         if partner is None or max(_distance(one, partner)) > 1.0:
-            lines.append(f"only ours: {label} {one.score:.3f} at {_place(one.box)}")
+            own = ask.classes[one.class_id].box_threshold
+            why = (
+                f"the class's own threshold {own:g} is below the common one"
+                if own is not None and own < ask.box_threshold
+                else "the reference has no box like it"
+            )
+            lines.append(f"only ours: {label} {one.score:.3f} at {_place(one.box)}: {why}")
             continue
         left.remove(partner)
         pixels.append(_distance(one, partner)[0])
@@ -110,14 +124,24 @@ def compare(ours: Sequence[Detection], theirs: Sequence[ReferenceBox], ask: Ask)
                 f"score: ours {one.score:.3f}, the reference {partner.score:.3f}, that of {partner.best_token}, a token"
                 f" of no class, at {_place(one.box)}"
             )
-    for other in left:
-        why = (
-            f"its score is that of {other.best_token}, a token of no class; its best class has {other.own_score:.3f}"
-            if other.own_score < other.score
-            else "a class's own threshold or the overlap limit leaves it out"
-        )
-        lines.append(f"only the reference: {other.label!r} {other.score:.3f} at {_place(other.box)}: {why}")
+    lines += [
+        f"only the reference: {other.label!r} {other.score:.3f} at {_place(other.box)}: {_why(other, ask)}"
+        for other in left
+    ]
     return Comparison(len(scores) - 1, max(scores), max(pixels), tuple(lines))
+
+
+def _why(other: ReferenceBox, ask: Ask) -> str:
+    """Return why we leave a box out."""
+    if other.own_score <= ask.box_threshold:
+        return f"its score is that of {other.best_token}, a token of no class; its best class has {other.own_score:.3f}"
+    if other.own_score <= ask.text_threshold and all(one.box_threshold is None for one in ask.classes):
+        return f"its best class has {other.own_score:.3f}, below the text threshold {ask.text_threshold:g}"
+    if any((one.box_threshold or 0) >= other.own_score for one in ask.classes):
+        return "its class has a threshold of its own that is higher"
+    if ask.nms_iou is not None:
+        return f"a better box of its class overlaps it by more than {ask.nms_iou:g}"
+    return "its proposal came in another rank"
 
 
 def _distance(one: Detection, other: ReferenceBox) -> tuple[float, float]:

@@ -15,6 +15,8 @@ from groundcam_worker.detector import Detection
 from groundcam_worker.grounding_dino.text import Rows
 from groundcam_worker.overlaps import without_overlaps
 
+NO_NUMBERS = "the model gives no numbers (NaN); in fp16 that is an overflow: set work.precision to bf16"
+
 
 def best_classes(logits: Tensor, boxes: Tensor, rows: Rows) -> Tensor:
     """Return [B, Q, 6]: score (below 0 where no class passes), class, x1, y1, x2, y2 in fractions of the picture.
@@ -37,9 +39,7 @@ def objects(found: Sequence[Tensor], ask: Ask, width: int, height: int) -> tuple
     """
     rows = torch.cat(list(found))
     if rows[:, 0].isnan().any():
-        raise ArithmeticError(
-            "the model gives no numbers (NaN); in fp16 that is an overflow: set work.precision to bf16"
-        )
+        raise ArithmeticError(NO_NUMBERS)
     rows = rows[rows[:, 0] >= 0]
     boxes = rows[:, 2:] * rows.new_tensor([width, height, width, height])
     order = without_overlaps(boxes, rows[:, 0], rows[:, 1].long(), ask.nms_iou)

@@ -18,7 +18,7 @@ from groundcam_worker.errors import ModelError, QuestionError
 from groundcam_worker.grounding_dino.captions import OF_NO_CLASS, Caption, Marks, captions_of
 from groundcam_worker.grounding_dino.network import Text, sinusoid
 
-KEPT_QUESTIONS, KEPT_BATCHES = 256, 32
+KEPT_QUESTIONS, KEPT_BATCHES = 256, 8
 MOST_CAPTIONS = 32
 _MARKS = {"[CLS]": 101, "[SEP]": 102, ".": 1012, "?": 1029}
 """The model's own code has these ids written into it (transformers, modeling_grounding_dino.SPECIAL_TOKENS)."""
@@ -106,7 +106,7 @@ class Row:
 
     caption: Caption
     thresholds: tuple[float, ...]
-    """Of each class of the whole question: the larger one of its own and the text threshold."""
+    """Of each class of the whole question: its own, or the larger one of the box and the text threshold."""
 
 
 class Rows:
@@ -144,7 +144,8 @@ class TextSide:
 
     def rows(self, ask: Ask) -> tuple[Row, ...]:
         """Return a question's captions. Raises QuestionError."""
-        thresholds = tuple(max(ask.threshold_of(index), ask.text_threshold) for index in range(len(ask.classes)))
+        common = max(ask.box_threshold, ask.text_threshold)
+        thresholds = tuple(common if one.box_threshold is None else one.box_threshold for one in ask.classes)
         return self._rows.get(
             (ask.labels, thresholds),
             lambda: tuple(Row(caption, thresholds) for caption in self._reader.captions(ask.labels)),
