@@ -1,6 +1,7 @@
 """Small Grounding DINO folders with random weights, loaded like any other checkpoint."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import (
@@ -79,26 +80,20 @@ def small_mm_config() -> MMGroundingDinoConfig:
     return MMGroundingDinoConfig(**kept)
 
 
-def swin_b_config() -> GroundingDinoConfig:
-    """The full Swin-B architecture, as `base` has it, but for the vocabulary's size."""
-    return GroundingDinoConfig(
-        backbone_config=SwinConfig(
-            image_size=384, embed_dim=128, depths=[2, 2, 18, 2], num_heads=[4, 8, 16, 32], window_size=12,
-            out_indices=[2, 3, 4],
-        ),
-        text_config=BertConfig(vocab_size=1100),
-    )  # fmt: skip
-
-
 def swin_t_config() -> GroundingDinoConfig:
     """The full Swin-T architecture, as `tiny` has it, but for the vocabulary's size."""
+    return _full(image_size=224, embed_dim=96, depths=[2, 2, 6, 2], num_heads=[3, 6, 12, 24], window_size=7)
+
+
+def swin_b_config() -> GroundingDinoConfig:
+    """The full Swin-B architecture, as `base` has it, but for the vocabulary's size."""
+    return _full(image_size=384, embed_dim=128, depths=[2, 2, 18, 2], num_heads=[4, 8, 16, 32], window_size=12)
+
+
+def _full(**backbone: Any) -> GroundingDinoConfig:
     return GroundingDinoConfig(
-        backbone_config=SwinConfig(
-            image_size=224, embed_dim=96, depths=[2, 2, 6, 2], num_heads=[3, 6, 12, 24], window_size=7,
-            out_indices=[2, 3, 4],
-        ),
-        text_config=BertConfig(vocab_size=1100),
-    )  # fmt: skip
+        backbone_config=SwinConfig(**backbone, out_indices=[2, 3, 4]), text_config=BertConfig(vocab_size=1100)
+    )
 
 
 def redraw(model: torch.nn.Module, seed: int) -> None:

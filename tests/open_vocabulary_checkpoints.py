@@ -148,15 +148,6 @@ def documented(folder: Path) -> Reference:
     return answers
 
 
-def picture(seed: int, width: int = 320, height: int = 240) -> Image:
-    """Smooth colours, as in a photograph: noise would look alike everywhere."""
-    small = np.random.default_rng(seed).integers(0, 255, (6, 8, 3), dtype=np.uint8)
-    tensor = torch.from_numpy(small).permute(2, 0, 1)[None].float()
-    large = torch.nn.functional.interpolate(tensor, (height, width), mode="bicubic").clamp(0, 255)
-    image: Image = large[0].permute(1, 2, 0).to(torch.uint8).numpy()
-    return image
-
-
 def rows(detections: tuple[Detection, ...], image: Image | None = None) -> list[Answer]:
     """Answers, clipped to the image where there is one, as transformers does it for OmDet-Turbo."""
     least, most = ([float("-inf")] * 4, [float("inf")] * 4) if image is None else ([0.0] * 4, image.shape[1::-1] * 2)

@@ -16,7 +16,8 @@ from groundcam_worker.errors import ModelError, QuestionError
 from groundcam_worker.loading import Loaded, load
 from groundcam_worker.models import resolve
 from groundcam_worker.open_vocabulary import OpenVocabulary
-from open_vocabulary_checkpoints import Answer, Reference, agree, documented, picture, rows
+from open_vocabulary_checkpoints import Answer, Reference, agree, documented, rows
+from parity import picture
 
 CLASSES = ("person", "open door", "taxi")
 THRESHOLD = {"owlv2": 0.3, "omdet-turbo": 0.2}

@@ -1,22 +1,19 @@
 """What makes it fast changes no answer: deformable attention, the kernel, prepared runs, and no waiting in between."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from groundcam_schemas import Ask
-from groundcam_worker.errors import DetectorLostError, ModelError
+from groundcam_worker.errors import ModelError
 from groundcam_worker.grounding_dino.deformable import SAMPLINGS, Levels
 from groundcam_worker.grounding_dino.pixels import Pixels
-from groundcam_worker.grounding_dino.prepared import KEPT, PreparedRuns, batch_sizes, called_again, tokens_for
 from groundcam_worker.grounding_dino.reference import Reference
 from groundcam_worker.grounding_dino.shapes import Limits
 from groundcam_worker.grounding_dino.steps import Steps
@@ -24,7 +21,7 @@ from groundcam_worker.guarded import GuardedDetector
 from groundcam_worker.loading import load
 from groundcam_worker.models import DEMO, resolve
 from groundcam_worker.opening import open_detector
-from parity import match, picture, rows
+from parity import picture
 
 SIZES = ((9, 16), (5, 8), (3, 4), (2, 2))
 
@@ -96,111 +93,6 @@ def test_the_kernel_is_an_operator_that_can_be_traced() -> None:
     )
     traced = sample_with_triton(values, offsets, weights, reference, levels.table.to("meta"))
     assert traced.shape == (2, 37, 3 * 16)
-
-
-@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler, and there is none")
-def test_a_compiled_network_gives_the_same(detector: GuardedDetector, folder: Path) -> None:
-    compiled = open_detector(resolve(str(folder)), "cpu", Steps(compile=True))
-    ask = Ask.of("person", "open door")
-    compiled.warm_up([ask], [(320, 240)], 1)
-    inner: Any = compiled._detector
-    assert len(inner._prepared._runs) == 1
-    image = picture(1)
-    (mine,), (plain,) = compiled.detect([image], [ask]), detector.detect([image], [ask])
-    assert match(rows(mine), rows(plain)).outside() == 0
-
-
-def test_a_prepared_run_answers_smaller_batches_too(breakable: GuardedDetector, detector: GuardedDetector) -> None:
-    """What the other rows hold does not matter, whatever batch ran before."""
-    inner: Any = breakable._detector
-    inner._prepared, inner._compiled = PreparedRuns(called_again), inner._network  # as if it were compiled
-    asks = [Ask.of("dog"), Ask.of("person", "open door", "taxi")]
-    breakable.warm_up(asks, [(320, 240)], 4)
-    ran: list[int] = []
-    forward = inner._network.forward
-    inner._network.forward = lambda pixels, *rest: (ran.append(len(pixels)), forward(pixels, *rest))[1]
-    for count in (4, 3, 1, 2):
-        images = [picture(seed + 10 * count) for seed in range(count)]
-        questions = [asks[seed % 2] for seed in range(count)]
-        for one, other in zip(breakable.detect(images, questions), detector.detect(images, questions), strict=True):
-            assert match(rows(one), rows(other)).outside() == 0
-    assert ran == [4, 4, 1, 2]
-
-
-def test_where_recording_fails_it_goes_on_without(breakable: GuardedDetector, detector: GuardedDetector) -> None:
-    """A network that cannot be recorded, or gives something else, is run as it is; a lost device is none of that."""
-
-    class Failing:
-        def __init__(self, text: str) -> None:
-            self.text, self.tries = text, 0
-
-        def __call__(self, *_given: Any) -> Any:
-            self.tries += 1
-            raise RuntimeError(self.text)
-
-    inner: Any = breakable._detector
-    images, asks = [picture(1)], [Ask.of("dog")]
-    inner._records = True
-    for text in ("a recorded run does not give", "CUDA error: operation not permitted when stream is capturing"):
-        failing = Failing(text)
-        inner._prepared = PreparedRuns(failing)
-        inner._plain.clear()
-        inner._once.clear()
-        for _ in range(4):
-            (found,) = breakable.detect(images, asks)
-            assert match(rows(found), rows(detector.detect(images, asks)[0])).outside() == 0
-        assert failing.tries == 1, "at its second sight, and not again"
-    inner._prepared = PreparedRuns(Failing("CUDA error: an illegal memory access"))
-    inner._plain.clear()
-    with pytest.raises(DetectorLostError):
-        breakable.detect(images, asks)
-
-
-def test_a_shape_that_comes_up_again_is_recorded_once_for_all_batches_up_to_a_size(
-    breakable: GuardedDetector,
-) -> None:
-    inner: Any = breakable._detector
-    inner._records, inner._prepared = True, PreparedRuns(called_again)
-    for count in (3, 3, 4, 2, 1, 3):
-        breakable.detect([picture(seed) for seed in range(count)], [Ask.of("dog")] * count)
-    assert [batch for _, batch in inner._prepared._runs] == [4]
-
-
-def test_a_model_without_numbers_is_never_ready(breakable: GuardedDetector) -> None:
-    inner: Any = breakable._detector
-    inner._network.norm.weight.data.fill_(float("nan"))
-    with pytest.raises(ModelError, match="NaN"):
-        breakable.warm_up([Ask.of("dog")], [(320, 240)], 1)
-
-
-def test_on_a_cpu_each_shape_is_warmed_once_whatever_is_asked(breakable: GuardedDetector) -> None:
-    inner: Any = breakable._detector
-    ran: list[int] = []
-    forward = inner._network.forward
-    inner._network.forward = lambda pixels, *rest: (ran.append(len(pixels)), forward(pixels, *rest))[1]
-    breakable.warm_up([Ask.of("dog"), Ask.of("a red taxi"), Ask.of("person", "cat")], [(320, 240), (640, 360)], 8)
-    assert ran == [1, 1]
-
-
-def test_batch_sizes_and_text_lengths_to_prepare_are_few() -> None:
-    assert batch_sizes(1) == (1,)
-    assert batch_sizes(8) == (1, 2, 4, 8)
-    assert batch_sizes(12) == (1, 2, 4, 8, 12)
-    assert [tokens_for(needed) for needed in (5, 16, 17, 256)] == [16, 16, 32, 256]
-
-
-def test_every_shape_is_warmed_up_and_another_is_counted(folder: Path) -> None:
-    new: list[tuple[int, int]] = []
-    detector = open_detector(
-        resolve(str(folder)), "cpu", on_new_shape=lambda width, height: new.append((width, height))
-    )
-    detector.warm_up([Ask.of("dog"), Ask.of("person", "taxi")], [(320, 240), (640, 480), (1280, 720)], 8)
-    for size in ((320, 240), (1280, 720), (1920, 1080)):
-        detector.detect([picture(1, *size)], [Ask.of("dog")])
-    assert new == []
-    for _ in range(2):
-        detector.detect([picture(1, 240, 320)], [Ask.of("dog")])
-    assert new == [(128, 170)]
 
 
 class _Waits(TorchDispatchMode):
@@ -306,44 +198,3 @@ def test_the_detector_needs_neither_kafka_nor_video_nor_opencv() -> None:
     code = _ALONE.format(blocked=blocked, model=str(DEMO))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "1", done.stderr[-2000:]
-
-
-def test_a_compiled_or_recorded_run_is_forgotten_when_newer_ones_come() -> None:
-    from groundcam_worker.grounding_dino.network import Shape, Text
-
-    def forward(pixels: torch.Tensor, _text: Text, _shape: Shape) -> tuple[torch.Tensor, torch.Tensor]:
-        return pixels.flatten(1), pixels.flatten(1)
-
-    runs, shape = PreparedRuns(called_again), Shape(*(torch.zeros(1) for _ in range(5)))  # type: ignore[arg-type]
-    text = Text(*(torch.zeros(1, 4, 1) for _ in range(4)))
-    for width in range(1, KEPT + 2):
-        runs.add(forward, torch.zeros(1, 3, 1, width), text, shape)
-    assert len(runs) == KEPT
-    assert runs.answer(torch.zeros(1, 3, 1, 1), text) is None
-    kept = runs.answer(torch.ones(1, 3, 1, KEPT + 1), text)
-    assert kept is not None
-    assert np.array_equal(kept[0].numpy(), np.ones((1, 3 * (KEPT + 1))))
-
-
-def test_runs_of_one_shape_share_the_place_of_their_pictures(breakable: GuardedDetector) -> None:
-    inner: Any = breakable._detector
-    inner._prepared, inner._compiled = PreparedRuns(called_again), inner._network
-    longer = Ask.of("person", "open door", "taxi", "cat", "car", "van", "a red shape")
-    breakable.warm_up([Ask.of("dog"), longer], [(320, 240)], 8)
-    runs = inner._prepared._runs.values()
-    assert len(runs) == 8
-    assert len({run.pixels.data_ptr() for run in runs}) == 1
-
-
-def test_constants_of_a_shape_live_as_long_as_what_was_recorded_with_them(breakable: GuardedDetector) -> None:
-    """A recording reads them where they lie, whatever else the network remembers or forgets."""
-    inner: Any = breakable._detector
-    inner._prepared, inner._compiled = PreparedRuns(called_again), inner._network
-    breakable.warm_up([Ask.of("dog")], [(320, 240)], 1)
-    (run,) = inner._prepared._runs.values()
-    image = picture(1)
-    (before,) = breakable.detect([image], [Ask.of("dog")])
-    inner._network._shapes.clear()
-    (after,) = breakable.detect([image], [Ask.of("dog")])
-    assert rows(before) == rows(after)
-    assert run.shape.points.shape[-1] == 2
