@@ -21,7 +21,7 @@ class WorkSettings(SettingsPart):
     question: tuple[str, ...] = ()
     """What to look for, `person, dog`, or of one camera, `gate=person, bicycle`."""
     box_threshold: Fraction = 0.3
-    """The smallest score of an object."""
+    """The smallest score of an object; of it and the text threshold the larger holds, where a class has none."""
     text_threshold: Fraction = 0.3
     """The smallest score of a label's best word."""
     nms_iou: Fraction | None = None
@@ -33,9 +33,9 @@ class WorkSettings(SettingsPart):
     warm_sizes: tuple[Size, ...] = ((1280, 720),)
     """Sizes of pictures to be ready for, besides those that cameras have told."""
     precision: Literal["auto", "fp32", "fp16", "bf16"] = "auto"
-    """Of weights and features; auto is fp16 on CUDA, fp32 on a CPU. Boxes are always fp32."""
+    """Of Grounding DINO's weights and features; auto is fp16 on CUDA, fp32 on a CPU. Boxes are always fp32."""
     sampling: Literal["auto", "grid_sample", "embedding_bag", "triton"] = "auto"
-    """How deformable attention reads features; auto is triton on CUDA, embedding_bag on a CPU."""
+    """How Grounding DINO's deformable attention reads features; auto is triton on CUDA, embedding_bag on a CPU."""
     cuda_graphs: bool = True
     """Record the launches of each warmed shape once and replay them."""
     compile: bool = False
