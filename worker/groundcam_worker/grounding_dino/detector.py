@@ -194,7 +194,7 @@ class GroundingDino:
             # Recording takes a second or so, and compiling minutes: what comes up while others wait is recorded, at
             # its second sight, in the next size of a batch.
             if size in self._once:
-                room = next(count for count in batch_sizes(MOST) if count >= len(pixels))
+                room = next((count for count in batch_sizes(MOST) if count >= len(pixels)), len(pixels))
                 again = [number % len(pixels) for number in range(room)]
                 self._prepare(self._network, pixels[again], Text(*(part[again] for part in text)))
                 answer = self._prepared.answer(pixels, text)
