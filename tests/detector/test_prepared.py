@@ -94,6 +94,24 @@ def test_a_model_without_numbers_is_never_ready(breakable: GuardedDetector) -> N
         breakable.warm_up([Ask.of("dog")], [(320, 240)], 1)
 
 
+def test_a_shape_is_not_called_warm_where_nothing_was_asked_yet(folder: Path) -> None:
+    """A worker may start without a question: what comes with the first one is counted."""
+    new: list[tuple[int, int]] = []
+    detector = open_detector(resolve(str(folder)), "cpu", on_new_shape=lambda *shape: new.append(shape))
+    detector.warm_up([], [(320, 240)], 8)
+    detector.detect([picture(1)], [Ask.of("dog")])
+    assert new == [(170, 128)]
+
+
+def test_a_question_of_several_captions_warms_its_shapes_too(folder: Path) -> None:
+    new: list[tuple[int, int]] = []
+    detector = open_detector(resolve(str(folder)), "cpu", on_new_shape=lambda *shape: new.append(shape))
+    long = Ask.of(*(f"{one}{other}" for one in "abcdef" for other in "abcdef"))
+    detector.warm_up([long], [(320, 240)], 8)
+    detector.detect([picture(1)], [long])
+    assert new == []
+
+
 def test_on_a_cpu_each_shape_is_warmed_once_whatever_is_asked(breakable: GuardedDetector) -> None:
     inner: Any = breakable._detector
     ran: list[int] = []

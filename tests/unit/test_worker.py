@@ -1,4 +1,4 @@
-"""Questions, pictures, intake and answers."""
+"""Pictures, intake, answers and what stands before a detector."""
 
 import math
 
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from groundcam_runtime.records import Consumed, Partition
-from groundcam_schemas import Ask, Frame, Object, Question, encode
+from groundcam_schemas import Ask, Frame, Object, encode
 from groundcam_worker.answers import contains, objects_of
 from groundcam_worker.detector import Detection, FakeDetector, detect_each
 from groundcam_worker.errors import (
@@ -15,13 +15,11 @@ from groundcam_worker.errors import (
     BadPictureError,
     DetectorLostError,
     ModelError,
-    QuestionError,
     UnansweredError,
 )
 from groundcam_worker.intake import camera_of, read_frame
 from groundcam_worker.models import resolve
 from groundcam_worker.pictures import decode_jpeg, jpeg_size
-from groundcam_worker.questions import Questions, parse_classes, parse_question
 from groundcam_worker.settings import fake_seconds
 
 
@@ -34,108 +32,10 @@ def record(value: bytes | None, key: bytes | None = b"gate", offset: int = 5) ->
     return Consumed(Partition("groundcam.frames", 1), offset, 1_000, key, value, (), 2_000_000_000)
 
 
-@pytest.mark.parametrize(
-    ("text", "phrases"),
-    [
-        ("person, forklift, open door", ("person", "forklift", "open door")),
-        ("person . forklift .", ("person", "forklift")),
-        ("person. forklift.", ("person", "forklift")),
-        ("  Open   DOOR ", ("open door",)),
-        ("émigré, 人", ("émigré", "人")),
-    ],
-)
-def test_a_question_is_read_in_both_forms(text: str, phrases: tuple[str, ...]) -> None:
-    assert tuple(one.phrase for one in parse_classes(text)) == phrases
-
-
-@pytest.mark.parametrize(
-    ("text", "classes"),
-    [
-        ("person:0.4, dog", [("person", 0.4), ("dog", None)]),
-        ("person : .5 . dog: 1 .", [("person", 0.5), ("dog", 1.0)]),
-        ("sign: exit", [("sign: exit", None)]),
-        ("ratio 4:3:0.2", [("ratio 4:3", 0.2)]),
-    ],
-)
-def test_a_class_may_have_a_threshold_of_its_own(text: str, classes: list[tuple[str, float | None]]) -> None:
-    assert [(one.phrase, one.box_threshold) for one in parse_classes(text)] == classes
-    assert parse_question(text)[1].threshold_of(0) == (classes[0][1] or 0.3)
-
-
-@pytest.mark.parametrize(
-    ("text", "names"),
-    [
-        ("", "at least one class"),
-        (" . ", "empty"),
-        ("person,,dog", "class 2"),
-        ("a.b", "'a.b'"),
-        ("what?", r"'what\?'"),
-        ("dog, Dog", "'dog' is listed twice"),
-        ("x" * 300, "256"),
-        ("person:1.5", "1.5 of the class 'person' is more than 1"),
-        (":0.4", "':0.4'|full stop"),
-    ],
-)
-def test_a_question_that_cannot_be_asked_names_its_class(text: str, names: str) -> None:
-    with pytest.raises(QuestionError, match=names):
-        parse_question(text)
-
-
-def test_three_hundred_classes_are_one_question() -> None:
-    _, ask = parse_question(", ".join(f"class {number}" for number in range(300)))
-    assert len(ask.classes) == 300
-
-
-def test_what_is_asked_later_does_not_change_the_version_of_an_older_question() -> None:
-    """Ids of answers are made from it: a field that came later counts only where it says something."""
-    plain = Ask.of("person", "dog")
-    assert plain.version == "0d27b5ad72c2ad7f"
-    versions = {
-        plain.version,
-        Ask.of("person", "dog", nms_iou=0.5).version,
-        Ask.of("person", "dog", max_objects=5).version,
-    }
-    assert len(versions) == 3
-
-
 def test_the_best_so_many_objects_are_told() -> None:
     found = [Detection(0, score, (1.0, 1.0, 5.0, 5.0)) for score in (0.4, 0.9, 0.6)]
     kept = objects_of(found, Ask.of("person", max_objects=2), (10, 10), (10, 10))
     assert [one.score for one in kept] == [0.9, 0.6]
-
-
-def test_a_question_may_be_for_one_camera() -> None:
-    assert parse_question("gate=person, bicycle") == ("gate", Ask.of("person", "bicycle"))
-    assert parse_question("person", box_threshold=0.5) == ("*", Ask.of("person", box_threshold=0.5))
-
-
-def test_the_strongest_question_holds() -> None:
-    """A frame's own, then the camera's, then the default; Kafka beats the command line."""
-    questions = Questions([("*", Ask.of("a")), ("gate", Ask.of("b"))])
-    assert _labels(questions, "yard") == ("*", ("a",))
-    assert _labels(questions, "gate") == ("gate", ("b",))
-    assert _labels(questions, "gate", Ask.of("own")) == ("frame", ("own",))
-    questions.tell(Question(**dict(Ask.of("c")), camera_id="*"))
-    assert _labels(questions, "yard") == ("*", ("c",))
-    assert _labels(questions, "gate") == ("gate", ("b",))
-    questions.tell(Question(**dict(Ask.of("d")), camera_id="gate"))
-    assert _labels(questions, "gate") == ("gate", ("d",))
-    questions.forget("gate")
-    assert _labels(questions, "gate") == ("gate", ("b",))
-    assert Questions().for_frame("gate", None) is None
-
-
-def _labels(questions: Questions, camera: str, own: Ask | None = None) -> tuple[str, tuple[str, ...]]:
-    found = questions.for_frame(camera, own)
-    assert found is not None
-    assert found[0].classes == found[1].labels
-    assert found[0].version == found[1].version
-    return found[0].id, found[1].labels
-
-
-def test_two_questions_for_one_camera_are_an_error() -> None:
-    with pytest.raises(QuestionError, match="two questions for the camera gate"):
-        Questions([("gate", Ask.of("a")), ("gate", Ask.of("b"))])
 
 
 @pytest.mark.parametrize("options", [(), (cv2.IMWRITE_JPEG_PROGRESSIVE, 1), (cv2.IMWRITE_JPEG_RST_INTERVAL, 2)])

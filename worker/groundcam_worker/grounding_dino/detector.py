@@ -95,7 +95,8 @@ class GroundingDino:
     def _warm_up(self, asks: Sequence[Ask], sizes: Sequence[tuple[int, int]], batch_size: int) -> None:
         started = time.monotonic()
         questions = [self._text.rows(ask) for ask in asks]
-        for row in (row for rows in questions for row in rows):
+        every = [row for rows in questions for row in rows]
+        for row in every:
             self._text.batch([row], self._tokens([row]))
         # What several captions are asked is not prepared: their pictures are seen once.
         lengths = {self._tokens(rows): rows[0] for rows in questions if len(rows) == 1}
@@ -106,7 +107,7 @@ class GroundingDino:
             runs = [(shape, row, count) for shape in shapes for row in lengths.values() for count in counts]
         else:
             # Nothing depends on a batch's size or a text's length, and a batch of large pictures takes a CPU a minute.
-            runs = [(shape, row, 1) for shape in shapes for row in list(lengths.values())[:1]]
+            runs = [(shape, row, 1) for shape in shapes for row in every[:1]]
         for number, (shape, row, count) in enumerate(runs, 1):
             log.info(
                 "warming up (%d of %d): %d x %dx%d pixels, %d tokens",
@@ -115,7 +116,7 @@ class GroundingDino:
             self._warm(shape, row, count)
         if len(runs) > KEPT:
             log.warning("%d runs were to be prepared, and %d are kept: fewer warm_sizes are better", len(runs), KEPT)
-        self._warmed |= set(shapes)
+        self._warmed |= {shape for shape, _, _ in runs}
         log.info("the detector is ready after %.1f s of warming up", time.monotonic() - started)
 
     @property
