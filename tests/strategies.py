@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 
 from groundcam_schemas import (
     Ask,
+    Attempt,
     CameraState,
     CameraStatus,
     ClassSpec,
@@ -78,4 +79,8 @@ def detections(draw: st.DrawFn) -> Detections:
     )
 
 
-messages = st.one_of(frames, detections(), gaps(), questions, statuses)
+attempts = st.builds(
+    Attempt, group=texts, topic=texts, partition=counts, offset=counts, camera_id=st.none() | camera_ids,
+    tries=st.integers(1, 2**31 - 1),
+)  # fmt: skip
+messages = st.one_of(frames, detections(), gaps(), questions, statuses, attempts)

@@ -32,15 +32,18 @@ class GapCollector:
         self._max_age_s = max_age_s
         self._open: dict[str, list[_Range]] = {}
 
-    def add(self, frame: FrameId, reason: GapReason, *, now: float, tag: Any = None) -> None:
-        """Add a frame."""
+    def add(self, frame: FrameId, reason: GapReason, *, now: float, tag: Any = None, count: int = 1) -> None:
+        """Add a frame, or `count` of them from this one on."""
         ranges = self._open.setdefault(frame.camera_id, [])
+        last_seq = frame.seq + count - 1
         last = ranges[-1] if ranges else None
         if last and (last.run_id, last.reason, last.last + 1) == (frame.run_id, reason, frame.seq):
-            last.last = frame.seq
-            last.tags.append(tag)
+            last.last = last_seq
         else:
-            ranges.append(_Range(frame.run_id, reason, frame.seq, frame.seq, now, [tag]))
+            last = _Range(frame.run_id, reason, frame.seq, last_seq, now)
+            ranges.append(last)
+        if tag is not None:
+            last.tags.append(tag)
 
     @property
     def deadline(self) -> float | None:

@@ -53,6 +53,11 @@ class WorkerMetrics(Metrics):
             registry=self.registry,
         )  # fmt: skip
         self._assigned = Gauge("groundcam_assigned_partitions", "Partitions of this worker", registry=self.registry)
+        self._clock = Gauge(
+            "groundcam_camera_delay_min_seconds",
+            "Smallest time lately from a frame's capture to its arrival here: the way, and the clocks' difference",
+            ["camera"], registry=self.registry,
+        )  # fmt: skip
         self._new_shapes = Counter(
             "groundcam_new_shapes", "Input shapes that came up without having been warmed up", registry=self.registry
         )
@@ -87,6 +92,10 @@ class WorkerMetrics(Metrics):
         """Note how many partitions this worker has, and forget the lag of those it no longer has."""
         self._assigned.set(partitions)
         self._lag.clear()
+
+    def clock(self, camera_id: str, delay_s: float) -> None:
+        """Note a camera's smallest delay; below zero, or of minutes, it shows a wrong clock."""
+        self._clock.labels(camera_id).set(delay_s)
 
     def new_shape(self) -> None:
         """Count an input shape that was not warmed up."""

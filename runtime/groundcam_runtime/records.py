@@ -1,5 +1,6 @@
 """What comes from Kafka, without Kafka: records, and news about whose partitions are whose."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -32,10 +33,22 @@ class Consumed:
 
 
 @dataclass(frozen=True, slots=True)
-class Assigned:
-    """These partitions are ours from now on."""
+class Position:
+    """The next offset to read, and a note that is kept beside it (Kafka's commit metadata, 4 KB by default)."""
 
-    partitions: frozenset[Partition]
+    offset: int
+    note: str = ""
+    farewell: str = ""
+    """The note to leave there instead when the partition is given up in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """These partitions are ours from now on, with what was committed of each; None where nothing is known."""
+
+    partitions: Mapping[Partition, Position | None]
+    tenure: int = 0
+    """Counts up: a partition that leaves and comes back is ours in another tenure."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from groundcam_schemas.deadletter import DeadLetter
 from groundcam_schemas.errors import SchemaError, UnsupportedVersionError
 from groundcam_schemas.identity import FrameId, detections_id, new_run_id, raw_frame_id
 from groundcam_schemas.messages import (
+    Attempt,
     CameraState,
     CameraStatus,
     Detections,
@@ -33,6 +34,7 @@ __all__ = [
     "JSON_CONTENT_TYPE",
     "MSGPACK_CONTENT_TYPE",
     "Ask",
+    "Attempt",
     "CameraState",
     "CameraStatus",
     "ClassSpec",

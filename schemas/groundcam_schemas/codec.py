@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from groundcam_schemas import limits
 from groundcam_schemas.errors import SchemaError, UnsupportedVersionError
-from groundcam_schemas.messages import CameraStatus, Detections, Frame, Gap, Message
+from groundcam_schemas.messages import Attempt, CameraStatus, Detections, Frame, Gap, Message
 from groundcam_schemas.questions import Question
 
 MSGPACK_CONTENT_TYPE = "application/msgpack"
@@ -20,10 +20,11 @@ VERSIONS: dict[type[BaseModel], str] = {
     Gap: "gap/1.0",
     Question: "question/1.1",
     CameraStatus: "camera-status/1.0",
+    Attempt: "attempt/1.0",
 }
 """What each message says in its field `schema`: its name, its major and its minor version."""
 
-M = TypeVar("M", Frame, Detections, Gap, Question, CameraStatus)
+M = TypeVar("M", Frame, Detections, Gap, Question, CameraStatus, Attempt)
 
 
 def encode(message: Message) -> bytes:

@@ -183,4 +183,20 @@ class CameraStatus(_Part):
     """The class of the last error, such as `TimeoutError`."""
 
 
-Message = Frame | Detections | Gap | Question | CameraStatus
+class Attempt(_Part):
+    """A frame that is about to be tried alone (compacted; key = group/topic/partition).
+
+    A worker writes it before it tries, and another one over it when the frame is through; one that is still there
+    says that the process ended in between.
+    """
+
+    group: limits.Text
+    topic: limits.Text
+    partition: limits.Count
+    offset: limits.Offset
+    camera_id: limits.CameraId | None = None
+    tries: Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
+    """This one included."""
+
+
+Message = Frame | Detections | Gap | Question | CameraStatus | Attempt

@@ -38,3 +38,8 @@ class Topics:
     def dead_letters(self) -> str:
         """What could not be processed, as it came."""
         return f"{self.prefix}dead-letters"
+
+    @property
+    def attempts(self) -> str:
+        """Frames that are tried alone after a worker died, compacted."""
+        return f"{self.prefix}attempts"

@@ -11,10 +11,15 @@ import pytest
 from footage import frame, jpeg
 from groundcam_runtime.kafka.publisher import Delivery, Record
 from groundcam_runtime.metrics import WorkerMetrics
-from groundcam_runtime.records import Assigned, Consumed, Event, Gone, Partition
+from groundcam_runtime.records import Assigned, Consumed, Event, Gone, Partition, Position
 from groundcam_schemas import Ask, Detections, Gap, Topics, decode_answer, encode
+from groundcam_worker.alone import Alone
+from groundcam_worker.bookmark import Bookmark, read_bookmark
 from groundcam_worker.detector import Detector, FakeDetector
 from groundcam_worker.errors import DetectorLostError, SourceLostError
+from groundcam_worker.freshness import Freshness
+from groundcam_worker.holdings import Holdings
+from groundcam_worker.limits import Limits
 from groundcam_worker.outbox import Outbox
 from groundcam_worker.pipeline import Pipeline
 from groundcam_worker.questions import Questions
@@ -30,16 +35,20 @@ class ScriptedSource:
     def __init__(self, *events: Event) -> None:
         self.events = deque(events)
         self.committed: dict[Partition, int] = {}
+        self.notes: dict[Partition, Bookmark] = {}
         self.lag: dict[Partition, int] = {}
         self.failure: str | None = None
-        self.polled_at = time.monotonic()
+        self.polled_at = self.heard_at = time.monotonic()
+        self.silence_s = 10.0
         self.paused = False
 
     def take(self) -> Event | None:
         return self.events.popleft() if self.events else None
 
-    def commit(self, offsets: Mapping[Partition, int]) -> None:
-        self.committed |= offsets
+    def commit(self, positions: Mapping[Partition, Position], *, written: bool = False) -> None:
+        if not written:
+            self.committed |= {partition: position.offset for partition, position in positions.items()}
+            self.notes |= {partition: read_bookmark(position.note) for partition, position in positions.items()}
 
     def pause(self) -> None:
         self.paused = True
@@ -84,13 +93,21 @@ def run(
     until: Callable[[], bool],
     detector: Detector | None = None,
     drain_s: float = 5.0,
+    *,
+    limits: Limits | None = None,
+    max_age_s: float = 0.0,
+    attempts: Any = None,
+    witness: Any = None,
 ) -> bool:
     """Run the loop until something holds; return whether it finished what it had begun."""
     wake = threading.Event()
     outbox = Outbox(publisher, TOPICS, "test", as_json=False)  # type: ignore[arg-type]
+    limits = limits or Limits(batch_size=4, batch_wait_s=0.0)
     pipeline = Pipeline(
         source, detector or FakeDetector(), outbox, Questions([("*", Ask.of("person"))]), WorkerMetrics("test"), wake,
-        batch_size=4, batch_wait_s=0.0, max_age_s=0.0,
+        holdings=Holdings(limits.suspects), limits=limits, freshness=Freshness(max_age_s),
+        alone=Alone(attempts, wake),  # type: ignore[arg-type]
+        witness=witness,  # type: ignore[arg-type]
     )  # fmt: skip
     deadline = time.monotonic() + 20
 
@@ -102,8 +119,8 @@ def run(
     return pipeline.run(stop, drain_s)
 
 
-def ours() -> Assigned:
-    return Assigned(frozenset([FRAMES]))
+def ours(offset: int = 0, note: str = "") -> Assigned:
+    return Assigned({FRAMES: Position(offset, note)}, 1)
 
 
 def test_nothing_is_committed_before_kafka_has_the_answer() -> None:

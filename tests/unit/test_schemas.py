@@ -8,6 +8,7 @@ import pytest
 
 from groundcam_schemas import (
     Ask,
+    Attempt,
     CameraState,
     CameraStatus,
     DeadLetter,
@@ -36,6 +37,7 @@ KINDS: dict[str, Any] = {
     "gap": Gap,
     "question": Question,
     "camera-status": CameraStatus,
+    "attempt": Attempt,
 }
 
 

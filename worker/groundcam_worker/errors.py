@@ -5,6 +5,7 @@ WorkerError
  |   +- BadMessageError    the bytes are neither a Frame nor a JPEG of a camera
  |   +- BadPictureError    the JPEG is damaged, or larger than it may be
  |   +- UnansweredError    the detector raised for this frame, alone in its batch
+ |   +- FatalFrameError    the frame has ended the process twice, alone in it
  +- DetectorLostError      no later frame can be answered: exit, commit nothing; exit code 70
  +- SourceLostError        the group goes on without this worker: exit; exit code 1
 QuestionError              a question that cannot be asked; the sentence names the class; exit code 2
@@ -30,6 +31,10 @@ class BadPictureError(FrameError):
 
 class UnansweredError(FrameError):
     """The detector failed on this frame alone."""
+
+
+class FatalFrameError(FrameError):
+    """Nobody survives this frame."""
 
 
 class DetectorLostError(WorkerError):

@@ -1,14 +1,13 @@
 """One frame on its way through a worker."""
 
-from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
 
 from groundcam_runtime.records import Consumed
 from groundcam_schemas import Ask, FrameId, FrameRef, QuestionRef, detections_id
 from groundcam_schemas.messages import Detections, Model, Object, TimingsNs
 from groundcam_worker.detector import Image
+from groundcam_worker.holding import Holding
 from groundcam_worker.intake import Incoming, timestamp_ns
-from groundcam_worker.offsets import OffsetLedger
 
 NS = 1_000_000_000
 
@@ -18,14 +17,19 @@ class Item:
     """A record from Kafka, and what became of it so far."""
 
     record: Consumed
-    ledger: OffsetLedger
-    """Of the record's partition at the time when it was taken; another one means that we lost it meanwhile."""
+    holding: Holding
+    """The record's partition as we held it when it was taken; another one means that we lost it meanwhile."""
     id: FrameId | None = None
     incoming: Incoming | None = None
     question: QuestionRef | None = None
     ask: Ask | None = None
     image: Image | None = None
-    shape: Hashable = None
+    picture_size: tuple[int, int] = (0, 0)
+    """Width and height of the picture, by the JPEG's header."""
+    attempts: int = 1
+    """How often it was tried, deaths of the process included."""
+    sheddable: bool = True
+    """Whether it may be skipped when it is too old; frames of recordings all count."""
     decoding_at_ns: int = 0
     decoded_at_ns: int = 0
     batched_at_ns: int = 0
@@ -36,6 +40,17 @@ class Item:
     def camera(self) -> str:
         """The camera's id for metrics and keys; `unknown` where the message does not say."""
         return self.id.camera_id if self.id else "unknown"
+
+    @property
+    def picture_bytes(self) -> int:
+        """Of the decoded picture."""
+        return 3 * self.picture_size[0] * self.picture_size[1]
+
+    @property
+    def memory(self) -> int:
+        """Bytes that it holds before it is decoded."""
+        jpeg = self.incoming.jpeg if self.incoming else b""
+        return self.record.size + (0 if jpeg is self.record.value else len(jpeg))
 
     def forget_payload(self) -> None:
         """Let go of the bytes: an item stays until Kafka has its answer, however long that takes."""

@@ -15,6 +15,7 @@ from groundcam_schemas import (
     MSGPACK_CONTENT_TYPE,
     DeadLetter,
     Detections,
+    FrameId,
     Gap,
     GapReason,
     Topics,
@@ -28,7 +29,6 @@ from groundcam_worker.item import Item
 log = logging.getLogger(__name__)
 
 GAP_DELAY_S = 1.0
-ATTEMPTS = 1
 
 
 class _Kind(Enum):
@@ -84,6 +84,11 @@ class Outbox:
             raise RuntimeError("a gap of an unknown camera: this is a bug")
         self._gaps.add(item.id, reason, now=now, tag=item)
 
+    def expired(self, frame: FrameId, numbers: range, now: float) -> None:
+        """Say that Kafka deleted frames of this frame's run before anybody read them; before the frame's answer."""
+        first = FrameId(frame.camera_id, frame.run_id, numbers.start)
+        self._gaps.add(first, GapReason.EXPIRED, now=now, count=len(numbers))
+
     def dead_letter(self, item: Item, error: FrameError) -> None:
         """Put a message aside as it came."""
         record = item.record
@@ -94,7 +99,7 @@ class Outbox:
             timestamp_ms=max(-1, record.timestamp_ms),
             error_class=type(error).__name__,
             error_text=redact(str(error))[:MAX_TEXT],
-            attempts=ATTEMPTS,
+            attempts=item.attempts,
             worker_version=self._version,
             camera_id=item.camera,
             run_id=item.id.run_id if item.id else "",

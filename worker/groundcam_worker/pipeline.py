@@ -7,36 +7,34 @@ publisher on Kafka's threads, JPEGs in a pool, the detector on one thread with o
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 
 from groundcam_runtime.metrics import WorkerMetrics
-from groundcam_runtime.records import Assigned, Consumed, Gone, Partition
+from groundcam_runtime.records import Assigned, Consumed, Gone
 from groundcam_schemas import GapReason
+from groundcam_worker.alone import WITHOUT_WITNESS, Alone
 from groundcam_worker.answers import objects_of
-from groundcam_worker.batcher import Batcher
-from groundcam_worker.detector import Detection, Detector, Image, detect_each
-from groundcam_worker.errors import BadPictureError, FrameError, SourceLostError, UnansweredError
+from groundcam_worker.budget import PictureBudget
+from groundcam_worker.detector import Detector, Image
+from groundcam_worker.engine import Answer, Engine
+from groundcam_worker.errors import BadPictureError, FatalFrameError, FrameError, SourceLostError
 from groundcam_worker.freshness import Freshness
-from groundcam_worker.intake import place_of, read_frame
+from groundcam_worker.holdings import Holdings
 from groundcam_worker.item import NS, Item
-from groundcam_worker.offsets import OffsetLedger
+from groundcam_worker.limits import Limits
+from groundcam_worker.lobby import Lobby
 from groundcam_worker.outbox import Outbox
 from groundcam_worker.pictures import decode_jpeg
 from groundcam_worker.questions import Questions
+from groundcam_worker.reception import Reception
 from groundcam_worker.source import Source
 from groundcam_worker.stage import Stage
+from groundcam_worker.witness import NoWitnessError, Witness
 
 log = logging.getLogger(__name__)
 
-RUNNING_AND_NEXT = 2
-"""Batches at the detector: the one that runs, and one prefetched so that it never waits for us."""
 MAX_SLEEP_S = 0.5
-HEAD = 8
-"""So close to the end of its partition a frame's delay is that of its way here, not of a backlog."""
-
-
-Answers = list[tuple[Detection, ...] | UnansweredError]
 
 
 class Pipeline:
@@ -51,42 +49,38 @@ class Pipeline:
         metrics: WorkerMetrics,
         wake: threading.Event,
         *,
-        batch_size: int,
-        batch_wait_s: float,
-        max_age_s: float,
+        holdings: Holdings,
+        limits: Limits,
+        freshness: Freshness,
+        alone: Alone,
+        witness: Witness,
         never_stale: frozenset[str] = frozenset(),
-        decode_threads: int = 2,
-        max_pixels: int = 33_177_600,
     ) -> None:
         """`never_stale` names the topics of which every frame counts. `wake` is set by source and publisher."""
-        self._source = source
+        self.source = source
         self._detector = detector
         self._outbox = outbox
         self._questions = questions
         self._metrics = metrics
         self._wake = wake
-        self._batcher: Batcher[Item] = Batcher(batch_size, batch_wait_s)
-        self._freshness = Freshness(max_age_s)
-        self._never_stale = never_stale
-        self._max_pixels = max_pixels
-        # Enough decoded pictures for the next batch while two are at the detector.
-        self._window = 2 * batch_size
-        self._max_unanswered = max(1024, 64 * batch_size)
-        self._ledgers: dict[Partition, OffsetLedger] = {}
-        self._decoding: Stage[Item, Image] = Stage("decode", decode_threads, wake)
-        self._detecting: Stage[list[Item], Answers] = Stage("detect", 1, wake)
+        self._limits = limits
+        self._freshness = freshness
+        self._holdings = holdings
+        self._reception = Reception(holdings, freshness, metrics, never_stale, limits.max_pixels)
+        self._alone = alone
+        self._lobby = Lobby(alone, holdings.is_mine, self._is_stale, calm_s=limits.calm_s)
+        self._pictures = PictureBudget(limits.pictures, limits.max_picture_bytes)
+        self._decoding: Stage[Item, Image] = Stage("decode", limits.decode_threads, wake)
+        self.engine = Engine(
+            detector, witness, metrics, wake,
+            batch_size=limits.batch_size, batch_wait_s=limits.batch_wait_s, keep=self._keep,
+        )  # fmt: skip
         self.ticked_at = time.monotonic()
-        self.detecting_since: float | None = None
 
     @property
     def assigned(self) -> int:
         """How many partitions are ours."""
-        return len(self._ledgers)
-
-    @property
-    def polled_at(self) -> float:
-        """When the source last listened (monotonic)."""
-        return self._source.polled_at
+        return len(self._holdings)
 
     def run(self, stop: Callable[[], bool], drain_timeout_s: float) -> bool:
         """Work until `stop`, then finish what was begun; return whether all of it was.
@@ -96,196 +90,202 @@ class Pipeline:
         while not stop():
             self._turn(taking=True)
         log.info("stopping: finishing what was begun")
-        self._source.pause()
+        self.source.pause()
         deadline = time.monotonic() + drain_timeout_s
         while not self._is_idle and time.monotonic() < deadline:
             self._turn(taking=False)
-        self._decoding.shutdown()
-        self._detecting.shutdown()
+        for one in (self._decoding, self.engine, self._alone):
+            one.shutdown()
         return self._is_idle
 
     @property
     def _is_idle(self) -> bool:
-        waiting = len(self._decoding) + len(self._batcher) + len(self._detecting)
-        return waiting == 0 and self._outbox.is_empty
+        """Nothing is in work, and Kafka has everything. What only waits to be decoded, the next worker reads."""
+        return not self._pictures and not self._lobby.is_busy and self._outbox.is_empty
 
     @property
     def _has_room(self) -> bool:
-        """Pictures in memory are bounded, and so is what waits for Kafka's acknowledgement."""
-        unanswered = sum(ledger.open_count for ledger in self._ledgers.values())
-        pictures = len(self._decoding) + len(self._batcher)
-        return pictures < self._window and unanswered < self._max_unanswered and not self._outbox.is_blocked
+        """What waits in memory is bounded, and so is what waits for Kafka's acknowledgement."""
+        return (
+            self._lobby.bytes < self._limits.max_waiting_bytes
+            and self._holdings.open_count < self._limits.unanswered
+            and not self._outbox.is_blocked
+        )
 
     def _turn(self, *, taking: bool) -> None:
         """Do everything that can be done now, then sleep until something happens."""
         self._wake.clear()
-        if taking and self._source.failure:
-            raise SourceLostError(self._source.failure)
+        if taking and self.source.failure:
+            raise SourceLostError(self.source.failure)
         self._settle(everything=not taking)
-        self._collect_results()
+        self._collect_answers()
         self._collect_pictures()
         if taking:
             self._take()
-        self._start_batches(everything=not taking)
+        self._admit(another=taking)
+        self.engine.start(everything=not taking)
         self.ticked_at = now = time.monotonic()
-        deadlines = [self._outbox.deadline]
-        if len(self._detecting) < RUNNING_AND_NEXT:
-            deadlines.append(self._batcher.deadline)
-        ends = [deadline for deadline in deadlines if deadline is not None]
+        deadlines = self._outbox.deadline, self.engine.deadline, self._lobby.deadline if taking else None
+        ends = [end for end in deadlines if end is not None]
         self._wake.wait(max(0.0, min([MAX_SLEEP_S, *(end - now for end in ends)])))
 
     def _take(self) -> None:
-        """Take frames while there is room for their pictures and Kafka takes what we say."""
+        """Take frames while there is room for them and Kafka takes what we say."""
         while self._has_room:
-            event = self._source.take()
+            event = self.source.take()
             if event is None:
                 return
             match event:
                 case Consumed():
                     self._begin(event)
                 case Assigned():
-                    self._ledgers |= {partition: OffsetLedger() for partition in event.partitions}
+                    self.source.commit(self._holdings.arrive(event), written=True)
+                    self._alone.expect_marks()
                     self._metrics.assigned(self.assigned)
                 case Gone():
-                    for partition in event.partitions:
-                        self._ledgers.pop(partition, None)
+                    self._holdings.leave(event)
+                    self._lobby.forget_strangers()
                     self._metrics.assigned(self.assigned)
 
     def _begin(self, record: Consumed) -> None:
-        """Read a record, and send it on to where it belongs."""
-        ledger = self._ledgers.get(record.partition)
-        if ledger is None:
+        """Read a record, and let it wait for its turn."""
+        received = self._reception.receive(record)
+        if received is None:
             return  # it came just before its partition left: the next owner reads it
-        if record.offset < ledger.next_offset:
-            # The topic was made anew, or its log was cut: what came before is not there to be committed.
-            log.warning("%s[%d] went back to offset %d", *record.partition, record.offset)
-            ledger = self._ledgers[record.partition] = OffsetLedger()
-        ledger.begin(record.offset)
-        item = Item(record, ledger, id=place_of(record))
-        try:
-            item.incoming = incoming = read_frame(record)
-        except FrameError as error:
-            self._put_aside(item, error)
-            return
-        item.id = incoming.id
-        self._metrics.consumed(item.camera)
-        camera_id, run_id, _ = incoming.id
-        captured = incoming.captured_at_ns
-        if record.behind <= HEAD:
-            self._freshness.arrived(camera_id, run_id, captured, consumed_at_ns=record.consumed_at_ns)
-        now_ns = time.time_ns()
-        sheddable = record.partition.topic not in self._never_stale
-        if sheddable and self._freshness.is_stale(camera_id, run_id, captured, now_ns=now_ns):
+        item = received.item
+        if received.expired is not None and item.id is not None:
+            self._metrics.dropped(item.camera, GapReason.EXPIRED, len(received.expired))
+            self._outbox.expired(item.id, received.expired, time.monotonic())
+        if received.error is not None:
+            self._put_aside(item, received.error)
+        else:
+            self._lobby.push(received)
+
+    def _admit(self, *, another: bool) -> None:
+        """Decode what there is room for, and skip what is too old."""
+        if another:
+            for item in self._lobby.shed():
+                self._skip(item, GapReason.STALE)
+        while admitted := self._lobby.next(self._pictures, another=another):
+            item = admitted
+            deaths = item.attempts - 1
+            if not self._ask(item):
+                continue
+            if deaths >= WITHOUT_WITNESS:
+                self._put_aside(item, FatalFrameError(f"it ended the process {deaths} times, alone in it"))
+            elif deaths:
+                self._pictures.hold(item, item.picture_bytes)
+                self.engine.try_apart(item)
+            else:
+                self._decode(item)
+
+    def _ask(self, item: Item) -> bool:
+        """Find the question for a frame; without one, or when it is no longer ours, it goes no further."""
+        if item.incoming is None or not self._keep(item):
+            return False
+        if self._is_stale(item):
             self._skip(item, GapReason.STALE)
-            return
-        asked = self._questions.for_frame(camera_id, incoming.question)
+            return False
+        asked = self._questions.for_frame(item.camera, item.incoming.question)
         if asked is None:
             self._skip(item, GapReason.NO_QUESTION)
-            return
+            return False
         item.question, item.ask = asked
-        item.decoding_at_ns = now_ns
-        self._metrics.stage("queue", (now_ns - record.consumed_at_ns) / NS)
-        self._decoding.start(item, partial(decode_jpeg, incoming.jpeg, self._max_pixels))
+        return True
+
+    def _decode(self, item: Item) -> None:
+        if item.incoming is None:
+            raise RuntimeError("a frame that was not read: this is a bug")
+        item.decoding_at_ns = time.time_ns()
+        self._metrics.stage("queue", (item.decoding_at_ns - item.record.consumed_at_ns) / NS)
+        self._pictures.hold(item, item.picture_bytes)
+        self._decoding.start(item, partial(decode_jpeg, item.incoming.jpeg, self._limits.max_pixels))
 
     def _collect_pictures(self) -> None:
-        """Move decoded pictures into batches, in the order in which their frames came."""
+        """Hand decoded pictures to the detector, in the order in which their frames were admitted."""
         for item, future in self._decoding.finished():
             item.decoded_at_ns = time.time_ns()
             try:
-                item.image = image = future.result()
-                shape = self._detector.input_shape(image.shape[1], image.shape[0])
+                item.image = future.result()
+                self.engine.push(item)
             except FrameError as error:
                 self._put_aside(item, error)
-                continue
             except Exception as error:  # noqa: BLE001 - what a processor says of a picture one pixel high
                 self._put_aside(item, BadPictureError(f"{type(error).__name__}: {error}"))
-                continue
-            self._metrics.stage("decode", (item.decoded_at_ns - item.decoding_at_ns) / NS)
-            self._batcher.push(item, shape=shape, camera_id=item.camera, now=time.monotonic())
+            else:
+                self._metrics.stage("decode", (item.decoded_at_ns - item.decoding_at_ns) / NS)
 
-    def _start_batches(self, *, everything: bool) -> None:
-        """Keep the detector busy with one batch ahead of it."""
-        while len(self._detecting) < RUNNING_AND_NEXT:
-            items = self._batcher.pop(now=time.monotonic())
-            # While the detector has nothing to do, waiting for more frames would only cost time.
-            if items is None and (everything or not self._detecting):
-                items = self._batcher.pop_any()
-            if items is None:
-                return
-            mine = [item for item in items if self._is_mine(item)]
-            if not mine:
-                continue
-            now_ns = time.time_ns()
-            self._metrics.batch(len(mine))
-            for item in mine:
-                item.batched_at_ns = now_ns
-                self._metrics.stage("batch", (now_ns - item.decoded_at_ns) / NS)
-            self._detecting.start(mine, partial(self._detect, mine))
-
-    def _detect(self, items: Sequence[Item]) -> Answers:
-        """On the detector's thread."""
-        images = [item.image for item in items if item.image is not None]
-        asks = [item.ask for item in items if item.ask is not None]
-        started = self.detecting_since = time.monotonic()
-        try:
-            answers = detect_each(self._detector, images, asks)
-        finally:
-            self.detecting_since = None
-        seconds = time.monotonic() - started
-        now_ns = time.time_ns()
-        for item in items:
-            item.inferred_at_ns = now_ns
-            self._metrics.stage("detect", seconds)
-        return answers
-
-    def _collect_results(self) -> None:
+    def _collect_answers(self) -> None:
         """Publish what was found, in the order of the batches. Raises DetectorLostError."""
-        for items, future in self._detecting.finished():
-            for item, answer in zip(items, future.result(), strict=True):
-                if not self._is_mine(item) or item.image is None or item.ask is None or item.incoming is None:
-                    continue
-                height, width = item.image.shape[:2]
-                item.image = None
-                if isinstance(answer, UnansweredError):
-                    self._put_aside(item, answer)
-                    continue
-                item.objects = objects_of(answer, item.ask, (width, height), item.incoming.source_size)
-                self._outbox.answer(item, item.detections(self._detector.model, time.time_ns()))
-                item.forget_payload()
+        for item, answer in self.engine.finished():
+            if isinstance(answer, NoWitnessError):
+                log.warning("a frame that has ended a process is tried without a witness: %s", answer)
+                self._decode(item)
+            elif isinstance(answer, FrameError):
+                self._put_aside(item, answer)
+            elif self._keep(item):
+                self._publish(item, answer)
+
+    def _publish(self, item: Item, answer: Answer) -> None:
+        if item.ask is None or item.incoming is None:
+            raise RuntimeError("an answer without a frame or a question: this is a bug")
+        item.objects = objects_of(answer, item.ask, item.picture_size, item.incoming.source_size)
+        if item.decoding_at_ns:
+            self._freshness.took((item.inferred_at_ns - item.decoding_at_ns) / NS)
+        self._release(item)
+        self._outbox.answer(item, item.detections(self._detector.model, time.time_ns()))
+        item.forget_payload()
 
     def _settle(self, *, everything: bool) -> None:
         """Commit the unbroken prefix of what Kafka has."""
-        offsets: dict[Partition, int] = {}
         now_ns = time.time_ns()
-        for item in self._outbox.poll(time.monotonic(), everything=everything):
-            if not self._is_mine(item):
-                continue
-            committable = item.ledger.finish(item.record.offset)
-            if committable is not None:
-                offsets[item.record.partition] = committable
+        answered = [item for item in self._outbox.poll(time.monotonic(), everything=everything)
+                    if self._holdings.is_mine(item)]  # fmt: skip
+        for item in answered:
             if item.inferred_at_ns and item.incoming is not None:
                 self._metrics.stage("publish", (now_ns - item.inferred_at_ns) / NS)
-                age_s = (now_ns - item.incoming.captured_at_ns) / NS
-                self._metrics.answered(item.camera, len(item.objects), age_s)
-        if offsets:
-            self._source.commit(offsets)
-            for partition, frames in list(self._source.lag.items()):
+                self._metrics.answered(
+                    item.camera, len(item.objects), (now_ns - item.incoming.captured_at_ns) / NS
+                )  # fmt: skip
+        positions = self._holdings.finish(answered)
+        if positions:
+            self.source.commit(positions)
+            for partition, frames in list(self.source.lag.items()):
                 self._metrics.lag(partition.topic, partition.number, frames)
 
     def _put_aside(self, item: Item, error: FrameError) -> None:
+        if not self._keep(item):
+            return
         where = item.record
         log.warning(
             "dead letter: %s[%d]@%d of camera %s: %s: %s",
             *where.partition, where.offset, item.camera, type(error).__name__, error,
         )  # fmt: skip
+        self._release(item)
         self._metrics.dropped(item.camera, GapReason.DEAD_LETTERED)
         item.inferred_at_ns = 0
         self._outbox.dead_letter(item, error)
+        item.forget_payload()
 
     def _skip(self, item: Item, reason: GapReason) -> None:
+        if not self._keep(item):
+            return
+        self._release(item)
         self._metrics.dropped(item.camera, reason)
         self._outbox.gap(item, reason, time.monotonic())
         item.forget_payload()
 
-    def _is_mine(self, item: Item) -> bool:
-        return self._ledgers.get(item.record.partition) is item.ledger
+    def _keep(self, item: Item) -> bool:
+        """Whether a frame is still ours. What is not is forgotten: the next owner answers it."""
+        if self._holdings.is_mine(item):
+            return True
+        self._release(item)
+        return False
+
+    def _release(self, item: Item) -> None:
+        item.image = None
+        self._pictures.release(item)
+        self._lobby.done(item)
+
+    def _is_stale(self, item: Item) -> bool:
+        return self._reception.is_stale(item, time.time_ns())

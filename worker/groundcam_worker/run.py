@@ -14,12 +14,19 @@ from groundcam_runtime.kafka.source import GroupSource
 from groundcam_runtime.kafka.topics import TopicAdmin
 from groundcam_runtime.metrics import WorkerMetrics
 from groundcam_runtime.settings import HttpSettings, KafkaSettings
+from groundcam_worker.alone import Alone
+from groundcam_worker.attempts import Attempts
+from groundcam_worker.bookmark import taken_over
 from groundcam_worker.control import PromptFollower, camera_sizes
 from groundcam_worker.detector import Detector, FakeDetector
+from groundcam_worker.freshness import Freshness
+from groundcam_worker.holdings import Holdings
+from groundcam_worker.limits import Limits
 from groundcam_worker.models import resolve
 from groundcam_worker.outbox import Outbox
 from groundcam_worker.pipeline import Pipeline
 from groundcam_worker.settings import WorkSettings, fake_seconds
+from groundcam_worker.witness import Witness
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +34,6 @@ STUCK_S = 60.0
 # A batch of large pictures takes a slow CPU more than a minute.
 DETECTOR_STUCK_S = 600.0
 MAX_ANSWER_BYTES = 1_000_000
-MAX_WAITING_BYTES = 32 * 1024 * 1024
 LEAVE_S = 5.0
 
 
@@ -82,9 +88,11 @@ def run(
         stack.callback(prompts.close)
         sizes = {*settings.warm_sizes, *camera_sizes(kafka)}
         detector.warm_up(questions.all(), sorted(sizes), settings.batch_size)
+        if stop.is_set():
+            return True
         publisher = Publisher(
             kafka,
-            max_waiting_bytes=MAX_WAITING_BYTES,
+            max_waiting_bytes=settings.max_answer_bytes,
             max_record_bytes=limit,
             client_id="groundcam-worker",
             on_change=wake.set,
@@ -97,10 +105,16 @@ def run(
             instance_id=settings.instance_id,
             session_timeout_s=settings.session_timeout_s,
             max_records=8 * settings.batch_size,
-            max_bytes=settings.max_queued_bytes,
+            max_bytes=settings.max_queued_bytes // 2,
+            take_over=taken_over,
             on_event=wake.set,
         )
         stack.callback(source.close, LEAVE_S)
+        attempts = Attempts(kafka, settings.group)
+        stack.callback(attempts.close)
+        witness = Witness(partial(load_detector, settings), settings.max_pixels)
+        stack.callback(witness.close)
+        limits = limits_of(settings)
         pipeline = Pipeline(
             source,
             detector,
@@ -108,17 +122,33 @@ def run(
             questions,
             metrics,
             wake,
-            batch_size=settings.batch_size,
-            batch_wait_s=settings.batch_wait_s,
-            max_age_s=settings.max_age_s,
+            holdings=Holdings(limits.suspects),
+            limits=limits,
+            freshness=Freshness(settings.max_age_s, settings.max_age_by_camera),
+            alone=Alone(attempts, wake),
+            witness=witness,
             never_stale=frozenset([topics.recordings]),
-            decode_threads=settings.decode_threads,
-            max_pixels=settings.max_pixels,
         )
         source.start()
         state["pipeline"] = pipeline
         log.info("waiting for frames as a member of %s", settings.group)
-        return pipeline.run(stop.is_set, settings.drain_timeout_s)
+        finished = pipeline.run(stop.is_set, settings.drain_timeout_s)
+        if finished:
+            source.finish()
+        return finished
+
+
+def limits_of(settings: WorkSettings) -> Limits:
+    """Return what the settings say of memory and time."""
+    return Limits(
+        batch_size=settings.batch_size,
+        batch_wait_s=settings.batch_wait_s,
+        calm_s=settings.max_age_s or Limits().calm_s,
+        decode_threads=settings.decode_threads,
+        max_pixels=settings.max_pixels,
+        max_waiting_bytes=settings.max_queued_bytes // 2,
+        max_picture_bytes=settings.max_picture_bytes,
+    )
 
 
 def _tell_new_shape(metrics: WorkerMetrics, width: int, height: int) -> None:
@@ -131,7 +161,16 @@ def _largest_record(kafka: KafkaSettings) -> int:
     topics = kafka.topics
     admin = TopicAdmin(kafka)
     try:
-        admin.require([topics.frames, topics.recordings, topics.detections, topics.dead_letters, topics.prompts])
+        admin.require(
+            [
+                topics.frames,
+                topics.recordings,
+                topics.detections,
+                topics.dead_letters,
+                topics.prompts,
+                topics.attempts,
+            ]
+        )
         return admin.max_message_bytes(topics.dead_letters) or MAX_ANSWER_BYTES
     finally:
         admin.close()
@@ -145,8 +184,8 @@ def _stuck(state: dict[str, Pipeline]) -> str | None:
     now = time.monotonic()
     since = {
         "the loop": (pipeline.ticked_at, STUCK_S),
-        "the Kafka consumer": (pipeline.polled_at, STUCK_S),
-        "the detector": (pipeline.detecting_since or now, DETECTOR_STUCK_S),
+        "the Kafka consumer": (pipeline.source.polled_at, STUCK_S),
+        "the detector": (pipeline.engine.busy_since or now, DETECTOR_STUCK_S),
     }
     for what, (at, limit_s) in since.items():
         if now - at > limit_s:
@@ -158,4 +197,8 @@ def _not_ready(state: dict[str, Pipeline]) -> str | None:
     pipeline = state.get("pipeline")
     if pipeline is None:
         return "the model is being loaded"
+    source = pipeline.source
+    silent_s = time.monotonic() - source.heard_at
+    if silent_s > source.silence_s:
+        return f"Kafka has not answered for {silent_s:.0f} s"
     return None if pipeline.assigned else "no partition is assigned to this worker"

@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from groundcam_runtime.settings import SettingsPart, Size
 from groundcam_schemas import Ask
-from groundcam_schemas.limits import MAX_OBJECTS, Fraction
+from groundcam_schemas.limits import MAX_OBJECTS, CameraId, Fraction
 from groundcam_worker.questions import Questions, parse_question
 
 
@@ -44,18 +44,26 @@ class WorkSettings(SettingsPart):
     """Consumer group; its members share the frames."""
     instance_id: str | None = None
     """Name of this member, kept over restarts (static membership)."""
+    transactional: bool = False
+    """Publish answers and commit offsets in one transaction; needs instance_id."""
     batch_size: Annotated[int, Field(ge=1, le=256)] = 8
     """The most frames in one batch."""
     batch_wait_s: Annotated[float, Field(ge=0, le=10)] = 0.01
     """How long the first frame of a batch waits for others while the detector is busy."""
     max_age_s: Annotated[float, Field(ge=0, le=86_400)] = 3.0
-    """Live frames older than this are skipped and reported as gaps; 0 skips none."""
+    """Live frames that would be older than this when they are answered are skipped and told as gaps; 0 skips none."""
+    max_age_by_camera: dict[CameraId, Annotated[float, Field(ge=0, le=86_400)]] = Field(default={})
+    """The same for single cameras, as `gate: 1.5`."""
     decode_threads: Annotated[int, Field(ge=1, le=64)] = 2
     """Threads that decode JPEGs."""
     max_pixels: Annotated[int, Field(ge=1)] = 33_177_600
     """Larger pictures go to the dead letters."""
     max_queued_bytes: Annotated[int, Field(ge=1024)] = 64 * 1024 * 1024
-    """Undecoded frames kept in memory."""
+    """Bytes of undecoded frames kept in memory."""
+    max_picture_bytes: Annotated[int, Field(ge=1024)] = 512 * 1024 * 1024
+    """Bytes of decoded pictures kept in memory; a single larger one is decoded all the same."""
+    max_answer_bytes: Annotated[int, Field(ge=1024)] = 32 * 1024 * 1024
+    """Bytes of answers that wait for Kafka; more pause the reading of frames."""
     drain_timeout_s: Annotated[float, Field(gt=0, le=600)] = 20.0
     """How long a stopping worker finishes what it has begun; smaller than session_timeout_s."""
     session_timeout_s: Annotated[float, Field(ge=6, le=1800)] = 30.0
@@ -77,6 +85,12 @@ class WorkSettings(SettingsPart):
         if isinstance(value, dict):
             return tuple(text if camera == "*" else f"{camera}={text}" for camera, text in value.items())
         return value
+
+    @model_validator(mode="after")
+    def _has_a_name_for_its_transactions(self) -> Self:
+        if self.transactional and not self.instance_id:
+            raise ValueError("transactional needs instance_id: it is the name by which a worker ends its predecessor")
+        return self
 
     @model_validator(mode="after")
     def _drains_before_it_is_missed(self) -> Self:

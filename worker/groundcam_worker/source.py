@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Protocol
 
-from groundcam_runtime.records import Event, Partition
+from groundcam_runtime.records import Event, Partition, Position
 
 
 class Source(Protocol):
@@ -14,12 +14,16 @@ class Source(Protocol):
     """Why nothing will come any more, if so."""
     polled_at: float
     """When it last listened (monotonic)."""
+    heard_at: float
+    """When it last heard of Kafka (monotonic)."""
+    silence_s: float
+    """So long after `heard_at` it is clear that nobody answers."""
 
     def take(self) -> Event | None:
         """Return what came next, or None."""
 
-    def commit(self, offsets: Mapping[Partition, int]) -> None:
-        """Let these be the next offsets to read."""
+    def commit(self, positions: Mapping[Partition, Position], *, written: bool = False) -> None:
+        """Let these be the next offsets to read; `written` if Kafka has them already."""
 
     def pause(self) -> None:
         """Take no more."""

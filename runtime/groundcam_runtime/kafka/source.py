@@ -17,18 +17,20 @@ import kafka
 import kafka.errors
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 
+from groundcam_runtime.kafka.commits import Commits
 from groundcam_runtime.kafka.connect import connect, describe
 from groundcam_runtime.kafka.errors import is_passing
-from groundcam_runtime.records import Assigned, Consumed, Event, Gone, Partition, consumed
+from groundcam_runtime.records import Assigned, Consumed, Event, Gone, Partition, Position, consumed
 from groundcam_runtime.settings import KafkaSettings
 
 log = logging.getLogger(__name__)
 
 POLL_MS = 100
-COMMIT_TIMEOUT_MS = 5000
 COMMIT_EVERY_S = 0.2
 RETRY_S = 0.5
 REFUSED_S = 30.0
+HEARTBEATS = 10
+"""In a session."""
 
 
 class GroupSource:
@@ -44,9 +46,15 @@ class GroupSource:
         max_bytes: int,
         instance_id: str | None = None,
         session_timeout_s: float = 30.0,
+        read_committed: bool = False,
+        take_over: Callable[[str], str] = lambda note: note,
         on_event: Callable[[], None] = lambda: None,
     ) -> None:
-        """Connect; records come after `start`. Raises KafkaProblem."""
+        """Connect; records come after `start`. Raises KafkaProblem.
+
+        `take_over` gives, from the note that was committed for a partition, the one to write there before any record
+        of it comes out. `read_committed` is needed where offsets are committed by transactions.
+        """
         self._on_event = on_event
         self._max_records = max_records
         self._max_bytes = max_bytes
@@ -55,11 +63,19 @@ class GroupSource:
         self._queued_records = 0
         self._queued_bytes = 0
         self._lock = threading.Lock()
-        self._offsets: dict[Partition, int] = {}
+        self._arriving: set[Partition] = set()
+        self._tenures = 0
+        self.silence_s = 3 * session_timeout_s / HEARTBEATS + 2
+        """So long after `heard_at` it is clear that no broker answers."""
+        self.owned: dict[Partition, int] = {}
+        """The tenure of each partition that is ours at this moment; it runs ahead of the events."""
+        self.group_metadata: Any = None
+        """What a transaction says of our membership, as of the last poll."""
         self._closing = threading.Event()
         self._draining = threading.Event()
         self._leave_within_s = 5.0
-        self.polled_at = time.monotonic()
+        self._finished = False
+        self.polled_at = self.heard_at = time.monotonic()
         self.lag: dict[Partition, int] = {}
         self.failure: str | None = None
         self._refused_since: float | None = None
@@ -70,10 +86,11 @@ class GroupSource:
             group_instance_id=instance_id,
             partition_assignment_strategy=(CooperativeStickyAssignor,),
             enable_auto_commit=False,
+            isolation_level="read_committed" if read_committed else "read_uncommitted",
             # Frames that came before the group existed are old; from then on nothing is skipped unseen.
             auto_offset_reset="earliest",
             session_timeout_ms=int(session_timeout_s * 1000),
-            heartbeat_interval_ms=int(session_timeout_s * 1000 / 10),
+            heartbeat_interval_ms=int(session_timeout_s * 1000 / HEARTBEATS),
             # How long a rebalance waits for a member that was lost in the middle of it: 5 minutes by default, in
             # which nobody reads. Our thread polls all the time, so it need not be longer than the session.
             max_poll_interval_ms=int(session_timeout_s * 1000),
@@ -86,6 +103,7 @@ class GroupSource:
             max_poll_records=16,
             allow_auto_create_topics=False,
         )
+        self._commits = Commits(self._consumer, take_over, by_transactions=read_committed)
         self._thread = threading.Thread(target=self._run, name="kafka-source", daemon=True)
 
     def start(self) -> None:
@@ -105,14 +123,20 @@ class GroupSource:
                 self._queued_bytes -= event.size
         return event
 
-    def commit(self, offsets: Mapping[Partition, int]) -> None:
-        """Let these be the next offsets to read; written to Kafka soon, and before partitions leave."""
-        with self._lock:
-            self._offsets.update(offsets)
+    def commit(self, positions: Mapping[Partition, Position], *, written: bool = False) -> None:
+        """Let these be the next offsets to read; written to Kafka soon, and before partitions leave.
+
+        `written`: a transaction has written them already.
+        """
+        self._commits.add(positions, written=written)
 
     def pause(self) -> None:
         """Take no more records, but stay a member."""
         self._draining.set()
+
+    def finish(self) -> None:
+        """Everything that was taken is answered: say so where the offsets are, when it closes."""
+        self._finished = True
 
     def close(self, timeout_s: float) -> bool:
         """Commit, leave the group and stop; return whether that was done in time."""
@@ -129,9 +153,11 @@ class GroupSource:
             while not self._closing.is_set():
                 self._poll()
                 if time.monotonic() >= commit_at:
-                    self._write_offsets()
+                    self._commits.write()
                     commit_at = time.monotonic() + COMMIT_EVERY_S
-            self._write_offsets()
+            self._commits.write()
+            if self._finished:
+                self._commits.say_farewell()
             with suppress(kafka.errors.KafkaError):
                 self._consumer.close(timeout_ms=int(self._leave_within_s * 1000))
         except kafka.errors.FencedInstanceIdError:
@@ -162,6 +188,12 @@ class GroupSource:
             return
         self.polled_at = time.monotonic()
         self._refused_since = None
+        # The client says nothing of brokers that have gone away: only their silence tells.
+        heartbeat = self._consumer._coordinator.heartbeat.last_receive  # noqa: SLF001
+        self.heard_at = max(self.heard_at, heartbeat, self.polled_at if by_partition else 0.0)
+        if self._arriving:
+            self._welcome()
+        self.group_metadata = self._consumer.group_metadata()
         now_ns = time.time_ns()
         for partition, records in by_partition.items():
             end_offset = self._consumer.highwater(partition)
@@ -178,22 +210,13 @@ class GroupSource:
         self._refused_since = self._refused_since or now
         return now - self._refused_since > REFUSED_S
 
-    def _write_offsets(self) -> None:
-        with self._lock:
-            offsets, self._offsets = self._offsets, {}
-        assigned = {Partition(*partition) for partition in self._consumer.assignment()}
-        mine = {partition: offset for partition, offset in offsets.items() if partition in assigned}
-        if not mine:
-            return
-        try:
-            self._consumer.commit(_kafka_offsets(mine), timeout_ms=COMMIT_TIMEOUT_MS)
-        except kafka.errors.FencedInstanceIdError:
-            raise
-        except kafka.errors.KafkaError:
-            # In a rebalance, or without a broker: they are still true, and are written next time, unless their
-            # partitions leave meanwhile.
-            with self._lock:
-                self._offsets = {**mine, **self._offsets}
+    def _welcome(self) -> None:
+        arrived = self._arriving & {Partition(*partition) for partition in self._consumer.assignment()}
+        self._arriving -= arrived
+        found = self._commits.open(arrived)
+        self._tenures += 1
+        self.owned |= dict.fromkeys(arrived, self._tenures)
+        self._emit(Assigned(found, self._tenures))
 
     def _fail(self, reason: str) -> None:
         self.failure = reason
@@ -210,25 +233,16 @@ class GroupSource:
     # The three below run on the client's own event loop.
 
     def _on_assigned(self, partitions: Iterable[Any]) -> None:
-        self._emit(Assigned(frozenset(Partition(*partition) for partition in partitions)))
+        self._arriving |= {Partition(*partition) for partition in partitions}
 
     def _on_gone(self, partitions: Iterable[Any]) -> None:
         gone = frozenset(Partition(*partition) for partition in partitions)
-        with self._lock:
-            for partition in gone:
-                self._offsets.pop(partition, None)
-                self.lag.pop(partition, None)
+        self._commits.forget(gone)
+        for partition in gone:
+            self.lag.pop(partition, None)
+            self.owned.pop(partition, None)
+        self._arriving -= gone
         self._emit(Gone(gone))
-
-    async def _commit_before_leaving(self, partitions: Iterable[Any]) -> None:
-        leaving = {Partition(*partition) for partition in partitions}
-        with self._lock:
-            offsets = {partition: offset for partition, offset in self._offsets.items() if partition in leaving}
-        if offsets:
-            try:
-                await self._consumer.commit_async(_kafka_offsets(offsets))
-            except kafka.errors.KafkaError as error:
-                log.info("offsets of leaving partitions were not committed (%s)", type(error).__name__)
 
 
 def _listener(source: GroupSource) -> kafka.AsyncConsumerRebalanceListener:
@@ -236,7 +250,7 @@ def _listener(source: GroupSource) -> kafka.AsyncConsumerRebalanceListener:
 
     class Listener(kafka.AsyncConsumerRebalanceListener):  # type: ignore[misc] # kafka-python has no types
         async def on_partitions_revoked(self, revoked: Iterable[Any]) -> None:
-            await source._commit_before_leaving(revoked)  # noqa: SLF001 - the source's own listener
+            await source._commits.leave([Partition(*one) for one in revoked])  # noqa: SLF001 - its own listener
             source._on_gone(revoked)  # noqa: SLF001
 
         async def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
@@ -246,10 +260,3 @@ def _listener(source: GroupSource) -> kafka.AsyncConsumerRebalanceListener:
             source._on_gone(lost)  # noqa: SLF001
 
     return Listener()
-
-
-def _kafka_offsets(offsets: Mapping[Partition, int]) -> dict[Any, Any]:
-    return {
-        kafka.TopicPartition(*partition): kafka.OffsetAndMetadata(offset, "", -1)
-        for partition, offset in offsets.items()
-    }

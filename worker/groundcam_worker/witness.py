@@ -1,0 +1,130 @@
+"""Try a frame in a process of its own, and see whether that process survives.
+
+Only a frame that has already ended a process is tried here, so that the second model, and the seconds until it is
+loaded, are paid for when something is really wrong.
+"""
+
+import logging
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+
+from groundcam_schemas import Ask
+from groundcam_worker.detector import Detection, Detector
+from groundcam_worker.errors import DetectorLostError, FatalFrameError, FrameError, UnansweredError
+from groundcam_worker.pictures import decode_jpeg
+
+log = logging.getLogger(__name__)
+
+Load = Callable[[], Detector]
+Answer = tuple[Detection, ...]
+LONGEST_S = 600.0
+LOST = 70
+"""As the worker's own exit code for a device that is lost."""
+
+
+class NoWitnessError(RuntimeError):
+    """The process cannot be started: two models may be too much for the device."""
+
+
+class Witness:
+    """Keeps one such process while it is needed. Belongs to one thread."""
+
+    def __init__(self, load: Load, max_pixels: int) -> None:
+        """`load` is called in the other process, so it must be importable there."""
+        self._load = load
+        self._max_pixels = max_pixels
+        self._process: BaseProcess | None = None
+        self._pipe: Connection | None = None
+
+    def answer(self, jpeg: bytes, ask: Ask) -> Answer:
+        """Return what is found in a picture.
+
+        Raises FatalFrameError when the process does not survive it, FrameError when it says that it cannot be
+        answered, NoWitnessError when there is none.
+        """
+        pipe = self._start() if self._pipe is None else self._pipe
+        try:
+            pipe.send((jpeg, ask))
+            if not pipe.poll(LONGEST_S):
+                raise FatalFrameError(f"it was still not answered after {LONGEST_S:.0f} s, alone in a process")
+            found: Answer | FrameError = pipe.recv()
+        except (EOFError, BrokenPipeError, ConnectionResetError):
+            process, code = self._process, None
+            if process is not None:
+                process.join()
+                code = process.exitcode
+            raise FatalFrameError(f"it ended the process twice, alone in it ({_how(code)} the second time)") from None
+        finally:
+            if self._process is not None and not self._process.is_alive():
+                self.close()
+        if isinstance(found, FrameError):
+            raise found
+        return found
+
+    def close(self) -> None:
+        """End the process."""
+        if self._pipe is not None:
+            self._pipe.close()
+        if self._process is not None:
+            self._process.kill()
+            self._process.join()
+        self._process = self._pipe = None
+
+    def _start(self) -> Connection:
+        """Start the process and return when its detector is loaded."""
+        log.warning("a frame has ended this worker's process: it is tried again in a process of its own")
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs, self._load, self._max_pixels), daemon=True)
+        self._process.start()
+        theirs.close()
+        try:
+            if not self._pipe.poll(LONGEST_S):
+                raise EOFError
+            problem: str | None = self._pipe.recv()
+        except (EOFError, OSError):
+            problem = "it ended while it was starting"
+        if problem is not None:
+            self.close()
+            raise NoWitnessError(problem)
+        return self._pipe
+
+
+def _serve(pipe: Connection, load: Load, max_pixels: int) -> None:
+    """The other process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        detector = load()
+    except Exception as error:  # noqa: BLE001 - it is told to the other side
+        pipe.send(f"{type(error).__name__}: {error}")
+        return
+    pipe.send(None)
+    while True:
+        try:
+            jpeg, ask = pipe.recv()
+        except EOFError:
+            return
+        answer: Answer | FrameError
+        try:
+            (answer,) = detector.detect([decode_jpeg(jpeg, max_pixels)], [ask])
+        except FrameError as error:
+            answer = error
+        except DetectorLostError:
+            logging.shutdown()
+            os._exit(LOST)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is about this picture
+            answer = UnansweredError(f"{type(error).__name__}: {error}")
+        pipe.send(answer)
+
+
+def _how(code: int | None) -> str:
+    if code is None or code >= 0:
+        return f"exit code {code}"
+    try:
+        return signal.Signals(-code).name
+    except ValueError:
+        return f"signal {-code}"
