@@ -11,7 +11,7 @@ from groundcam import __version__
 from groundcam.commands import ask, audit, broker, demo, detect, models, produce, schema, topics, watch, work
 from groundcam.demo.parts import PartError
 from groundcam_runtime.broker import BrokerError
-from groundcam_runtime.kafka.errors import KafkaProblem
+from groundcam_runtime.kafka.errors import KafkaProblem, TransactionLostError
 from groundcam_runtime.redaction import redact
 from groundcam_runtime.settings import SettingError
 from groundcam_worker.errors import DetectorLostError, ModelError, QuestionError, SourceLostError
@@ -20,12 +20,14 @@ EXIT_CODES: dict[type[Exception], int] = {
     SettingError: 2,
     QuestionError: 2,
     ModelError: 2,
+    TransactionLostError: 1,
     KafkaProblem: 3,
     BrokerError: 1,
     PartError: 1,
     SourceLostError: 1,
     DetectorLostError: 70,
 }
+AT_ONCE = (DetectorLostError, SourceLostError, TransactionLostError)
 INTERRUPTED = 130
 # Newer versions of typer carry their own click: its errors are found through the one that typer exports.
 UsageProblem: type[Any] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
@@ -70,8 +72,8 @@ def main() -> None:
     except tuple(EXIT_CODES) as error:
         _say(str(error))
         code = next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind))
-        if isinstance(error, DetectorLostError):
-            # A device that is lost can hang or crash the interpreter while it takes itself apart.
+        if isinstance(error, AT_ONCE):
+            # What is lost can hang or crash the interpreter while it takes itself apart.
             logging.shutdown()
             os._exit(code)
     except UsageProblem as error:

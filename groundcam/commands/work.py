@@ -21,6 +21,9 @@ from groundcam_runtime.settings import SettingError
 
 log = logging.getLogger(__name__)
 
+LEAVE_S = 5.0
+SLACK_S = 5.0
+
 Question = Annotated[
     list[str] | None,
     typer.Option(metavar='"[ID=]CLASS, CLASS:0.4"', help="What to look for, on every camera or on one. Repeat it."),
@@ -76,6 +79,17 @@ def work(
     max_age_s: Annotated[
         float | None, typer.Option(help="Skip live frames older than this; 0 skips none.", show_default="3")
     ] = None,
+    transactional: Annotated[
+        bool | None,
+        typer.Option("--transactional", help="Answers and offsets in one transaction; needs --instance-id."),
+    ] = None,
+    drain_timeout_s: Annotated[
+        float | None,
+        typer.Option(
+            "--drain-timeout", metavar="SECONDS", help="How long a stopping worker finishes what it has begun.",
+            show_default="20",
+        ),
+    ] = None,
     json_answers: Annotated[
         bool | None, typer.Option("--json-answers", help="Publish JSON instead of msgpack.")
     ] = None,
@@ -90,12 +104,15 @@ def work(
         work__box_threshold=box_threshold, work__text_threshold=text_threshold, work__group=group,
         work__nms_iou=nms_iou, work__max_objects=max_objects, work__precision=precision,
         work__input_size=input_size, work__instance_id=instance_id, work__batch_size=batch_size,
-        work__max_age_s=max_age_s, work__json_answers=json_answers,
+        work__max_age_s=max_age_s, work__json_answers=json_answers, work__transactional=transactional,
+        work__drain_timeout_s=drain_timeout_s,
     )  # fmt: skip
     from groundcam_worker.run import run
 
     wake = threading.Event()
     stop = until_stopped(wake)
+    longest_s = settings.work.drain_timeout_s + LEAVE_S + SLACK_S
+    threading.Thread(target=_end_in_time, args=(stop, longest_s), name="last-resort", daemon=True).start()
     if not settings.work.question:
         log.warning("no question is set: frames wait for one on %s", settings.kafka.topics.prompts)
     try:
@@ -103,7 +120,15 @@ def work(
     except ImportError as missing:
         raise SettingError(f"work needs the package {missing.name}: pip install 'groundcam[worker]'") from None
     log.info("stopped%s", "" if finished else "; what was begun and not finished is left to the next worker")
-    if not finished:
-        # A detector call that does not end would keep the interpreter from ending.
-        logging.shutdown()
-        os._exit(0)
+    # A call of the detector or of Kafka's client that does not end would keep the interpreter from ending.
+    logging.shutdown()
+    os._exit(0)
+
+
+def _end_in_time(stop: threading.Event, seconds: float) -> None:
+    """Whatever hangs, a worker that was told to stop does."""
+    stop.wait()
+    threading.Event().wait(seconds)
+    log.error("still not stopped after %.0f s: something hangs", seconds)
+    logging.shutdown()
+    os._exit(1)

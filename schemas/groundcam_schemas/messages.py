@@ -184,10 +184,10 @@ class CameraStatus(_Part):
 
 
 class Attempt(_Part):
-    """A frame that is about to be tried alone (compacted; key = group/topic/partition).
+    """A frame that is about to be tried alone (compacted; key = group/topic/partition/offset).
 
-    A worker writes it before it tries, and another one over it when the frame is through; one that is still there
-    says that the process ended in between.
+    A worker writes it before it tries, and takes it back when the frame is through; one that is still there says that
+    the process ended in between.
     """
 
     group: limits.Text

@@ -69,10 +69,8 @@ class Alone:
         """Mark the next frame; `ready` returns it once that is done. Nothing else may be in the process."""
         if self._current is None and self._waiting and time.monotonic() >= self._retry_at:
             self._current = item = self.skip()
-            place, camera_id = item.record, item.id.camera_id if item.id else None
-            announce = partial(
-                self._attempts.announce, place.partition, place.offset, camera_id, read=self._read_marks
-            )  # fmt: skip
+            place, camera_id = (item.record.partition, item.record.offset), item.id.camera_id if item.id else None
+            announce = partial(self._attempts.announce, place, camera_id, read=self._read_marks)
             self._read_marks = False
             self._marking.start(item, announce)
 

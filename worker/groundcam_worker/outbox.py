@@ -9,6 +9,7 @@ from enum import Enum
 
 from groundcam_runtime.gaps import Collected, GapCollector
 from groundcam_runtime.kafka.publisher import Publisher, Record, RecordTooLargeError
+from groundcam_runtime.kafka.transactions import TransactionalPublisher
 from groundcam_runtime.redaction import redact
 from groundcam_schemas import (
     JSON_CONTENT_TYPE,
@@ -29,6 +30,7 @@ from groundcam_worker.item import Item
 log = logging.getLogger(__name__)
 
 GAP_DELAY_S = 1.0
+MAX_ANSWER_BYTES = 1_000_000
 
 
 class _Kind(Enum):
@@ -48,7 +50,17 @@ class _Tag:
 class Outbox:
     """Sends detections, gaps and dead letters in order, within the publisher's bound."""
 
-    def __init__(self, publisher: Publisher, topics: Topics, version: str, *, as_json: bool) -> None:
+    def __init__(
+        self,
+        publisher: Publisher | TransactionalPublisher,
+        topics: Topics,
+        version: str,
+        *,
+        as_json: bool,
+        max_answer_bytes: int = MAX_ANSWER_BYTES,
+    ) -> None:
+        """`max_answer_bytes` is what the detections topic takes: larger answers become gaps."""
+        self._max_answer_bytes = max_answer_bytes
         self._publisher = publisher
         self._topics = topics
         self._version = version
@@ -56,6 +68,11 @@ class Outbox:
         self._gaps = GapCollector(GAP_DELAY_S)
         self._unsent: deque[tuple[Record, _Tag]] = deque()
         self._answered: list[Item] = []
+
+    @property
+    def commits_offsets(self) -> bool:
+        """Whether what is sent brings the offsets along."""
+        return self._publisher.commits_offsets
 
     @property
     def is_blocked(self) -> bool:
@@ -72,11 +89,21 @@ class Outbox:
         """When gaps will be due."""
         return self._gaps.deadline
 
+    def close(self) -> None:
+        """Send nothing more."""
+        self._publisher.close()
+
     def answer(self, item: Item, detections: Detections) -> None:
         """Say what was found, after the gaps of the same camera."""
         for collected in self._gaps.take(item.camera):
             self._send_gap(collected)
-        self._send(self._answer_record(detections), _Tag(_Kind.ANSWER, [item]))
+        record, tag = self._answer_record(detections), _Tag(_Kind.ANSWER, [item])
+        if record.size > self._max_answer_bytes:
+            # The broker would refuse it, and kafka-python's producer would not survive that.
+            error = RecordTooLargeError(f"{record.size} bytes, more than {self._max_answer_bytes}")
+            self._settle(tag, error, time.monotonic())
+        else:
+            self._send(record, tag)
 
     def gap(self, item: Item, reason: GapReason, now: float) -> None:
         """Say that nobody looked at a frame: soon, together with its neighbours."""
@@ -121,17 +148,22 @@ class Outbox:
         answered, self._answered = self._answered, []
         return answered
 
+    def answered_by(self, tag: _Tag) -> Sequence[Item]:
+        """Return the frames that will be answered once Kafka has what was sent under a tag."""
+        if tag.kind is _Kind.DEAD_LETTER:
+            return [item for item in tag.items if item.id is None]
+        return tag.items
+
     def _settle(self, tag: _Tag, error: BaseException | None, now: float) -> None:
         """A frame is answered by detections or by a gap; a dead letter is told to subscribers as a gap too."""
         if error is not None:
             log.error("Kafka refuses a %s: %s", tag.kind.value, error)
+        answered = self.answered_by(tag) if error is None else [item for item in tag.items if item.id is None]
+        reason = GapReason.DEAD_LETTERED if error is None else GapReason.TOO_LARGE
+        self._answered += answered
         for item in tag.items:
-            if item.id is None or (error is None and tag.kind is not _Kind.DEAD_LETTER):
-                self._answered.append(item)
-            elif error is None:
-                self._gaps.add(item.id, GapReason.DEAD_LETTERED, now=now, tag=item)
-            else:
-                self._gaps.add(item.id, GapReason.TOO_LARGE, now=now, tag=item)
+            if item not in answered and item.id is not None:
+                self._gaps.add(item.id, reason, now=now, tag=item)
 
     def _send_gap(self, collected: Collected) -> None:
         self._send(self._answer_record(collected.gap), _Tag(_Kind.GAP, collected.tags))

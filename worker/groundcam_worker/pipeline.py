@@ -247,9 +247,10 @@ class Pipeline:
                 self._metrics.answered(
                     item.camera, len(item.objects), (now_ns - item.incoming.captured_at_ns) / NS
                 )  # fmt: skip
-        positions = self._holdings.finish(answered)
+        positions = {} if self._outbox.commits_offsets else self._holdings.finish(answered)
         if positions:
             self.source.commit(positions)
+        if answered:
             for partition, frames in list(self.source.lag.items()):
                 self._metrics.lag(partition.topic, partition.number, frames)
 

@@ -11,7 +11,7 @@ from groundcam_worker.errors import BadPictureError, FrameError
 from groundcam_worker.freshness import Freshness
 from groundcam_worker.holdings import Holdings
 from groundcam_worker.intake import Incoming, place_of, read_frame
-from groundcam_worker.item import Item
+from groundcam_worker.item import NS, Item
 from groundcam_worker.pictures import jpeg_size
 
 log = logging.getLogger(__name__)
@@ -20,8 +20,9 @@ HEAD = 8
 """So close to the end of its partition a frame's delay is that of its way here, not of a backlog."""
 CLOCK_AHEAD_S = -1.0
 CLOCK_BEHIND_S = 10.0
-"""A frame that seems to come from the future, or so late at its best, comes from a clock that is wrong."""
-WARNED_RUNS = 1000
+CLOCK_FOR_S = 10.0
+"""Frames that for so long seem to come from the future, or so late at their best, come from a clock that is wrong."""
+REMEMBERED_RUNS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class Reception:
         self._metrics = metrics
         self._never_stale = never_stale
         self._max_pixels = max_pixels
-        self._warned: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._odd_since: OrderedDict[tuple[str, str], float] = OrderedDict()
 
     def receive(self, record: Consumed) -> Received | None:
         """Read a record; None for one of a partition that has just left."""
@@ -104,11 +105,16 @@ class Reception:
             camera_id, run_id, incoming.captured_at_ns, consumed_at_ns=consumed_at_ns
         )  # fmt: skip
         self._metrics.clock(camera_id, delay_s)
-        if CLOCK_AHEAD_S <= delay_s <= CLOCK_BEHIND_S or (camera_id, run_id) in self._warned:
+        run, now_s = (camera_id, run_id), consumed_at_ns / NS
+        if CLOCK_AHEAD_S <= delay_s <= CLOCK_BEHIND_S:
+            self._odd_since.pop(run, None)
             return
-        self._warned[camera_id, run_id] = None
-        if len(self._warned) > WARNED_RUNS:
-            self._warned.popitem(last=False)
+        since_s = self._odd_since.setdefault(run, now_s)
+        if now_s - since_s < CLOCK_FOR_S:
+            return
+        self._odd_since[run] = float("inf")  # once is enough
+        if len(self._odd_since) > REMEMBERED_RUNS:
+            self._odd_since.popitem(last=False)
         log.warning(
             "camera %s: its frames seem %.0f s %s when they come: a clock is wrong, its or ours; ages allow for it",
             camera_id, abs(delay_s), "old" if delay_s > 0 else "ahead",

@@ -12,6 +12,7 @@ from groundcam_runtime.kafka.connect import require_crc32c
 from groundcam_runtime.kafka.publisher import Publisher
 from groundcam_runtime.kafka.source import GroupSource
 from groundcam_runtime.kafka.topics import TopicAdmin
+from groundcam_runtime.kafka.transactions import TransactionalPublisher
 from groundcam_runtime.metrics import WorkerMetrics
 from groundcam_runtime.settings import HttpSettings, KafkaSettings
 from groundcam_worker.alone import Alone
@@ -23,9 +24,10 @@ from groundcam_worker.freshness import Freshness
 from groundcam_worker.holdings import Holdings
 from groundcam_worker.limits import Limits
 from groundcam_worker.models import resolve
-from groundcam_worker.outbox import Outbox
+from groundcam_worker.outbox import MAX_ANSWER_BYTES, Outbox
 from groundcam_worker.pipeline import Pipeline
 from groundcam_worker.settings import WorkSettings, fake_seconds
+from groundcam_worker.transacting import Transacting
 from groundcam_worker.witness import Witness
 
 log = logging.getLogger(__name__)
@@ -33,7 +35,8 @@ log = logging.getLogger(__name__)
 STUCK_S = 60.0
 # A batch of large pictures takes a slow CPU more than a minute.
 DETECTOR_STUCK_S = 600.0
-MAX_ANSWER_BYTES = 1_000_000
+HEADROOM = 512
+"""Kafka counts its own bytes of a record, too."""
 LEAVE_S = 5.0
 
 
@@ -81,7 +84,7 @@ def run(
         stack.enter_context(health)
         if health.port:
             log.info("metrics and health on http://%s:%d", http.host, health.port)
-        limit = _largest_record(kafka)
+        _require_topics(kafka)
         questions = settings.questions()
         detector = load_detector(settings, partial(_tell_new_shape, metrics))
         prompts = PromptFollower(kafka, questions, detector.check)
@@ -90,14 +93,6 @@ def run(
         detector.warm_up(questions.all(), sorted(sizes), settings.batch_size)
         if stop.is_set():
             return True
-        publisher = Publisher(
-            kafka,
-            max_waiting_bytes=settings.max_answer_bytes,
-            max_record_bytes=limit,
-            client_id="groundcam-worker",
-            on_change=wake.set,
-        )
-        stack.callback(publisher.close)
         source = GroupSource(
             kafka,
             [topics.frames, topics.recordings],
@@ -106,23 +101,27 @@ def run(
             session_timeout_s=settings.session_timeout_s,
             max_records=8 * settings.batch_size,
             max_bytes=settings.max_queued_bytes // 2,
+            read_committed=settings.transactional,
             take_over=taken_over,
             on_event=wake.set,
         )
+        limits = limits_of(settings)
+        holdings = Holdings(limits.suspects)
+        outbox = _outbox(settings, kafka, version, source, holdings, wake)
+        stack.callback(outbox.close)
         stack.callback(source.close, LEAVE_S)
         attempts = Attempts(kafka, settings.group)
         stack.callback(attempts.close)
         witness = Witness(partial(load_detector, settings), settings.max_pixels)
         stack.callback(witness.close)
-        limits = limits_of(settings)
         pipeline = Pipeline(
             source,
             detector,
-            Outbox(publisher, topics, version, as_json=settings.json_answers),
+            outbox,
             questions,
             metrics,
             wake,
-            holdings=Holdings(limits.suspects),
+            holdings=holdings,
             limits=limits,
             freshness=Freshness(settings.max_age_s, settings.max_age_by_camera),
             alone=Alone(attempts, wake),
@@ -136,6 +135,43 @@ def run(
         if finished:
             source.finish()
         return finished
+
+
+def _outbox(
+    settings: WorkSettings,
+    kafka: KafkaSettings,
+    version: str,
+    source: GroupSource,
+    holdings: Holdings,
+    wake: threading.Event,
+) -> Outbox:
+    """Return what sends the answers, by transactions if so set. Raises KafkaProblem."""
+    largest, largest_answer = _largest_records(kafka)
+    waiting = settings.max_answer_bytes
+    publisher: Publisher | TransactionalPublisher
+    transacting = Transacting(source, holdings)
+    if settings.transactional:
+        publisher = TransactionalPublisher(
+            kafka,
+            f"{settings.group}-{settings.instance_id}",
+            max_waiting_bytes=waiting,
+            max_record_bytes=largest,
+            cut=transacting.cut,
+            committed=transacting.committed,
+            on_change=wake.set,
+        )
+    else:
+        publisher = Publisher(
+            kafka,
+            max_waiting_bytes=waiting,
+            max_record_bytes=largest,
+            client_id="groundcam-worker",
+            on_change=wake.set,
+        )
+    transacting.outbox = outbox = Outbox(
+        publisher, kafka.topics, version, as_json=settings.json_answers, max_answer_bytes=largest_answer
+    )
+    return outbox
 
 
 def limits_of(settings: WorkSettings) -> Limits:
@@ -156,22 +192,22 @@ def _tell_new_shape(metrics: WorkerMetrics, width: int, height: int) -> None:
     log.info("pictures come that are scaled to %dx%d, which was not warmed up: see work.warm_sizes", width, height)
 
 
-def _largest_record(kafka: KafkaSettings) -> int:
-    """Look at the topics; return what the largest of ours takes. Raises KafkaProblem."""
+def _require_topics(kafka: KafkaSettings) -> None:
     topics = kafka.topics
     admin = TopicAdmin(kafka)
     try:
-        admin.require(
-            [
-                topics.frames,
-                topics.recordings,
-                topics.detections,
-                topics.dead_letters,
-                topics.prompts,
-                topics.attempts,
-            ]
-        )
-        return admin.max_message_bytes(topics.dead_letters) or MAX_ANSWER_BYTES
+        admin.require([topics.frames, topics.recordings, topics.detections, topics.dead_letters,
+                       topics.prompts, topics.attempts])  # fmt: skip
+    finally:
+        admin.close()
+
+
+def _largest_records(kafka: KafkaSettings) -> tuple[int, int]:
+    """Return what the largest record of ours, and the largest answer, may be. Raises KafkaProblem."""
+    admin = TopicAdmin(kafka)
+    try:
+        largest = admin.max_message_bytes(kafka.topics.dead_letters) or MAX_ANSWER_BYTES
+        return largest, min(largest, admin.max_message_bytes(kafka.topics.detections) or MAX_ANSWER_BYTES) - HEADROOM
     finally:
         admin.close()
 

@@ -6,9 +6,12 @@ loaded, are paid for when something is really wrong.
 
 import logging
 import multiprocessing
+import multiprocessing.connection
 import os
 import signal
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
@@ -97,28 +100,37 @@ class Witness:
 def _serve(pipe: Connection, load: Load, max_pixels: int) -> None:
     """The other process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         detector = load()
     except Exception as error:  # noqa: BLE001 - it is told to the other side
         pipe.send(f"{type(error).__name__}: {error}")
         return
-    pipe.send(None)
-    while True:
-        try:
+    with suppress(EOFError, OSError):  # a worker that is gone needs no answer
+        pipe.send(None)
+        while True:
             jpeg, ask = pipe.recv()
-        except EOFError:
-            return
-        answer: Answer | FrameError
-        try:
-            (answer,) = detector.detect([decode_jpeg(jpeg, max_pixels)], [ask])
-        except FrameError as error:
-            answer = error
-        except DetectorLostError:
-            logging.shutdown()
-            os._exit(LOST)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is about this picture
-            answer = UnansweredError(f"{type(error).__name__}: {error}")
-        pipe.send(answer)
+            pipe.send(_answer(detector, jpeg, ask, max_pixels))
+
+
+def _answer(detector: Detector, jpeg: bytes, ask: Ask, max_pixels: int) -> Answer | FrameError:
+    try:
+        (answer,) = detector.detect([decode_jpeg(jpeg, max_pixels)], [ask])
+    except FrameError as error:
+        return error
+    except DetectorLostError:
+        os._exit(LOST)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is about this picture
+        return UnansweredError(f"{type(error).__name__}: {error}")
+    return answer
+
+
+def _end_with_parent() -> None:
+    """A picture that hangs would keep this process alive for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
 
 
 def _how(code: int | None) -> str:

@@ -4,6 +4,7 @@ KafkaProblem               one sentence for the user; exit code 3
  +- UnreachableError       nobody answers at the address
  +- RefusedError           somebody answers, and refuses: password, certificate, permission
  +- TopicError             a topic is missing, or is set up so that we cannot work with it
+ +- TransactionLostError   nobody can tell whether a transaction was committed, or its name was taken over: exit
 """
 
 import logging
@@ -28,6 +29,10 @@ class RefusedError(KafkaProblem):
 
 class TopicError(KafkaProblem):
     """A topic does not exist, or does not fit."""
+
+
+class TransactionLostError(KafkaProblem):
+    """Only a new process, which reads what was committed, knows how to go on."""
 
 
 def is_passing(error: kafka.errors.KafkaError) -> bool:

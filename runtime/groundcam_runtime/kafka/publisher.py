@@ -80,6 +80,8 @@ class Delivery:
 class Publisher:
     """Sends records. Belongs to one thread, except that `on_change` is called from another."""
 
+    commits_offsets = False
+
     def __init__(
         self,
         settings: KafkaSettings,
@@ -187,7 +189,7 @@ class Publisher:
 
     def close(self, timeout_s: float = 1.0) -> None:
         """Stop. What is unfinished stays of unknown fate; never raises, never hangs."""
-        _discard(self._client, timeout_s)
+        discard(self._client, timeout_s)
 
     def _hand_over(self, delivery: Delivery) -> None:
         record = delivery.record
@@ -241,7 +243,7 @@ class Publisher:
         if self._replacement is None:
             return
         old, self._client, self._replacement = self._client, self._replacement, None
-        threading.Thread(target=_discard, args=(old, 0.0), daemon=True).start()
+        threading.Thread(target=discard, args=(old, 0.0), daemon=True).start()
         self.rebuilds += 1
         self._replaced_at = now
         self._broken = False
@@ -262,7 +264,7 @@ class Publisher:
         chatter.warning("%s; %d records wait", text, len(self._waiting))
 
 
-def _discard(client: kafka.KafkaProducer, timeout_s: float) -> None:
+def discard(client: kafka.KafkaProducer, timeout_s: float) -> None:
     """Close a producer so that its thread ends even when its broker is away."""
     try:
         client.close(timeout=timeout_s)

@@ -1,0 +1,190 @@
+"""What decides about delivery holds for any order of events."""
+
+from collections import defaultdict
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from groundcam_runtime.records import Assigned, Consumed, Gone, Partition
+from groundcam_schemas import FrameId
+from groundcam_worker.backlog import PATIENCE, Backlog
+from groundcam_worker.bookmark import MAX_BYTES, Bookmark, read_bookmark, taken_over
+from groundcam_worker.budget import PictureBudget
+from groundcam_worker.continuity import Continuity
+from groundcam_worker.holdings import Holdings
+from groundcam_worker.item import Item
+
+frames = st.builds(FrameId, st.sampled_from("abc"), st.sampled_from(["r1", "r2"]), st.integers(0, 1000))
+places = st.dictionaries(
+    st.from_regex(r"[a-z0-9._-]{1,40}", fullmatch=True),
+    st.tuples(st.text(max_size=40), st.integers(0, 2**63 - 1)),
+    max_size=200,
+)
+PARTITION = Partition("frames", 0)
+
+
+@given(st.booleans(), places)
+def test_a_bookmark_is_read_as_it_was_written_and_fits(in_use: bool, last: dict[str, tuple[str, int]]) -> None:
+    text = Bookmark(in_use, last).text()
+    read = read_bookmark(text)
+    assert len(text.encode()) <= MAX_BYTES + 64
+    assert read.in_use == in_use
+    kept = list(last.items())[len(last) - len(read.last) :]
+    assert dict(read.last) == dict(kept), "the cameras that were heard of last are kept"
+    if len(text) < MAX_BYTES - 100:
+        assert dict(read.last) == last
+    assert read_bookmark(taken_over(text)) == Bookmark(True, read.last)
+
+
+@given(st.text(max_size=200) | st.sampled_from(['{"v": 1}', '{"v": 2, "in_use": true}', "[]", '{"v":1,"last":3}']))
+def test_what_others_wrote_into_a_commit_says_nothing(text: str) -> None:
+    assert read_bookmark(text) == Bookmark()
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 3), st.booleans()), max_size=60), st.data())
+def test_every_frame_that_kafka_deleted_is_told_and_no_other(
+    records: list[tuple[str, int, bool]], data: st.DataObject
+) -> None:
+    """A log of frames of which some stretches are deleted before they are read."""
+    seqs: dict[str, int] = defaultdict(int)
+    log = []
+    for camera, _step, _ in records:
+        log.append(FrameId(camera, "r", seqs[camera]))
+        seqs[camera] += 1
+    cut = data.draw(st.integers(0, len(log)))
+    read_until = data.draw(st.integers(0, cut))
+    last: dict[str, tuple[str, int]] = {}
+    follower = Continuity(0, {})
+    told: set[FrameId] = set()
+    for offset in [*range(read_until), *range(cut, len(log))]:
+        gone = follower.came(offset, log[offset], at_head=False)
+        told |= {FrameId(log[offset].camera_id, "r", seq) for seq in gone or ()}
+        last[log[offset].camera_id] = "r", log[offset].seq
+    deleted = set(log[read_until:cut])
+    seen_after = {frame.camera_id for frame in log[cut:]}
+    assert told == {frame for frame in deleted if frame.camera_id in seen_after}
+
+
+@given(st.lists(frames, max_size=30))
+def test_numbers_that_are_missing_without_a_jump_are_the_producers_to_explain(seen: list[FrameId]) -> None:
+    follower = Continuity(0, {})
+    assert not any(follower.came(offset, frame, at_head=True) for offset, frame in enumerate(seen))
+
+
+def test_a_camera_that_comes_from_another_partition_lost_nothing_in_a_jump() -> None:
+    follower = Continuity(0, {})
+    assert follower.came(100, FrameId("a", "r", 50), at_head=True) == range(50)
+    assert follower.came(101, FrameId("moved", "r", 5000), at_head=True) is None
+
+
+def test_plain_jpegs_are_numbered_by_offset_and_never_told_as_deleted() -> None:
+    follower = Continuity(0, {})
+    assert follower.came(100, FrameId("a", "@frames/0", 100), at_head=False) is None
+
+
+events = st.lists(
+    st.tuples(st.sampled_from("abcd"), st.floats(0, 0.5), st.integers(0, 3), st.booleans()), min_size=1, max_size=80
+)
+
+
+@given(events)
+def test_a_backlog_loses_nothing_and_keeps_each_cameras_order(steps: list[tuple[str, float, int, bool]]) -> None:
+    now, stale_before = 0.0, [0.0]
+    backlog: Backlog[tuple[str, int, float]] = Backlog(lambda item: item[2] < stale_before[0], calm_s=1.0)
+    out: dict[str, list[int]] = defaultdict(list)
+    pushed: dict[str, list[int]] = defaultdict(list)
+    for number, (camera, pause_s, pops, sheds) in enumerate(steps):
+        now += pause_s
+        stale_before[0] = now - 1.0
+        backlog.push((camera, number, now), line=camera, size=10, now=now)
+        pushed[camera].append(number)
+        if sheds:
+            for shed_camera, shed_number, _ in backlog.shed(now):
+                out[shed_camera].append(shed_number)
+            assert not (waiting := backlog.peek()) or waiting[2] >= stale_before[0], "what is stale does not wait"
+        for _ in range(min(pops, len(backlog))):
+            popped = backlog.pop()
+            out[popped[0]].append(popped[1])
+        assert backlog.bytes == 10 * len(backlog)
+    while len(backlog):
+        popped = backlog.pop()
+        out[popped[0]].append(popped[1])
+    assert out == pushed
+
+
+@given(st.integers(1, 200))
+def test_a_camera_of_many_frames_starves_none_of_few(many: int) -> None:
+    backlog: Backlog[tuple[str, int]] = Backlog(lambda _item: False, calm_s=1.0)
+    for number in range(many):
+        backlog.push(("busy", number), line="busy", size=1, now=0.0)
+    backlog.push(("quiet", 0), line="quiet", size=1, now=0.0)
+    assert ("quiet", 0) in [backlog.pop() for _ in range(min(2, many + 1))]
+
+
+def test_a_camera_that_is_behind_is_answered_evenly_with_new_frames() -> None:
+    """Ten frames a second arrive, five are taken: after the first shedding every second one is answered, fresh."""
+    clock = [0.0]
+    backlog: Backlog[float] = Backlog(lambda captured: clock[0] - captured > 3.0, calm_s=3.0)
+    taken: list[tuple[float, float]] = []
+    for tick in range(600):
+        clock[0] = now = tick / 10
+        backlog.push(now, line="gate", size=1, now=now)
+        backlog.shed(now)
+        if tick % 2 == 0:
+            taken.append((now, now - backlog.pop()))
+    ages = [age for at, age in taken if at > 10]
+    assert max(ages) <= 3.0 * PATIENCE + 0.2, "the age stays far below the largest"
+
+
+def test_partitions_that_left_do_not_wait() -> None:
+    backlog: Backlog[int] = Backlog(lambda _item: False, calm_s=1.0)
+    for number in range(10):
+        backlog.push(number, line=number % 2, size=3, now=0.0)
+    backlog.drop(lambda number: number % 2 == 0)
+    assert (len(backlog), backlog.bytes) == (5, 15)
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(1, 100), st.booleans()), max_size=50))
+def test_pictures_in_memory_are_bounded(steps: list[tuple[int, int, bool]]) -> None:
+    budget, held = PictureBudget(4, 200), {}
+    for owner, size, release in steps:
+        if release:
+            budget.release(owner)
+            held.pop(owner, None)
+        elif owner not in held and budget.fits(size):
+            budget.hold(owner, size)
+            held[owner] = size
+        assert budget.bytes == sum(held.values())
+        assert len(held) <= 4
+        assert budget.bytes <= 200 or len(held) == 1
+
+
+def item(holdings: Holdings, offset: int) -> Item:
+    record = Consumed(PARTITION, offset, 0, b"a", b"", (), 0)
+    frame = FrameId("a", "r", offset)
+    holding = holdings.begin(record, frame)
+    assert holding is not None
+    return Item(record, holding, id=frame)
+
+
+@given(st.permutations(range(12)), st.integers(0, 12))
+def test_a_commit_never_passes_an_unanswered_frame_and_names_the_last_one_before_it(
+    order: list[int], leave_after: int
+) -> None:
+    holdings = Holdings(8)
+    holdings.arrive(Assigned({PARTITION: None}, 1))
+    items = [item(holdings, offset) for offset in range(12)]
+    answered: set[int] = set()
+    for count, offset in enumerate(order):
+        if count == leave_after:
+            holdings.leave(Gone(frozenset([PARTITION])))
+        positions = holdings.finish([items[offset]])
+        if count >= leave_after:
+            assert positions == {}, "what has left is not ours to commit"
+            continue
+        answered.add(offset)
+        for position in positions.values():
+            assert set(range(position.offset)) <= answered
+            assert position.offset not in answered
+            assert read_bookmark(position.note) == Bookmark(True, {"a": ("r", position.offset - 1)})
+            assert not read_bookmark(position.farewell).in_use
