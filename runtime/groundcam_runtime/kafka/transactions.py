@@ -241,8 +241,7 @@ class TransactionalPublisher:
             old, self._producer = self._producer, None
             discard(old, 0.0)
 
-    @staticmethod
-    def _send(producer: Any, record: Record) -> Any:
+    def _send(self, producer: Any, record: Record) -> Any:
         return producer.send(
             record.topic,
             value=record.value,
