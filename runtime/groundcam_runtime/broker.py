@@ -132,6 +132,9 @@ class EmbeddedBroker:
 
     def start_node(self, node: int) -> None:
         """Start (again) one node without waiting for it."""
+        ended = self._processes.pop(node, None)
+        if ended is not None and ended.stdin:
+            ended.stdin.close()
         heap = ["-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
         java, *rest = self._java
         command = [java, *heap, *rest, "kafka.Kafka", str(self._path(node, "server.properties"))]

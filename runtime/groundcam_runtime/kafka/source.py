@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 POLL_MS = 100
 COMMIT_EVERY_S = 0.2
 RETRY_S = 0.5
+METADATA_MS = 30_000
 REFUSED_S = 30.0
 HEARTBEATS = 10
 """In a session."""
@@ -97,6 +98,8 @@ class GroupSource:
             # Sessions save bytes where there are thousands of partitions. Here there are a few, and one that leaves
             # and comes back shall not depend on what the broker remembers of it.
             enable_incremental_fetch_sessions=False,
+            # New partitions are seen after this; five minutes by default.
+            metadata_max_age_ms=METADATA_MS,
             fetch_max_wait_ms=50,
             fetch_max_bytes=8 * 1024 * 1024,
             max_partition_fetch_bytes=4 * 1024 * 1024,
@@ -188,9 +191,13 @@ class GroupSource:
             return
         self.polled_at = time.monotonic()
         self._refused_since = None
+        coordinator = self._consumer._coordinator  # noqa: SLF001 - there is no public way to either
         # The client says nothing of brokers that have gone away: only their silence tells.
-        heartbeat = self._consumer._coordinator.heartbeat.last_receive  # noqa: SLF001
-        self.heard_at = max(self.heard_at, heartbeat, self.polled_at if by_partition else 0.0)
+        self.heard_at = max(self.heard_at, coordinator.heartbeat.last_receive, self.polled_at if by_partition else 0.0)
+        if coordinator.rejoining and not coordinator.need_rejoin():
+            # A leader whose topics changed joins again; once it has assigned, the client believes that there is
+            # nothing to do, and a poll that ended meanwhile is the last to look: no heartbeats, no frames, for ever.
+            coordinator.request_rejoin()
         if self._arriving:
             self._welcome()
         self.group_metadata = self._consumer.group_metadata()
