@@ -8,7 +8,21 @@ from typing import Any
 import typer
 
 from groundcam import __version__
-from groundcam.commands import ask, audit, broker, demo, detect, models, produce, schema, topics, watch, work
+from groundcam.commands import (
+    ask,
+    audit,
+    broker,
+    dead_letters,
+    demo,
+    detect,
+    models,
+    produce,
+    schema,
+    topics,
+    watch,
+    work,
+)
+from groundcam.dead_letters import DeadLetterError
 from groundcam.demo.parts import PartError
 from groundcam_runtime.broker import BrokerError
 from groundcam_runtime.kafka.errors import KafkaProblem, TransactionLostError
@@ -24,6 +38,7 @@ EXIT_CODES: dict[type[Exception], int] = {
     KafkaProblem: 3,
     BrokerError: 1,
     PartError: 1,
+    DeadLetterError: 1,
     SourceLostError: 1,
     DetectorLostError: 70,
 }
@@ -51,6 +66,7 @@ app.command("audit")(audit.audit)
 app.command("broker")(broker.broker)
 app.add_typer(models.app, name="models")
 app.add_typer(topics.app, name="topics")
+app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(schema.app, name="schema")
 
 

@@ -1,13 +1,33 @@
 """`groundcam topics`"""
 
+import json
+from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from groundcam.commands.options import BootstrapServers, Config, start
 from groundcam_runtime.kafka.topics import MIB, TopicAdmin, wanted
+from groundcam_runtime.rights import Right, Role, commands, rights
+from groundcam_runtime.topic_review import Remark, idle_workers
 
-app = typer.Typer(help="The topics on Kafka.", no_args_is_help=True)
+app = typer.Typer(help="The topics on Kafka, and who may do what with them.", no_args_is_help=True)
+
+
+class Roles(StrEnum):
+    """Who talks to Kafka, and all of them."""
+
+    WORKER = "worker"
+    PRODUCER = "producer"
+    SUBSCRIBER = "subscriber"
+    ADMIN = "admin"
+    ALL = "all"
+
+
+Group = Annotated[
+    str | None,
+    typer.Option(help="The workers' consumer group.", show_default="groundcam-worker, or the setting work.group"),
+]
 
 
 @app.command("ensure")
@@ -15,27 +35,120 @@ def ensure(
     config: Config = None,
     bootstrap_servers: BootstrapServers = None,
     partitions: Annotated[
-        int,
-        typer.Option(min=1, max=10_000, help="Partitions of frames and detections: at least one per worker."),
-    ] = 4,
+        int | None,
+        typer.Option(
+            min=1,
+            max=10_000,
+            help="Partitions of frames, recordings and detections: at least one per worker.",
+            show_default="4 for new topics",
+        ),
+    ] = None,
+    repartition: Annotated[
+        bool,
+        typer.Option(
+            "--repartition",
+            help="Add partitions to topics of these that have fewer. Kafka never takes any away.",
+        ),
+    ] = False,
     replication: Annotated[
         int | None,
-        typer.Option(min=1, max=16, help="Copies of each partition.", show_default="the broker's own"),
+        typer.Option(min=1, max=16, help="Copies of each partition of new topics.", show_default="the broker's own"),
     ] = None,
     max_message_bytes: Annotated[
         int, typer.Option(min=64 * 1024, max=16 * MIB, help="Largest frame that Kafka takes.")
     ] = 4 * MIB,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=10_000, help="How many workers there will be; tells if some would be idle.")
+    ] = None,
+    group: Group = None,
 ) -> None:
-    """Create the topics that are missing, and say what is wrong with those that are there."""
-    settings = start(config, bootstrap_servers)
-    admin = TopicAdmin(settings.kafka)
+    """Create the topics that are missing, and say what is wrong with those that are there.
+
+    Nothing that exists is changed, but for partitions that --repartition adds. Exit codes: 0 when all is well, also
+    with hints; 1 when a topic is wrong, so that frames will be lost or refused; 3 when Kafka refuses something, such
+    as to create a topic, which is told once everything else is done.
+    """
+    if repartition and partitions is None:
+        raise typer.BadParameter("--repartition needs --partitions")
+    settings = start(config, bootstrap_servers, work__group=group)
+    kafka, frames = settings.kafka, settings.kafka.topics.frames
+    admin = TopicAdmin(kafka)
     try:
-        for line in admin.ensure(wanted(settings.kafka.topics, partitions, max_message_bytes), replication):
-            print(line)
+        specs = wanted(kafka.topics, partitions, max_message_bytes)
+        remarks = admin.ensure(specs, replication, repartition=repartition, say=_say)
+        count = admin.partitions().get(frames, 0)
+        members = admin.members(settings.work.group) or 0
     finally:
         admin.close()
+    if count and workers is not None:
+        _say_all(idle_workers(frames, count, workers, f"{workers} workers"))
+    if count:
+        _say_all(idle_workers(frames, count, members, f"the group {settings.work.group} has {members} members"))
+    if any(remark.weight == "wrong" for remark in remarks):
+        raise typer.Exit(1)
 
 
-@app.callback()
-def _group() -> None:
-    """Keep `ensure` a command of its own, as there will be others."""
+@app.command("acls")
+def acls(
+    role: Annotated[Roles, typer.Option(help="Whose rights.")],
+    config: Config = None,
+    bootstrap_servers: BootstrapServers = None,
+    principal: Annotated[
+        str | None,
+        typer.Option(metavar="User:NAME", help="Whom to give them to.", show_default="User:groundcam-ROLE"),
+    ] = None,
+    group: Group = None,
+    transactional_id: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ID",
+            help="The workers' transactional id; ID* for all that begin so.",
+            show_default="none, or with the setting work.transactional GROUP-*",
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line for each right.")] = False,
+) -> None:
+    """Print the rights that a role needs, as kafka-acls.sh commands. Connects to nothing.
+
+    What a role can do without is below a comment, or in the field only_for, that says what it is for. Nobody needs
+    IdempotentWrite on brokers from 3.0 on: write on a topic is enough.
+    """
+    settings = start(config, bootstrap_servers, work__group=group)
+    if transactional_id is None and settings.work.transactional:
+        transactional_id = f"{settings.work.group}-*"
+    for one in Role if role is Roles.ALL else [Role(role.value)]:
+        needed = rights(one, settings.kafka.topics, settings.work.group, transactional_id)
+        who = principal or f"User:groundcam-{one}"
+        if as_json:
+            for right in needed:
+                print(json.dumps(as_object(right, who)))
+        else:
+            print(f"# {one}")
+            for line in commands(needed, who, settings.kafka.bootstrap_servers):
+                print(line)
+    if not as_json and settings.kafka.security_protocol != "PLAINTEXT":
+        print("# each with --command-config FILE, for the administrator's own login")
+
+
+def as_object(right: Right, principal: str) -> dict[str, str]:
+    """Return a right as JSON for programs."""
+    return {
+        "role": right.role,
+        "principal": principal,
+        "host": "*",
+        "permission": "allow",
+        "operation": right.operation,
+        "resource": right.resource,
+        "name": right.resource_name,
+        "pattern": right.pattern,
+        "only_for": right.only_for,
+    }
+
+
+def _say(remark: Remark) -> None:
+    print(remark, flush=True)
+
+
+def _say_all(remarks: list[Remark]) -> None:
+    for remark in remarks:
+        _say(remark)

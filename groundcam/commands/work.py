@@ -86,7 +86,9 @@ def work(
     drain_timeout_s: Annotated[
         float | None,
         typer.Option(
-            "--drain-timeout", metavar="SECONDS", help="How long a stopping worker finishes what it has begun.",
+            "--drain-timeout",
+            metavar="SECONDS",
+            help="How long a stopping worker finishes what it has begun.",
             show_default="20",
         ),
     ] = None,

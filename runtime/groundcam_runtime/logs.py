@@ -14,6 +14,8 @@ LogFormat = Literal["human", "json"]
 QUIET_S = 60.0
 # A socket that we close ourselves is an error to the first; a broken one is told by kafka.net.connection too.
 SAYS_NOTHING = ("kafka.net.transport", "kafka.coordinator.assignors")
+# A client that is closed while it asks for something says this of it.
+OUR_OWN_DOING = "Metadata refresh: failed Cancelled"
 
 
 class HumanFormatter(logging.Formatter):
@@ -57,6 +59,8 @@ class KafkaChatter(logging.Filter):
         if record.name.partition(".")[0] != "kafka":
             return True
         if record.levelno < logging.WARNING or record.name.startswith(SAYS_NOTHING):
+            return False
+        if record.getMessage().startswith(OUR_OWN_DOING):
             return False
         now = self._clock()
         if self._next is not None and now < self._next:

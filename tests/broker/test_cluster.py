@@ -1,10 +1,9 @@
-"""Topics, the embedded broker, and a cluster of three nodes."""
+"""The embedded broker, and a cluster of three nodes."""
 
 import signal
 import socket
 import subprocess
 import sys
-import uuid
 from pathlib import Path
 
 import pytest
@@ -13,36 +12,9 @@ from conftest import Start, Wait, make_topics
 from footage import preload
 from groundcam.audit import audit, totals
 from groundcam_runtime.broker import BrokerError, EmbeddedBroker
-from groundcam_runtime.kafka.errors import TopicError
-from groundcam_runtime.kafka.topics import TopicAdmin, TopicSpec, wanted
 from groundcam_runtime.settings import KafkaSettings
 
 pytestmark = pytest.mark.broker
-
-
-def test_topics_are_created_once_and_looked_at_afterwards(cluster: str) -> None:
-    settings = KafkaSettings(bootstrap_servers=cluster, topic_prefix=f"t{uuid.uuid4().hex[:8]}.")
-    specs = wanted(settings.topics, 6, 2_000_000)
-    admin = TopicAdmin(settings)
-    assert all(line.endswith("partitions") for line in admin.ensure(specs, None))
-    assert all(line.endswith(": is there") for line in admin.ensure(specs, None))
-    partitions = admin.require([settings.topics.frames, settings.topics.prompts])
-    assert partitions == {settings.topics.frames: 6, settings.topics.prompts: 1}
-    assert admin.max_message_bytes(settings.topics.frames) == 2_000_000
-    larger = admin.ensure(wanted(settings.topics, 6, 3_000_000), None)
-    assert f"{settings.topics.frames}: max.message.bytes is 2000000: larger frames will be refused" in larger
-    with pytest.raises(TopicError, match="nosuch"):
-        admin.require(["nosuch"])
-    admin.close()
-
-
-def test_topics_that_others_made_wrong_are_complained_about(cluster: str) -> None:
-    settings = KafkaSettings(bootstrap_servers=cluster, topic_prefix=f"t{uuid.uuid4().hex[:8]}.")
-    admin = TopicAdmin(settings)
-    admin.ensure([TopicSpec(settings.topics.prompts, 3, {"cleanup.policy": "delete"})], None)
-    lines = admin.ensure(wanted(settings.topics, 2, 1_000_000), None)
-    assert f"{settings.topics.prompts}: cleanup.policy should be compact; has 3 partitions instead of 1" in lines
-    admin.close()
 
 
 @pytest.mark.parametrize(

@@ -1,26 +1,11 @@
 """What a user sees when something is wrong: one sentence, and an exit code."""
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-COMMAND = [sys.executable, "-m", "groundcam"]
-
-
-def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("GROUNDCAM_")}
-    return subprocess.run(
-        [*COMMAND, *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-        env=environment | variables,
-    )
+from command_line import run
 
 
 @pytest.mark.parametrize(
@@ -73,7 +58,7 @@ def test_schemas_are_exported(tmp_path: Path) -> None:
     done = run("schema", "export", str(tmp_path / "out"))
     assert done.returncode == 0
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
-        "camera-status.schema.json", "dead-letter.schema.json", "detections.schema.json", "frame.schema.json",
+        "attempt.schema.json", "camera-status.schema.json", "dead-letter.schema.json", "detections.schema.json", "frame.schema.json",
         "gap.schema.json", "question.schema.json",
     ]  # fmt: skip
 

@@ -23,6 +23,7 @@ from groundcam_worker.limits import Limits
 from groundcam_worker.outbox import Outbox
 from groundcam_worker.pipeline import Pipeline
 from groundcam_worker.questions import Questions
+from groundcam_worker.witness import NoWitnessError
 
 TOPICS = Topics()
 FRAMES = Partition(TOPICS.frames, 0)
@@ -56,6 +57,8 @@ class ScriptedSource:
 
 class HeldPublisher:
     """Acknowledges what a test lets through."""
+
+    commits_offsets = False
 
     def __init__(self) -> None:
         self.sent: list[Delivery] = []
@@ -95,7 +98,7 @@ def run(
     drain_s: float = 5.0,
     *,
     limits: Limits | None = None,
-    max_age_s: float = 0.0,
+    freshness: Freshness | None = None,
     attempts: Any = None,
     witness: Any = None,
 ) -> bool:
@@ -105,9 +108,8 @@ def run(
     limits = limits or Limits(batch_size=4, batch_wait_s=0.0)
     pipeline = Pipeline(
         source, detector or FakeDetector(), outbox, Questions([("*", Ask.of("person"))]), WorkerMetrics("test"), wake,
-        holdings=Holdings(limits.suspects), limits=limits, freshness=Freshness(max_age_s),
-        alone=Alone(attempts, wake),  # type: ignore[arg-type]
-        witness=witness,  # type: ignore[arg-type]
+        holdings=Holdings(limits.suspects), limits=limits, freshness=freshness or Freshness(0.0),
+        alone=Alone(attempts, wake), witness=witness,
     )  # fmt: skip
     deadline = time.monotonic() + 20
 
@@ -186,6 +188,85 @@ def test_a_time_in_the_wrong_unit_does_not_end_the_worker() -> None:
     """Nanoseconds where Kafka wants milliseconds."""
     source = ScriptedSource(ours(), record(0, PICTURE, timestamp_ms=time.time_ns()), record(1))
     assert run(source, HeldPublisher(), lambda: source.committed.get(FRAMES) == 2)
+
+
+class Deaths:
+    """Marks that say how often each offset has ended a process."""
+
+    def __init__(self, **deaths: int) -> None:
+        self.deaths = {int(offset.removeprefix("at_")): count for offset, count in deaths.items()}
+        self.announced: list[int] = []
+
+    def announce(self, place: tuple[Partition, int], camera_id: str | None, *, read: bool) -> int:
+        self.announced.append(place[1])
+        return self.deaths.get(place[1], 0)
+
+    def clear(self) -> None:
+        self.announced.append(-1)
+
+
+class NoRoomForTwo:
+    """A device on which a second model does not fit."""
+
+    def answer(self, jpeg: bytes, ask: Ask) -> Any:
+        raise NoWitnessError("CUDA out of memory")
+
+
+IN_USE = Bookmark(in_use=True).text()
+
+
+def test_after_a_death_frames_are_marked_and_tried_one_by_one_and_the_mark_is_taken_back() -> None:
+    alone: list[int] = []
+
+    class Counting(FakeDetector):
+        def detect(self, images: Any, asks: Any) -> Any:
+            alone.append(len(images))
+            return super().detect(images, asks)
+
+    source, attempts = ScriptedSource(ours(0, IN_USE), *map(record, range(30))), Deaths()
+    limits = Limits(batch_size=4, batch_wait_s=0.0)
+    assert run(source, HeldPublisher(), lambda: source.committed.get(FRAMES) == 30, Counting(), attempts=attempts)
+    suspects = limits.suspects
+    assert attempts.announced == [*range(suspects), -1]
+    assert alone[:suspects] == [1] * suspects
+    assert max(alone[suspects:]) > 1
+
+
+def test_a_frame_that_ended_five_processes_without_a_witness_is_put_aside() -> None:
+    source, publisher = ScriptedSource(ours(0, IN_USE), *map(record, range(5))), HeldPublisher()
+    assert run(source, publisher, lambda: source.committed.get(FRAMES) == 5, attempts=Deaths(at_2=5))
+    (letter,) = [one for one in publisher.sent if one.record.topic == TOPICS.dead_letters]
+    assert dict(letter.record.headers)["groundcam-dlq-error-class"] == b"FatalFrameError"
+    assert sum(isinstance(answer, Detections) for answer in publisher.answers()) == 4
+
+
+def test_without_room_for_a_witness_a_frame_is_tried_again_by_the_worker_itself() -> None:
+    source, publisher = ScriptedSource(ours(0, IN_USE), *map(record, range(5))), HeldPublisher()
+    assert run(
+        source, publisher, lambda: source.committed.get(FRAMES) == 5, attempts=Deaths(at_2=1), witness=NoRoomForTwo()
+    )
+    assert sum(isinstance(answer, Detections) for answer in publisher.answers()) == 5
+
+
+def test_frames_that_kafka_deleted_are_told_before_the_next_answer() -> None:
+    note = Bookmark(last={"gate": ("run-1", 9)}).text()
+    source, publisher = ScriptedSource(ours(10, note), *map(record, range(20, 23))), HeldPublisher()
+    assert run(source, publisher, lambda: source.committed.get(FRAMES) == 23)
+    gap, first, *_ = publisher.answers()
+    assert isinstance(gap, Gap)
+    assert (gap.reason.value, gap.first_seq, gap.last_seq) == ("expired", 10, 19)
+    assert isinstance(first, Detections)
+    assert first.frame.seq == 20
+    assert source.notes[FRAMES] == Bookmark(True, {"gate": ("run-1", 22)})
+
+
+def test_a_camera_may_have_a_largest_age_of_its_own() -> None:
+    old = frame("gate", 0, PICTURE).model_copy(update={"captured_at_ns": time.time_ns() - 5 * 10**9})
+    behind = Consumed(FRAMES, 0, 1_000, b"gate", encode(old), (), time.time_ns(), behind=100)
+    for freshness, kind in ((Freshness(10.0), Detections), (Freshness(10.0, {"gate": 1.0}), Gap)):
+        source, publisher = ScriptedSource(ours(), behind), HeldPublisher()
+        assert run(source, publisher, lambda one=source: one.committed.get(FRAMES) == 1, freshness=freshness)
+        assert [type(answer) for answer in publisher.answers()] == [kind]
 
 
 def test_unanswered_frames_are_bounded_and_hold_no_pictures() -> None:

@@ -172,6 +172,7 @@ def test_the_kafka_client_gets_one_line_a_minute() -> None:
     now = 0.0
     quiet = logs.KafkaChatter(lambda: now)
     assert chatter(quiet, logging.INFO, "connected") is None
+    assert chatter(quiet, logging.ERROR, "Metadata refresh: failed Cancelled", "kafka.cluster") is None
     assert chatter(quiet, logging.ERROR, "lost\nTraceback") == "trouble with the broker: lost"
     for _ in range(5000):
         now += 0.01

@@ -43,6 +43,8 @@ class Continuity:
 
     def _gone(self, frame: FrameId) -> range | None:
         known = self._last.get(frame.camera_id)
+        if known is not None and known[0] == frame.run_id and frame.seq <= known[1]:
+            return None  # it has come before, or was replayed
         in_doubt = frame.camera_id in self._unsure or (known is None and self._anybody)
         self._unsure.discard(frame.camera_id)
         self._last[frame.camera_id] = frame.run_id, frame.seq

@@ -54,6 +54,9 @@ class OffsetLedger:
     def _remember(self, frame: FrameId | None) -> None:
         if frame is None:
             return
+        run_id, seq = self.last.get(frame.camera_id, ("", -1))
+        if run_id == frame.run_id and seq > frame.seq:
+            return  # a frame that was replayed says nothing new
         self.last[frame.camera_id] = frame.run_id, frame.seq
         self.last.move_to_end(frame.camera_id)
         if len(self.last) > MAX_CAMERAS:

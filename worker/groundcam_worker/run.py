@@ -14,6 +14,7 @@ from groundcam_runtime.kafka.source import GroupSource
 from groundcam_runtime.kafka.topics import TopicAdmin
 from groundcam_runtime.kafka.transactions import TransactionalPublisher
 from groundcam_runtime.metrics import WorkerMetrics
+from groundcam_runtime.rights import Role, rights
 from groundcam_runtime.settings import HttpSettings, KafkaSettings
 from groundcam_worker.alone import Alone
 from groundcam_worker.attempts import Attempts
@@ -84,7 +85,7 @@ def run(
         stack.enter_context(health)
         if health.port:
             log.info("metrics and health on http://%s:%d", http.host, health.port)
-        _require_topics(kafka)
+        _require_topics(kafka, settings.group)
         questions = settings.questions()
         detector = load_detector(settings, partial(_tell_new_shape, metrics))
         prompts = PromptFollower(kafka, questions, detector.check)
@@ -192,10 +193,12 @@ def _tell_new_shape(metrics: WorkerMetrics, width: int, height: int) -> None:
     log.info("pictures come that are scaled to %dx%d, which was not warmed up: see work.warm_sizes", width, height)
 
 
-def _require_topics(kafka: KafkaSettings) -> None:
+def _require_topics(kafka: KafkaSettings, group: str) -> None:
+    """Raise KafkaProblem, with one sentence that names every topic and every right that is missing."""
     topics = kafka.topics
     admin = TopicAdmin(kafka)
     try:
+        admin.require_rights(rights(Role.WORKER, topics, group))
         admin.require([topics.frames, topics.recordings, topics.detections, topics.dead_letters,
                        topics.prompts, topics.attempts])  # fmt: skip
     finally:

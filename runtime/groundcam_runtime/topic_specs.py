@@ -1,0 +1,65 @@
+"""What the topics of an installation should be. Pure."""
+
+from dataclasses import dataclass
+
+from groundcam_schemas import Topics
+
+MIB = 1024 * 1024
+MINUTE_MS = 60_000
+HOUR_MS = 60 * MINUTE_MS
+DAY_MS = 24 * HOUR_MS
+PARTITIONS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class TopicSpec:
+    """What a topic should be."""
+
+    name: str
+    partitions: int
+    config: dict[str, str]
+    grows: bool = False
+    """Whether it may get more partitions later. Control topics may not: everybody reads them in one order."""
+    takes_from: tuple[str, ...] = ()
+    """Topics of which every record must fit into this one."""
+    any_count: bool = False
+    """Whether partitions were not asked for, so that a topic that is there may have as many as it likes."""
+
+    @property
+    def is_control(self) -> bool:
+        """Whether it holds the newest word on each camera, not a stream."""
+        return self.config.get("cleanup.policy") == "compact"
+
+    @property
+    def is_live(self) -> bool:
+        """Whether its messages are worth something for minutes only."""
+        return "segment.bytes" in self.config
+
+
+def wanted(topics: Topics, partitions: int | None, max_message_bytes: int) -> list[TopicSpec]:
+    """Return every topic of an installation. Without `partitions` new topics get a few.
+
+    Live frames are kept for minutes in small segments, since retention removes whole segments only;
+    recordings wait for a slow worker, so they are kept for a week, and so is what was said of them. Control topics
+    are compacted, and have one partition so that everybody reads them in one order.
+    """
+    frames = {"max.message.bytes": str(max_message_bytes), "compression.type": "producer"}
+    live = {"retention.ms": str(10 * MINUTE_MS), "segment.bytes": str(64 * MIB), "segment.ms": str(MINUTE_MS)}
+    week = {"retention.ms": str(7 * DAY_MS)}
+    compacted = {"cleanup.policy": "compact"}
+    count, free = partitions or PARTITIONS, partitions is None
+    return [
+        TopicSpec(topics.frames, count, frames | live, grows=True, any_count=free),
+        TopicSpec(topics.recordings, count, frames | week, grows=True, any_count=free),
+        TopicSpec(topics.detections, count, week, grows=True, any_count=free),
+        TopicSpec(topics.dead_letters, 1, frames | week, takes_from=(topics.frames, topics.recordings)),
+        TopicSpec(topics.prompts, 1, compacted),
+        TopicSpec(topics.cameras, 1, compacted),
+        TopicSpec(topics.attempts, 1, compacted),
+    ]
+
+
+def to_ask_for(spec: TopicSpec) -> str:
+    """Return a topic's settings, to be asked of somebody else."""
+    settings = [f"partitions={spec.partitions}", *(f"{name}={value}" for name, value in spec.config.items())]
+    return f"{spec.name} with {', '.join(settings)}"
