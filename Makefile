@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit test-broker lint format benchmark benchmark-detector evaluate clean
+.PHONY: help setup demo test test-unit test-broker test-faults lint format benchmark benchmark-detector evaluate clean
 
 help: ## List the recipes
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -29,13 +29,16 @@ test: $(READY) ## Run linters, types and every test tier that this machine can r
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 test-unit: $(READY) ## Run the tests that need nothing but Python
 	$(BIN)/pytest tests/unit tests/properties
 
 test-broker: $(READY) ## Run the tests on Apache Kafka
 	$(BIN)/pytest tests/broker
+
+test-faults: $(READY) ## End workers and brokers again and again, as often as the README says (hours)
+	GROUNDCAM_TEST_FAULTS=all $(BIN)/pytest tests/faults
 
 lint: $(READY) ## Run linters and types
 	$(BIN)/ruff check .

@@ -3,7 +3,7 @@
 import json
 import os
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,20 +12,23 @@ from kills import Row
 
 FULL = "GROUNDCAM_TEST_FAULTS"
 RESULTS = "GROUNDCAM_TEST_FAULTS_RESULTS"
-ROWS: list[Row] = []
+PROPERTY = "fault"
 COLUMNS = ("fault", "faults", "frames", "answered once", "repeated", "in gaps", "dead-lettered", "missing",
            "recovery s, median / longest")  # fmt: skip
 
 
 @pytest.fixture
-def report() -> Callable[[Row], Row]:
-    """Add a row to the table."""
+def report(record_property: Callable[[str, object], None]) -> Iterator[Callable[[Row], Row]]:
+    """Add a row to the table, as it stands when the test ends."""
+    rows: list[Row] = []
 
     def add(row: Row) -> Row:
-        ROWS.append(row)
+        rows.append(row)
         return row
 
-    return add
+    yield add
+    for row in rows:
+        record_property(PROPERTY, cells(row))
 
 
 @pytest.fixture
@@ -42,12 +45,20 @@ def cells(row: Row) -> tuple[str, ...]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if not ROWS:
+    reports = [one for outcome in ("passed", "failed", "error", "") for one in terminalreporter.stats.get(outcome, ())]
+    rows = [
+        tuple(value)
+        for one in reports
+        if one.when == "teardown"
+        for name, value in one.user_properties
+        if name == PROPERTY
+    ]
+    if not rows:
         return
-    table = [COLUMNS, *map(cells, ROWS)]
+    table = [COLUMNS, *rows]
     terminalreporter.section("faults, as the auditor judges them from the topics alone")
     widths = [max(len(row[column]) for row in table) for column in range(len(COLUMNS))]
     for row in table:
         terminalreporter.write_line("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)))
     if path := os.environ.get(RESULTS):
-        Path(path).write_text(json.dumps([dict(zip(COLUMNS, row, strict=True)) for row in table[1:]], indent=2) + "\n")
+        Path(path).write_text(json.dumps([dict(zip(COLUMNS, row, strict=True)) for row in rows], indent=2) + "\n")
