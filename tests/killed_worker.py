@@ -2,7 +2,7 @@
 
 The points: poll (records have come), inference (half of a batch's time), produce (an answer is handed to Kafka's
 client), flush (Kafka has an answer), commit (offsets are committed). BUG=early commits what is not answered yet.
-KILLER=white has every white picture end the process that looks at it, also the witness's.
+FREEZE=pid stops that process just before a transaction is committed. KILLER=white has every white picture end the process that looks at it, also the witness's.
 """
 
 import os
@@ -62,8 +62,16 @@ def detect(self: FakeDetector, images: Any, asks: Any) -> Any:
     return answer(self, images, asks)
 
 
+def freeze(self: TransactionalPublisher, name: str, *rest: Any) -> None:
+    if name == "commit_transaction" and not frozen:
+        frozen.append(name)
+        os.kill(int(os.environ["FREEZE"]), signal.SIGSTOP)
+    timed(self, name, *rest)
+
+
 def begin_early(self: Pipeline, record: Consumed) -> None:
-    self.source.commit({record.partition: Position(record.offset + 1)})
+    tenure = self._holdings.tenure_of(record.partition) or 0
+    self.source.commit({record.partition: Position(record.offset + 1, tenure=tenure)})
     begin(self, record)
 
 
@@ -72,6 +80,8 @@ def finish_unseen(self: Holdings, items: Any) -> dict[Any, Any]:
     return {}
 
 
+frozen: list[str] = []
+timed = TransactionalPublisher._timed
 take_event, answer, begin, finish = GroupSource._emit, FakeDetector.detect, Pipeline._begin, Holdings.finish
 
 FakeDetector.detect = detect  # type: ignore[method-assign] # in the witness's process, too
@@ -87,4 +97,6 @@ if __name__ == "__main__":
     if os.environ.get("BUG") == "early":
         Pipeline._begin = begin_early  # type: ignore[method-assign]
         Holdings.finish = finish_unseen  # type: ignore[method-assign]
+    if os.environ.get("FREEZE"):
+        TransactionalPublisher._timed = freeze  # type: ignore[method-assign]
     main()

@@ -40,6 +40,8 @@ class Position:
     note: str = ""
     farewell: str = ""
     """The note to leave there instead when the partition is given up in order."""
+    tenure: int = 0
+    """Of the partition, while this holds: what was answered in an earlier one says nothing in a later one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,10 +96,8 @@ def test_a_broker_that_stands_still_in_a_transaction_ends_the_worker_and_repeats
     with EmbeddedBroker() as broker:
         kafka = make_topics(KafkaSettings(bootstrap_servers=broker.bootstrap_servers))
         preload(kafka, cameras=8, frames=200)
-        worker = start(kafka, *WORK, "--transactional", **SHORT)
-        wait(lambda: detected(kafka) > 100, 60, "first answers")
         java = java_of(broker)
-        os.kill(java, signal.SIGSTOP)
+        worker = start(kafka, *WORK, "--transactional", module="killed_worker", FREEZE=str(java), **SHORT)
         try:
             assert worker.process.wait(90) == 1, worker.log
         finally:

@@ -62,12 +62,13 @@ def more(settings: KafkaSettings, turn: int) -> None:
 
 def test_the_default_assignor_would_lose_frames(kafka: KafkaSettings, start: Start, wait: Wait) -> None:
     """The twin that must fail: kafka-python's default keeps its place in partitions whose batch was dropped."""
-    preload(kafka, cameras=CAMERAS, frames=100)
+    preload(kafka, cameras=CAMERAS, frames=250)
     options = (*WORK, "--model", "fake:20ms", "--group", kafka.topic_prefix)
     first = start(kafka, *options, module="killed_worker", BUG="eager", **SHORT)
     wait(lambda: answered(kafka) > 50, 60, "first answers")
     second = start(kafka, *options, module="killed_worker", BUG="eager", **SHORT)
     wait(lambda: has_joined(second), 60, "the second worker")
+    assert answered(kafka) < 1800, "it came too late to disturb anybody"
     last = [0, time.monotonic()]
 
     def is_quiet() -> bool:

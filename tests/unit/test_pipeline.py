@@ -58,7 +58,7 @@ class ScriptedSource:
 class HeldPublisher:
     """Acknowledges what a test lets through."""
 
-    commits_offsets = False
+    commits_offsets = is_full = False
 
     def __init__(self) -> None:
         self.sent: list[Delivery] = []

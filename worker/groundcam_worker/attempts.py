@@ -32,6 +32,7 @@ class Attempts:
         self._publisher: Publisher | None = None
         self._marked: set[Place] = set()
         self._known: dict[Place, int] = {}
+        self._found: dict[Place, int] = {}
 
     def announce(self, place: Place, camera_id: str | None, *, read: bool) -> int:
         """Mark a frame, and return how often a process has ended while it was tried alone. Raises KafkaProblem.
@@ -40,13 +41,16 @@ class Attempts:
         """
         if read:
             self._known = self._read()
-        deaths = self._known.get(place, 0)
+        # What this process has marked itself is no death.
+        deaths = self._found.setdefault(place, self._known.get(place, 0))
         partition, offset = place
         mark = Attempt(
             group=self._group, topic=partition.topic, partition=partition.number, offset=offset,
             camera_id=camera_id, tries=deaths + 1,
         )  # fmt: skip
-        self._write({**dict.fromkeys(self._marked, b""), place: encode(mark)})
+        before = self._marked - {place}
+        self._marked.add(place)  # it may come to Kafka although that is not acknowledged
+        self._write({**dict.fromkeys(before, b""), place: encode(mark)})
         self._marked = {place}
         return deaths
 
@@ -55,6 +59,7 @@ class Attempts:
         if self._marked:
             self._write(dict.fromkeys(self._marked, b""))
         self._marked.clear()
+        self._found.clear()
 
     def close(self) -> None:
         """Disconnect."""

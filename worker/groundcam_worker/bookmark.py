@@ -21,6 +21,8 @@ class Bookmark:
     """Somebody worked here and has not said that it ended in order."""
     last: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     """Of each camera the newest frame that was answered, as (run, seq)."""
+    whole: bool = True
+    """Whether every camera is in it."""
 
     def text(self) -> str:
         """Write it down; where it does not fit, the cameras that were quiet for longest are left out."""
@@ -32,7 +34,8 @@ class Bookmark:
             if size > MAX_BYTES:
                 break
             kept.append(one)
-        return f'{{"v": 1, "in_use": {json.dumps(self.in_use)}, "last": {{{", ".join(reversed(kept))}}}}}'
+        head = {"v": 1, "in_use": self.in_use, "whole": self.whole and len(kept) == len(cameras)}
+        return f'{json.dumps(head)[:-1]}, "last": {{{", ".join(reversed(kept))}}}}}'
 
 
 def read_bookmark(text: str) -> Bookmark:
@@ -42,11 +45,12 @@ def read_bookmark(text: str) -> Bookmark:
         if content["v"] != 1:
             return Bookmark()
         last = {str(camera): (str(run), int(seq)) for camera, (run, seq) in content["last"].items()}
-        return Bookmark(bool(content["in_use"]), last)
+        return Bookmark(bool(content["in_use"]), last, bool(content.get("whole", True)))
     except (ValueError, KeyError, TypeError, AttributeError):
         return Bookmark()
 
 
 def taken_over(text: str) -> str:
     """Return the note for a partition that somebody begins to work on, from the one that was found there."""
-    return Bookmark(in_use=True, last=read_bookmark(text).last).text()
+    found = read_bookmark(text)
+    return Bookmark(in_use=True, last=found.last, whole=found.whole).text()

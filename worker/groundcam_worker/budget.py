@@ -20,7 +20,8 @@ class PictureBudget:
         return not self._held or (len(self._held) < self._max_pictures and self.bytes + size <= self._max_bytes)
 
     def hold(self, owner: Hashable, size: int) -> None:
-        """Count a picture."""
+        """Count a picture; once, also if it is held already."""
+        self.release(owner)
         self._held[owner] = size
         self.bytes += size
 

@@ -16,13 +16,15 @@ RAW_RUN = "@"
 class Continuity:
     """Follows one partition's offsets, and the numbers of its cameras' frames."""
 
-    def __init__(self, next_offset: int | None, last: Mapping[str, tuple[str, int]]) -> None:
+    def __init__(self, next_offset: int | None, last: Mapping[str, tuple[str, int]], *, whole: bool = True) -> None:
         """`next_offset` is where reading should go on, if that is known.
 
-        `last` holds of each camera the newest frame before, as (run, seq).
+        `last` holds of each camera the newest frame before, as (run, seq); it is not `whole` where there were too many
+        to write down: then a camera that is not in it may have lost nothing.
         """
         self._next: int | None = next_offset
         self._last = dict(last)
+        self._whole = whole
         self._unsure: set[str] = set()
         self._anybody = False
 
@@ -34,7 +36,7 @@ class Continuity:
         """
         if self._next is not None and offset > self._next:
             self._unsure = set(self._last)
-            self._anybody = True
+            self._anybody = self._whole
         self._next = offset + 1
         gone = self._gone(frame) if frame is not None and not frame.run_id.startswith(RAW_RUN) else None
         if at_head:

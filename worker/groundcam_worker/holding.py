@@ -15,10 +15,18 @@ class Holding:
     tenure: int
     ledger: OffsetLedger
     continuity: Continuity
-    suspects_end: int = 0
-    """Frames below this offset may have been in flight when a worker died: they are tried alone."""
+    suspects_end: int | None = 0
+    """Frames below this offset may have been in flight when a worker died: they are tried alone.
+
+    None until the first one comes, where nobody could say how the partition was left.
+    """
 
     def position(self, offset: int) -> Position:
         """Return what to commit: the next offset, with what is known of the frames before it."""
         last = self.ledger.last
-        return Position(offset, Bookmark(in_use=True, last=last).text(), Bookmark(in_use=False, last=last).text())
+        return Position(
+            offset,
+            Bookmark(in_use=True, last=last).text(),
+            Bookmark(in_use=False, last=last).text(),
+            self.tenure,
+        )

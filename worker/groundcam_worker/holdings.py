@@ -33,11 +33,11 @@ class Holdings:
         for partition, found in event.partitions.items():
             bookmark = read_bookmark(found.note) if found else Bookmark()
             start = found.offset if found else None
-            suspects_end = start + self._suspects if start is not None and bookmark.in_use else 0
+            suspects_end = None if start is None else start + self._suspects if bookmark.in_use else 0
             holding = Holding(
                 event.tenure,
                 OffsetLedger(dict(bookmark.last)),
-                Continuity(start, bookmark.last),
+                Continuity(start, bookmark.last, whole=bookmark.whole),
                 suspects_end,
             )
             self._held[partition] = holding
@@ -58,6 +58,8 @@ class Holdings:
             holding = Holding(holding.tenure, OffsetLedger(), Continuity(record.offset, {}))
             self._held[record.partition] = holding
         if holding is not None:
+            if holding.suspects_end is None:
+                holding.suspects_end = record.offset + self._suspects
             holding.ledger.begin(record.offset, frame)
         return holding
 
@@ -65,16 +67,12 @@ class Holdings:
         """Whether a frame's partition is still ours, without a break since it was taken."""
         return self._held.get(item.record.partition) is item.holding
 
-    def tenure_of(self, partition: Partition) -> int | None:
-        """Return a partition's tenure, None where it is not ours."""
-        holding = self._held.get(partition)
-        return holding.tenure if holding else None
-
     def finish(self, items: Iterable[Item]) -> dict[Partition, Position]:
         """Note that frames are answered; return what may be committed now that could not be before."""
         ends: dict[Partition, int] = {}
         for item in items:
-            if self.is_mine(item):
+            if self.is_mine(item) and not item.finished:
+                item.finished = True
                 end = item.holding.ledger.finish(item.record.offset)
                 if end is not None:
                     ends[item.record.partition] = end

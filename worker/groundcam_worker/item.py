@@ -28,6 +28,8 @@ class Item:
     """Width and height of the picture, by the JPEG's header."""
     attempts: int = 1
     """How often it was tried, deaths of the process included."""
+    finished: bool = False
+    """Its offset is finished in the ledger: that happens once."""
     sheddable: bool = True
     """Whether it may be skipped when it is too old; frames of recordings all count."""
     decoding_at_ns: int = 0

@@ -22,6 +22,11 @@ class OffsetLedger:
         """Of each camera the newest frame of the finished prefix: what a commit says of it."""
 
     @property
+    def end(self) -> int:
+        """The end of the finished prefix: every offset below it is finished."""
+        return self._order[0][0] if self._order else self._next
+
+    @property
     def next_offset(self) -> int:
         """The smallest offset that can be begun."""
         return self._next
@@ -44,7 +49,7 @@ class OffsetLedger:
             return None
         while self._order and self._order[0][0] not in self._open:
             self._remember(self._order.popleft()[1])
-        return self._order[0][0] if self._order else self._next
+        return self.end
 
     @property
     def open_count(self) -> int:

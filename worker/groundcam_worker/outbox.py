@@ -77,12 +77,13 @@ class Outbox:
     @property
     def is_blocked(self) -> bool:
         """Whether Kafka takes less than there is to say: no more frames should be taken."""
-        return bool(self._unsent)
+        return bool(self._unsent) or self._publisher.is_full
 
     @property
     def is_empty(self) -> bool:
         """Whether Kafka has everything."""
-        return not self._unsent and not self._publisher.unfinished and self._gaps.deadline is None
+        waiting = self._unsent or self._answered or self._publisher.unfinished
+        return not waiting and self._gaps.deadline is None
 
     @property
     def deadline(self) -> float | None:
@@ -147,6 +148,10 @@ class Outbox:
             self._hand_over(*self._unsent.popleft())
         answered, self._answered = self._answered, []
         return answered
+
+    def is_answer(self, tag: _Tag) -> bool:
+        """Whether a tag is that of detections."""
+        return tag.kind is _Kind.ANSWER
 
     def answered_by(self, tag: _Tag) -> Sequence[Item]:
         """Return the frames that will be answered once Kafka has what was sent under a tag."""

@@ -82,7 +82,7 @@ class Reception:
             item,
             error,
             expired=holding.continuity.came(record.offset, frame_id, at_head=at_head),
-            suspect=record.offset < holding.suspects_end,
+            suspect=record.offset < (holding.suspects_end or 0),
         )
 
     def is_stale(self, item: Item, now_ns: int) -> bool:
@@ -110,11 +110,11 @@ class Reception:
             self._odd_since.pop(run, None)
             return
         since_s = self._odd_since.setdefault(run, now_s)
+        if len(self._odd_since) > REMEMBERED_RUNS:
+            self._odd_since.popitem(last=False)
         if now_s - since_s < CLOCK_FOR_S:
             return
         self._odd_since[run] = float("inf")  # once is enough
-        if len(self._odd_since) > REMEMBERED_RUNS:
-            self._odd_since.popitem(last=False)
         log.warning(
             "camera %s: its frames seem %.0f s %s when they come: a clock is wrong, its or ours; ages allow for it",
             camera_id, abs(delay_s), "old" if delay_s > 0 else "ahead",

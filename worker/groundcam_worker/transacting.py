@@ -1,6 +1,6 @@
 """Which answers and which offsets go into one transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from groundcam_runtime.kafka.publisher import Delivery
 from groundcam_runtime.kafka.source import GroupSource
@@ -12,41 +12,51 @@ from groundcam_worker.outbox import Outbox
 
 
 class Transacting:
-    """Keeps the rule that an offset and the answers before it become visible together, or not at all."""
+    """Keeps the rule that an offset and the answers before it become visible together, or not at all.
+
+    An answer waits until every earlier frame of its partition is answered: whoever reads on from the committed offset
+    would answer it again.
+    """
 
     def __init__(self, source: GroupSource, holdings: Holdings) -> None:
         self._source = source
         self._holdings = holdings
-        self._finished: set[Delivery] = set()
-        self._positions: dict[Partition, tuple[int, Position]] = {}
-        """Of transactions that were aborted: with the tenure in which they hold."""
+        self._positions: dict[Partition, Position] = {}
+        """Of transactions that were aborted."""
         self.outbox: Outbox | None = None
         """Set once it is made: the two know each other."""
 
     def cut(self, deliveries: Sequence[Delivery]) -> Cut:
-        """Take what is still ours."""
+        """Choose from everything that waits."""
         # In this order: with a membership from before a partition left, the broker refuses the offsets.
         membership, owned = self._source.group_metadata, dict(self._source.owned)
         kept = [one for one in deliveries if self._is_ours(one, owned)]
-        items: list[Item] = []
-        for delivery in kept:
-            if delivery not in self._finished and self.outbox is not None:
-                self._finished.add(delivery)
-                items += self.outbox.answered_by(delivery.tag)
-        for partition, position in self._holdings.finish(items).items():
-            self._positions[partition] = owned.get(partition, 0), position
-        positions = {
+        foreign = [one for one in deliveries if not self._is_ours(one, owned)]
+        # Not ours to say, but not open either: the news that they left waits behind the room that they take.
+        self._holdings.finish(self._answered(foreign))
+        self._positions |= self._holdings.finish(self._answered(kept))
+        self._positions = {
             partition: position
-            for partition, (tenure, position) in self._positions.items()
-            if owned.get(partition) == tenure
+            for partition, position in self._positions.items()
+            if owned.get(partition) == position.tenure
         }
-        return Cut(kept, positions, membership)
+        return Cut([one for one in kept if self._may_go(one)], dict(self._positions), membership, foreign)
 
     def committed(self, positions: Mapping[Partition, Position]) -> None:
         """Kafka has them, and everything that was cut with them."""
-        self._finished.clear()
         self._positions.clear()
         self._source.commit(positions, written=True)
+
+    def _answered(self, deliveries: Iterable[Delivery]) -> list[Item]:
+        if self.outbox is None:
+            return []
+        return [item for delivery in deliveries for item in self.outbox.answered_by(delivery.tag)]
+
+    def _may_go(self, delivery: Delivery) -> bool:
+        """Gaps and dead letters do: they span frames, and may be said twice."""
+        if self.outbox is None or not self.outbox.is_answer(delivery.tag):
+            return True
+        return all(item.record.offset < item.holding.ledger.end for item in delivery.tag.items)
 
     def _is_ours(self, delivery: Delivery, owned: Mapping[Partition, int]) -> bool:
         items: Sequence[Item] = delivery.tag.items

@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 Load = Callable[[], Detector]
 Answer = tuple[Detection, ...]
 LONGEST_S = 600.0
+ENDS_S = 5.0
 LOST = 70
 """As the worker's own exit code for a device that is lost."""
 
@@ -53,18 +54,21 @@ class Witness:
         try:
             pipe.send((jpeg, ask))
             if not pipe.poll(LONGEST_S):
+                self.close()
                 raise FatalFrameError(f"it was still not answered after {LONGEST_S:.0f} s, alone in a process")
-            found: Answer | FrameError = pipe.recv()
-        except (EOFError, BrokenPipeError, ConnectionResetError):
+            found: Answer | FrameError | NoWitnessError = pipe.recv()
+        except (EOFError, OSError):
             process, code = self._process, None
             if process is not None:
-                process.join()
+                process.join(ENDS_S)
                 code = process.exitcode
             raise FatalFrameError(f"it ended the process twice, alone in it ({_how(code)} the second time)") from None
         finally:
             if self._process is not None and not self._process.is_alive():
                 self.close()
-        if isinstance(found, FrameError):
+        if isinstance(found, NoWitnessError):
+            self.close()
+        if isinstance(found, FrameError | NoWitnessError):
             raise found
         return found
 
@@ -74,7 +78,7 @@ class Witness:
             self._pipe.close()
         if self._process is not None:
             self._process.kill()
-            self._process.join()
+            self._process.join(ENDS_S)
         self._process = self._pipe = None
 
     def _start(self) -> Connection:
@@ -99,7 +103,9 @@ class Witness:
 
 def _serve(pipe: Connection, load: Load, max_pixels: int) -> None:
     """The other process."""
+    # What is sent to the whole group is the worker's to obey: this one ends with it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         detector = load()
@@ -113,7 +119,7 @@ def _serve(pipe: Connection, load: Load, max_pixels: int) -> None:
             pipe.send(_answer(detector, jpeg, ask, max_pixels))
 
 
-def _answer(detector: Detector, jpeg: bytes, ask: Ask, max_pixels: int) -> Answer | FrameError:
+def _answer(detector: Detector, jpeg: bytes, ask: Ask, max_pixels: int) -> Answer | FrameError | NoWitnessError:
     try:
         (answer,) = detector.detect([decode_jpeg(jpeg, max_pixels)], [ask])
     except FrameError as error:
@@ -121,7 +127,9 @@ def _answer(detector: Detector, jpeg: bytes, ask: Ask, max_pixels: int) -> Answe
     except DetectorLostError:
         os._exit(LOST)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is about this picture
-        return UnansweredError(f"{type(error).__name__}: {error}")
+        text = f"{type(error).__name__}: {error}"
+        # Two models may leave too little room for a picture that one has room for.
+        return NoWitnessError(text) if "out of memory" in text.lower() else UnansweredError(text)
     return answer
 
 

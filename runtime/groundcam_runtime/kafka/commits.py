@@ -19,12 +19,22 @@ TIMEOUT_MS = 5000
 class Commits:
     """Writes positions for one consumer. `add` may be called from any thread, the rest from the consumer's."""
 
-    def __init__(self, consumer: Any, take_over: Callable[[str], str], *, by_transactions: bool) -> None:
-        """`take_over` gives, from the note found with a partition, the one to write when it becomes ours.
+    def __init__(
+        self,
+        consumer: Any,
+        owned: Mapping[Partition, int],
+        take_over: Callable[[str], str],
+        *,
+        by_transactions: bool,
+    ) -> None:
+        """`owned` is kept up to date with the tenure of each partition that is ours.
+
+        `take_over` gives, from the note found with a partition, the one to write when it becomes ours.
 
         `by_transactions`: a transaction that is under way knows better than we do what is committed.
         """
         self._consumer = consumer
+        self._owned = owned
         self._take_over = take_over
         self._by_transactions = by_transactions
         self._lock = threading.Lock()
@@ -36,12 +46,12 @@ class Commits:
         with self._lock:
             (self._written if written else self._pending).update(positions)
 
-    def open(self, partitions: Collection[Partition]) -> dict[Partition, Position | None]:
+    def open(self, partitions: Collection[Partition], tenure: int) -> dict[Partition, Position | None]:
         """Look up what was committed of new partitions, and say there that somebody works on them now."""
-        found = {partition: self._committed(partition) for partition in sorted(partitions)}
+        found = self._committed(partitions)
         self._commit(
             {
-                partition: Position(position.offset, self._take_over(position.note))
+                partition: Position(position.offset, self._take_over(position.note), tenure=tenure)
                 for partition, position in found.items()
                 if position is not None
             }
@@ -50,10 +60,9 @@ class Commits:
 
     def write(self) -> None:
         """Commit what is new. Raises FencedInstanceIdError."""
-        mine = {Partition(*partition) for partition in self._consumer.assignment()}
         with self._lock:
             taken, self._pending = self._pending, {}
-        positions = {partition: position for partition, position in taken.items() if partition in mine}
+        positions = self._still_true(taken)
         if not self._commit(positions):
             # In a rebalance, or without a broker: they are still true, and are written next time, unless their
             # partitions leave meanwhile; what has come since is newer.
@@ -62,11 +71,15 @@ class Commits:
 
     def say_farewell(self) -> None:
         """Commit for the last time: nothing is left half done."""
-        self._commit(self._farewells({Partition(*partition) for partition in self._consumer.assignment()}))
+        mine = {Partition(*partition) for partition in self._consumer.assignment()}
+        self._commit(self._farewells(mine, in_order=True))
 
-    async def leave(self, partitions: Collection[Partition]) -> None:
-        """On the client's own event loop: the last commit of partitions that are being given up."""
-        positions = {} if self._by_transactions else self._farewells(partitions)
+    async def leave(self, partitions: Collection[Partition], *, in_order: bool) -> None:
+        """On the client's own event loop: the last commit of partitions that are being given up.
+
+        Not `in_order` when the process ends with work half done: then the notes stay as they are.
+        """
+        positions = {} if self._by_transactions else self._farewells(partitions, in_order=in_order)
         if positions:
             try:
                 await self._consumer.commit_async(_for_kafka(positions))
@@ -80,23 +93,37 @@ class Commits:
                 self._pending.pop(partition, None)
                 self._written.pop(partition, None)
 
-    def _farewells(self, leaving: Collection[Partition]) -> dict[Partition, Position]:
+    def _farewells(self, leaving: Collection[Partition], *, in_order: bool) -> dict[Partition, Position]:
         with self._lock:
             known = {**self._written, **self._pending}
         return {
-            partition: Position(one.offset, one.farewell or one.note)
-            for partition, one in known.items()
+            partition: Position(one.offset, (one.farewell if in_order else "") or one.note, tenure=one.tenure)
+            for partition, one in self._still_true(known).items()
             if partition in leaving
         }
 
-    def _committed(self, partition: Partition) -> Position | None:
-        """Return what was committed of a partition, offset 0 if nothing was; None where nobody says so in time."""
+    def _still_true(self, positions: Mapping[Partition, Position]) -> dict[Partition, Position]:
+        """Leave out partitions that are not ours, and what comes from a time when they were ours before."""
+        owned = dict(self._owned)
+        return {partition: one for partition, one in positions.items() if owned.get(partition) == one.tenure}
+
+    def _committed(self, partitions: Collection[Partition]) -> dict[Partition, Position | None]:
+        """Return what was committed, offset 0 where nothing was; None where nobody says so in time.
+
+        All in one question: one after the other might take longer than the group waits for us.
+        """
+        asked = {partition: kafka.TopicPartition(*partition) for partition in sorted(partitions)}
         try:
-            found = self._consumer.committed(kafka.TopicPartition(*partition), metadata=True, timeout_ms=TIMEOUT_MS)
+            found = self._consumer._coordinator.fetch_committed_offsets(  # noqa: SLF001 - the public way asks for one
+                list(asked.values()), timeout_ms=TIMEOUT_MS
+            )
         except kafka.errors.KafkaError as error:
-            chatter.warning("what was committed of %s[%d] is not known (%s)", *partition, type(error).__name__)
-            return None
-        return Position(found.offset, found.metadata or "") if found is not None else Position(0)
+            chatter.warning("what was committed of new partitions is not known (%s)", type(error).__name__)
+            return dict.fromkeys(asked)
+        return {
+            partition: Position(found[one].offset, found[one].metadata or "") if one in found else Position(0)
+            for partition, one in asked.items()
+        }
 
     def _commit(self, positions: Mapping[Partition, Position]) -> bool:
         if not positions:
@@ -106,7 +133,8 @@ class Commits:
         except kafka.errors.FencedInstanceIdError:
             raise
         except kafka.errors.KafkaError as error:
-            chatter.info("offsets were not committed (%s)", type(error).__name__)
+            level = logging.INFO if error.retriable else logging.WARNING
+            chatter.log(level, "offsets were not committed (%s)", type(error).__name__)
             return False
         self.add(positions, written=True)
         return True

@@ -81,6 +81,8 @@ class Publisher:
     """Sends records. Belongs to one thread, except that `on_change` is called from another."""
 
     commits_offsets = False
+    is_full = False
+    """It takes nothing when it is; see `has_room`."""
 
     def __init__(
         self,

@@ -106,7 +106,7 @@ class GroupSource:
             max_poll_records=16,
             allow_auto_create_topics=False,
         )
-        self._commits = Commits(self._consumer, take_over, by_transactions=read_committed)
+        self._commits = Commits(self._consumer, self.owned, take_over, by_transactions=read_committed)
         self._thread = threading.Thread(target=self._run, name="kafka-source", daemon=True)
 
     def start(self) -> None:
@@ -220,8 +220,8 @@ class GroupSource:
     def _welcome(self) -> None:
         arrived = self._arriving & {Partition(*partition) for partition in self._consumer.assignment()}
         self._arriving -= arrived
-        found = self._commits.open(arrived)
         self._tenures += 1
+        found = self._commits.open(arrived, self._tenures)
         self.owned |= dict.fromkeys(arrived, self._tenures)
         self._emit(Assigned(found, self._tenures))
 
@@ -257,7 +257,8 @@ def _listener(source: GroupSource) -> kafka.AsyncConsumerRebalanceListener:
 
     class Listener(kafka.AsyncConsumerRebalanceListener):  # type: ignore[misc] # kafka-python has no types
         async def on_partitions_revoked(self, revoked: Iterable[Any]) -> None:
-            await source._commits.leave([Partition(*one) for one in revoked])  # noqa: SLF001 - its own listener
+            in_order = source._finished or not source._closing.is_set()  # noqa: SLF001 - its own listener
+            await source._commits.leave([Partition(*one) for one in revoked], in_order=in_order)  # noqa: SLF001
             source._on_gone(revoked)  # noqa: SLF001
 
         async def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:

@@ -21,7 +21,6 @@ from groundcam_runtime.kafka.errors import KafkaProblem, TransactionLostError, c
 from groundcam_runtime.kafka.publisher import (
     REFUSALS,
     Delivery,
-    QueueFullError,
     Record,
     RecordTooLargeError,
     discard,
@@ -36,7 +35,7 @@ CALL_S = 20.0
 TRANSACTION_S = 60.0
 DELIVERY_S = 30.0
 RETRY_S = 1.0
-MOST_RECORDS = 500
+REBALANCE_S = 0.1
 
 FENCED = (
     kafka.errors.ProducerFencedError,
@@ -54,6 +53,8 @@ class Cut:
     positions: Mapping[Partition, Position]
     membership: Any
     """The consumer's group metadata: a broker refuses the offsets of a member that the group has moved past."""
+    foreign: Sequence[Delivery] = ()
+    """What is another member's to say: dropped."""
 
 
 class TransactionalPublisher:
@@ -74,8 +75,8 @@ class TransactionalPublisher:
     ) -> None:
         """Connect, and end what an earlier producer of this name has left open. Raises KafkaProblem.
 
-        `cut` chooses from what waits: which of it is still ours to say, and which offsets it brings. `committed` is
-        told of positions that Kafka has now.
+        `cut` chooses from what waits: which of it may go now, and which offsets it brings. `committed` is told of
+        positions that Kafka has now.
         """
         self._settings = settings
         self._id = transactional_id
@@ -84,7 +85,7 @@ class TransactionalPublisher:
         self._cut = cut
         self._committed = committed
         self._on_change = on_change
-        self._waiting: list[Delivery] = []
+        self._waiting: dict[Delivery, None] = {}  # in the order of sending
         self._finished: list[Delivery] = []
         self.waiting_bytes = 0
         self._retry_at = 0.0
@@ -99,21 +100,26 @@ class TransactionalPublisher:
         """How many records are not committed."""
         return len(self._waiting)
 
-    def has_room(self, size: int) -> bool:
-        """Whether a record of this size may be sent now. An empty queue takes any record."""
-        return not self._waiting or self.waiting_bytes + size <= self._max_waiting_bytes
+    @property
+    def is_full(self) -> bool:
+        """Whether so much waits that no more frames should be begun."""
+        return self.waiting_bytes >= self._max_waiting_bytes
 
-    def send(self, record: Record, tag: Any = None, *, urgent: bool = False) -> Delivery:
-        """Take a record into the next transaction. Raises RecordTooLargeError, QueueFullError."""
+    def has_room(self, _size: int) -> bool:
+        """Whether a record of this size may be sent now: always, since it may be the one that lets others go."""
+        return True
+
+    def send(self, record: Record, tag: Any = None) -> Delivery:
+        """Take a record into one of the next transactions. Raises RecordTooLargeError."""
         if record.size > self._max_record_bytes:
             raise RecordTooLargeError(
                 f"a record of {record.size} bytes for {record.topic} is over the limit of {self._max_record_bytes}"
             )
-        if not urgent and not self.has_room(record.size):
-            raise QueueFullError(f"{self.waiting_bytes} bytes are waiting for Kafka already")
         delivery = Delivery(record, tag)
-        self._waiting.append(delivery)
+        self._waiting[delivery] = None
         self.waiting_bytes += record.size
+        if self._job is None:
+            self._on_change()
         return delivery
 
     def poll(self) -> list[Delivery]:
@@ -143,11 +149,9 @@ class TransactionalPublisher:
             discard(self._producer, timeout_s)
 
     def _begin(self) -> None:
-        cut = self._cut(self._waiting[:MOST_RECORDS])
-        kept = set(map(id, cut.deliveries))
-        for delivery in self._waiting[:MOST_RECORDS]:
-            if id(delivery) not in kept:
-                self._finish(delivery)  # its frames are another member's: what is said of them is not ours to say
+        cut = self._cut(list(self._waiting))
+        for delivery in cut.foreign:
+            self._finish(delivery)
         if not cut.deliveries and not cut.positions:
             return
         self._in_job = cut
@@ -171,18 +175,14 @@ class TransactionalPublisher:
         if isinstance(outcome, TransactionLostError):
             raise outcome
         chatter.warning("a transaction is tried again: %s; %d records wait", describe(outcome), len(self._waiting))
-        if isinstance(outcome, kafka.errors.CommitFailedError):
-            return  # the group has moved on: at once, with what is still ours
-        self._retry_at = time.monotonic() + RETRY_S
-        if isinstance(outcome, REFUSALS):
-            refused = [one for one in cut.deliveries if isinstance(one.error, REFUSALS)]
-            for delivery in refused:
-                self._finish(delivery, delivery.error)
+        # Where the group has moved on, soon, with what is still ours.
+        moved = isinstance(outcome, kafka.errors.CommitFailedError)
+        self._retry_at = time.monotonic() + (REBALANCE_S if moved else RETRY_S)
 
-    def _finish(self, delivery: Delivery, error: BaseException | None = None) -> None:
-        self._waiting.remove(delivery)
+    def _finish(self, delivery: Delivery) -> None:
+        del self._waiting[delivery]
         self.waiting_bytes -= delivery.record.size
-        delivery.done, delivery.error = True, error
+        delivery.done = True
         self._finished.append(delivery)
 
     # What follows runs on the transaction's own thread.
@@ -216,8 +216,10 @@ class TransactionalPublisher:
             try:
                 future.get(DELIVERY_S + 1)
             except REFUSALS as error:
-                delivery.error = error
-                raise
+                # Its offset counts as answered already; only a process that begins anew can take that back.
+                raise TransactionLostError(
+                    f"Kafka refuses a record of {delivery.record.size} bytes for {delivery.record.topic}: {error}"
+                ) from error
         if cut.positions:
             offsets = {
                 kafka.TopicPartition(*partition): kafka.OffsetAndMetadata(one.offset, one.note, -1)
