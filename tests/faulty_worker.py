@@ -1,7 +1,7 @@
 """`groundcam` whose real network raises what torch raises for its device: run with FAULT=lost:N or FAULT=memory:N.
 
 `lost:N` raises the error that stays from the Nth batch on; `memory:N` has room for N pictures; `white:0` raises for a
-batch with a white picture in it.
+batch with a white picture in it, `lost-white:0` the error that stays.
 """
 
 import os
@@ -26,12 +26,16 @@ def forward(self: Network, pixels: torch.Tensor, *rest: Any) -> Any:
     if KIND == "memory" and len(pixels) > int(NUMBER):
         print("FAULT", file=sys.stderr, flush=True)
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
+    if KIND == "lost-white" and any(float(picture.float().min()) > 1.5 for picture in pixels):
+        print("FAULT", file=sys.stderr, flush=True)
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
     if KIND == "white" and any(float(picture.float().min()) > 1.5 for picture in pixels):
         print("FAULT", file=sys.stderr, flush=True)
         raise RuntimeError("the size of tensor a (7) must match the size of tensor b (9)")
     return answer(self, pixels, *rest)
 
 
+Network.forward = forward  # type: ignore[method-assign] # in the witness's process, too
+
 if __name__ == "__main__":
-    Network.forward = forward  # type: ignore[method-assign]
     main()

@@ -70,7 +70,7 @@ def freeze(self: TransactionalPublisher, name: str, *rest: Any) -> None:
 
 
 def begin_early(self: Pipeline, record: Consumed) -> None:
-    tenure = self._holdings.tenure_of(record.partition) or 0
+    tenure = self.source.owned.get(record.partition, 0)  # type: ignore[attr-defined]
     self.source.commit({record.partition: Position(record.offset + 1, tenure=tenure)})
     begin(self, record)
 

@@ -46,7 +46,7 @@ def is_settled(settings: KafkaSettings) -> bool:
 
 def live(program: Program, settings: KafkaSettings, wait: Wait) -> bool:
     """Wait until a worker dies, or until all is answered; return whether it died."""
-    wait(lambda: program.process.poll() is not None or is_settled(settings), 60, "the end of a life")
+    wait(lambda: program.process.poll() is not None or is_settled(settings), 120, "the end of a life")
     return program.process.poll() is not None
 
 
@@ -73,6 +73,26 @@ def test_a_frame_that_ends_the_process_is_put_aside_and_its_neighbours_are_answe
     with Reader(kafka, [kafka.topics.attempts], start="beginning") as reader:
         newest = {record.key: record.value for record in reader.to_the_end()}
     assert not any(newest.values()), "no mark is left"
+
+
+def test_a_frame_that_loses_the_device_is_put_aside(
+    kafka: KafkaSettings, start: Start, wait: Wait, tmp_path: Path
+) -> None:
+    """An exit in good form, with code 70, is a death all the same."""
+    model = checkpoints.save(tmp_path / "small", checkpoints.small_config())
+    put(kafka, {20})
+    lives = 0
+    while True:
+        lives += 1
+        program = start(kafka, "work", "--model", model, *ALONE, module="faulty_worker", FAULT="lost-white:0", **SHORT)
+        if not live(program, kafka, wait):
+            break
+        assert program.process.returncode == 70, program.log
+        assert lives < 5, "the frame is never found"
+    assert program.stop() == 0
+    total = totals(audit(kafka))
+    assert (total.detected, total.dead_lettered, total.missing) == (FRAMES - 1, 1, 0)
+    assert [letter.error_class for letter in letters(kafka)] == ["FatalFrameError"]
 
 
 def test_after_a_clean_stop_nothing_is_tried_alone(kafka: KafkaSettings, start: Start, wait: Wait) -> None:

@@ -82,19 +82,25 @@ class Answers:
 class Feed:
     """Puts frames on the recordings topic, of which every one counts."""
 
-    def __init__(self, settings: KafkaSettings) -> None:
+    def __init__(self, settings: KafkaSettings, busiest: int) -> None:
+        """Of `busiest` frames of cam0 comes one of each other camera."""
         self._settings = settings
         self._data = jpeg(1, 64, 48)
-        self.seq = 0
+        self._cameras = [0] * (busiest - 1) + list(range(CAMERAS))
+        self._seqs = [0] * CAMERAS
+
+    @property
+    def total(self) -> int:
+        return sum(self._seqs)
 
     def more(self, frames: int) -> None:
         with publisher(self._settings) as out:
-            for _ in range(max(1, frames // CAMERAS)):
-                for number in range(CAMERAS):
-                    value = encode(frame(f"cam{number}", self.seq, self._data))
+            for _ in range(max(1, frames // len(self._cameras))):
+                for number in self._cameras:
+                    value = encode(frame(f"cam{number}", self._seqs[number], self._data))
+                    self._seqs[number] += 1
                     record = Record(self._settings.topics.recordings, value, f"cam{number}", number % PARTITIONS)
                     out.send(record)
-                self.seq += 1
             out.flush(60)
             assert not out.unfinished
 
@@ -127,10 +133,11 @@ def kill_many(
     seed: int,
     name: str = "SIGKILL",
     points: tuple[str, ...] = POINTS,
+    busiest: int = 1,
     **variables: str,
 ) -> Row:
     """End a worker so many times at random points; then let one live until everything is answered."""
-    rng, feed, answers = random.Random(seed), Feed(settings), Answers(settings)
+    rng, feed, answers = random.Random(seed), Feed(settings, busiest), Answers(settings)
     row = Row(f"{name} at random points", times)
     log = folder / "workers.log"
     ended_at: float | None = None
@@ -156,7 +163,7 @@ def kill_many(
             ended_at = time.monotonic()
         answers.first_after = None
         last = worker(settings, log, *options, **variables)
-        total = feed.seq * CAMERAS
+        total = feed.total
         heard = time.monotonic()
         # Until everything is answered; or, where something is lost, until nothing comes any more.
         ends_within(

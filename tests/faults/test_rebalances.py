@@ -60,28 +60,6 @@ def more(settings: KafkaSettings, turn: int) -> None:
         out.flush(60)
 
 
-def test_the_default_assignor_would_lose_frames(kafka: KafkaSettings, start: Start, wait: Wait) -> None:
-    """The twin that must fail: kafka-python's default keeps its place in partitions whose batch was dropped."""
-    preload(kafka, cameras=CAMERAS, frames=250)
-    options = (*WORK, "--model", "fake:20ms", "--group", kafka.topic_prefix)
-    first = start(kafka, *options, module="killed_worker", BUG="eager", **SHORT)
-    wait(lambda: answered(kafka) > 50, 60, "first answers")
-    second = start(kafka, *options, module="killed_worker", BUG="eager", **SHORT)
-    wait(lambda: has_joined(second), 60, "the second worker")
-    assert answered(kafka) < 1800, "it came too late to disturb anybody"
-    last = [0, time.monotonic()]
-
-    def is_quiet() -> bool:
-        if (now := answered(kafka)) != last[0]:
-            last[:] = [now, time.monotonic()]
-        return time.monotonic() - last[1] > 15
-
-    wait(is_quiet, 120, "the end of the answers")
-    first.stop()
-    second.stop()
-    assert totals(audit(kafka)).missing > 0
-
-
 def test_a_batch_longer_than_the_poll_interval_costs_no_membership(
     kafka: KafkaSettings, start: Start, wait: Wait, report: Callable[[Row], Row]
 ) -> None:
