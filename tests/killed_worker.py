@@ -2,7 +2,8 @@
 
 The points: poll (records have come), inference (half of a batch's time), produce (an answer is handed to Kafka's
 client), flush (Kafka has an answer), commit (offsets are committed). BUG=early commits what is not answered yet.
-FREEZE=pid stops that process just before a transaction is committed. KILLER=white has every white picture end the process that looks at it, also the witness's.
+FREEZE=pid stops that process just before a transaction is committed. KILLER=white has every white picture end the
+process that looks at it, also the witness's.
 """
 
 import os

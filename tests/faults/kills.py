@@ -25,6 +25,7 @@ WORK = ("work", "--model", "fake:2ms", "--question", "person", "--instance-id", 
 FRAMES_A_LIFE = 24
 LONGEST_LIFE_S = 60.0
 HUNGRY_S = 5.0
+JOINED = "waiting for frames"
 SILENCE_S = 20.0
 SHORT = {"GROUNDCAM_WORK__SESSION_TIMEOUT_S": "6", "GROUNDCAM_WORK__DRAIN_TIMEOUT_S": "5"}
 
@@ -162,7 +163,9 @@ def kill_many(
                 row.recovery_s.append(answers.first_after - ended_at)
             ended_at = time.monotonic()
         answers.first_after = None
+        lives = log.read_text().count(JOINED)
         last = worker(settings, log, *options, **variables)
+        assert ends_within(lambda: log.read_text().count(JOINED) > lives, LONGEST_LIFE_S), tail(log)
         total = feed.total
         heard = time.monotonic()
         # Until everything is answered; or, where something is lost, until nothing comes any more.
