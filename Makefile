@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit test-broker test-faults lint format benchmark benchmark-detector evaluate clean
+.PHONY: help setup demo test test-unit test-broker test-faults lint format benchmark benchmark-split benchmark-scaling benchmark-rivals benchmark-detector evaluate clean
 
 help: ## List the recipes
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -49,8 +49,22 @@ format: $(READY) ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-benchmark: $(READY) ## Measure the worker's own cost on Apache Kafka
-	$(BIN)/python benchmarks/pipeline.py
+benchmark: $(READY) ## Measure the worker's own cost on Apache Kafka (ARGS="--rounds 3 --json FILE")
+	$(BIN)/python benchmarks/pipeline.py $(ARGS)
+
+benchmark-split: $(READY) ## Measure whether polling and decoding in a process of their own pays
+	$(BIN)/python benchmarks/process_split.py $(ARGS)
+
+benchmark-scaling: $(READY) ## Measure four workers against one, and how cameras spread over partitions
+	$(BIN)/python benchmarks/scaling.py $(ARGS)
+
+benchmark-rivals: $(READY) .venv-rivals/.ready ## Measure the same job on Quix Streams and on FastStream
+	$(BIN)/python benchmarks/rivals.py $(ARGS)
+
+.venv-rivals/.ready: benchmarks/rivals/requirements.txt $(READY)
+	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .venv-rivals
+	$(BIN)/uv pip install --quiet --python .venv-rivals/bin/python --requirement $<
+	@touch $@
 
 benchmark-detector: $(READY) ## Measure the detector against transformers' own way (ARGS="--quick --count --json FILE")
 	$(BIN)/python benchmarks/detector.py $(ARGS)

@@ -14,9 +14,11 @@ from typing import Any
 
 import pytest
 
+import table
 from groundcam_runtime.broker import EmbeddedBroker
 from groundcam_runtime.settings import KafkaSettings
 
+pytest_terminal_summary = table.show
 SERVERS = "GROUNDCAM_TEST_BOOTSTRAP_SERVERS"
 Wait = Callable[..., None]
 
