@@ -15,8 +15,8 @@ from typing import Any
 
 import kafka
 import kafka.errors
-from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 
+from groundcam_runtime.kafka.assignor import EachTopicAssignor
 from groundcam_runtime.kafka.commits import Commits
 from groundcam_runtime.kafka.connect import connect, describe
 from groundcam_runtime.kafka.errors import is_passing
@@ -85,7 +85,7 @@ class GroupSource:
             kafka.KafkaConsumer,
             group_id=group_id,
             group_instance_id=instance_id,
-            partition_assignment_strategy=(CooperativeStickyAssignor,),
+            partition_assignment_strategy=(EachTopicAssignor,),
             enable_auto_commit=False,
             isolation_level="read_committed" if read_committed else "read_uncommitted",
             # Frames that came before the group existed are old; from then on nothing is skipped unseen.
