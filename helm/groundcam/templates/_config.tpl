@@ -1,0 +1,191 @@
+{{/* The program's own settings file for each role, and where its secrets lie. No secret ever stands in the file. */}}
+
+{{- define "groundcam.secretsDir" -}}/run/secrets/groundcam{{- end }}
+{{- define "groundcam.port" -}}8080{{- end }}
+
+{{/* Login and brokers of a role as YAML: kafka, and over it what the role has of its own. Of (dict "root" $ "role" "worker"). */}}
+{{- define "groundcam.kafkaValues" -}}
+{{- $own := (index .root.Values .role).kafka -}}
+{{- toYaml (mergeOverwrite (deepCopy .root.Values.kafka) (deepCopy $own)) -}}
+{{- end }}
+
+{{- define "groundcam.isSasl" -}}
+{{- if hasPrefix "SASL_" .securityProtocol }}true{{ end -}}
+{{- end }}
+{{- define "groundcam.isTls" -}}
+{{- if hasSuffix "SSL" .securityProtocol }}true{{ end -}}
+{{- end }}
+
+{{- define "groundcam.kafkaConfig" -}}
+{{- $kafka := include "groundcam.kafkaValues" . | fromYaml -}}
+{{- $dir := printf "%s/kafka" (include "groundcam.secretsDir" .) -}}
+{{- $config := dict "bootstrap_servers" $kafka.bootstrapServers "topic_prefix" $kafka.topicPrefix "security_protocol" $kafka.securityProtocol "connect_timeout_s" $kafka.connectTimeoutSeconds -}}
+{{- if include "groundcam.isSasl" $kafka -}}
+{{- $_ := set $config "sasl_mechanism" $kafka.sasl.mechanism -}}
+{{- if eq $kafka.sasl.mechanism "OAUTHBEARER" -}}
+{{- if $kafka.oauth.tokenKey -}}
+{{- $_ := set $config "oauth_token_file" (printf "%s/oauth-token" $dir) -}}
+{{- else -}}
+{{- $_ := set $config "oauth_token_url" $kafka.oauth.tokenUrl -}}
+{{- $_ := set $config "oauth_client_id" $kafka.oauth.clientId -}}
+{{- $_ := set $config "oauth_client_secret_file" (printf "%s/oauth-client-secret" $dir) -}}
+{{- with $kafka.oauth.scope }}{{- $_ := set $config "oauth_scope" . -}}{{- end -}}
+{{- end -}}
+{{- else -}}
+{{- if not $kafka.sasl.usernameKey }}{{- $_ := set $config "sasl_username" $kafka.sasl.username -}}{{- end -}}
+{{- $_ := set $config "sasl_password_file" (printf "%s/sasl-password" $dir) -}}
+{{- end -}}
+{{- end -}}
+{{- if include "groundcam.isTls" $kafka -}}
+{{- $_ := set $config "tls_check_hostname" $kafka.tls.checkHostname -}}
+{{- if or $kafka.tls.ca.existingSecret $kafka.tls.ca.existingConfigMap }}{{- $_ := set $config "tls_ca_file" (printf "%s/ca.crt" $dir) -}}{{- end -}}
+{{- if $kafka.tls.client.existingSecret -}}
+{{- $_ := set $config "tls_cert_file" (printf "%s/client.crt" $dir) -}}
+{{- $_ := set $config "tls_key_file" (printf "%s/client.key" $dir) -}}
+{{- if $kafka.tls.client.keyPasswordKey }}{{- $_ := set $config "tls_key_password_file" (printf "%s/client-key-password" $dir) -}}{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $config -}}
+{{- end }}
+
+{{/* The sources of the projected volume with a role's Kafka secrets; nothing where it has none. */}}
+{{- define "groundcam.kafkaSources" -}}
+{{- $kafka := include "groundcam.kafkaValues" . | fromYaml -}}
+{{- if include "groundcam.isSasl" $kafka }}
+{{- if eq $kafka.sasl.mechanism "OAUTHBEARER" }}
+- secret:
+    name: {{ $kafka.oauth.existingSecret }}
+    items:
+      {{- if $kafka.oauth.tokenKey }}
+      - {key: {{ $kafka.oauth.tokenKey | quote }}, path: oauth-token}
+      {{- else }}
+      - {key: {{ $kafka.oauth.clientSecretKey | quote }}, path: oauth-client-secret}
+      {{- end }}
+{{- else }}
+- secret:
+    name: {{ $kafka.sasl.existingSecret }}
+    items:
+      - {key: {{ $kafka.sasl.passwordKey | quote }}, path: sasl-password}
+{{- end }}
+{{- end }}
+{{- if include "groundcam.isTls" $kafka }}
+{{- with $kafka.tls.ca }}
+{{- if .existingSecret }}
+- secret:
+    name: {{ .existingSecret }}
+    items:
+      - {key: {{ .key | quote }}, path: ca.crt}
+{{- else if .existingConfigMap }}
+- configMap:
+    name: {{ .existingConfigMap }}
+    items:
+      - {key: {{ .key | quote }}, path: ca.crt}
+{{- end }}
+{{- end }}
+{{- with $kafka.tls.client }}
+{{- if .existingSecret }}
+- secret:
+    name: {{ .existingSecret }}
+    items:
+      - {key: {{ .certKey | quote }}, path: client.crt}
+      - {key: {{ .keyKey | quote }}, path: client.key}
+      {{- with .keyPasswordKey }}
+      - {key: {{ . | quote }}, path: client-key-password}
+      {{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Environment that a role's Kafka login needs: a user name that stands in the secret. */}}
+{{- define "groundcam.kafkaEnv" -}}
+{{- $kafka := include "groundcam.kafkaValues" . | fromYaml -}}
+{{- if and (include "groundcam.isSasl" $kafka) (ne $kafka.sasl.mechanism "OAUTHBEARER") $kafka.sasl.usernameKey }}
+- name: GROUNDCAM_KAFKA__SASL_USERNAME
+  valueFrom:
+    secretKeyRef:
+      name: {{ $kafka.sasl.existingSecret }}
+      key: {{ $kafka.sasl.usernameKey }}
+{{- end }}
+{{- end }}
+
+{{/* What every role's file holds. */}}
+{{- define "groundcam.commonConfig" -}}
+kafka:
+  {{- include "groundcam.kafkaConfig" . | nindent 2 }}
+log:
+  level: {{ .root.Values.log.level }}
+  format: {{ .root.Values.log.format }}
+{{- if .root.Values.trace.endpoint }}
+trace:
+  endpoint: {{ .root.Values.trace.endpoint | quote }}
+  ratio: {{ .root.Values.trace.ratio }}
+{{- end }}
+{{- end }}
+
+{{- define "groundcam.httpConfig" -}}
+http:
+  host: 0.0.0.0
+  port: {{ include "groundcam.port" . }}
+{{- end }}
+
+{{/* The questions by camera, "*" for the others. */}}
+{{- define "groundcam.questions" -}}
+{{- $questions := dict -}}
+{{- with .Values.question }}{{- $_ := set $questions "*" . -}}{{- end -}}
+{{- range $id, $camera := .Values.cameras -}}
+{{- with $camera.question }}{{- $_ := set $questions $id . -}}{{- end -}}
+{{- end -}}
+{{- if $questions }}{{- toYaml $questions -}}{{- end -}}
+{{- end }}
+
+{{- define "groundcam.workerConfig" -}}
+{{- $worker := .Values.worker -}}
+{{ include "groundcam.commonConfig" (dict "root" . "role" "worker") }}
+{{ include "groundcam.httpConfig" . }}
+work:
+  model: {{ include "groundcam.modelPath" . | quote }}
+  device: {{ ternary "cpu" "cuda" (eq .Values.gpu.mode "none") }}
+  group: {{ $worker.group | quote }}
+  drain_timeout_s: {{ $worker.drainTimeoutSeconds }}
+  session_timeout_s: {{ $worker.sessionTimeoutSeconds }}
+  {{- with include "groundcam.questions" . }}
+  question:
+    {{- . | nindent 4 }}
+  {{- end }}
+  {{- with $worker.settings }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- end }}
+
+{{/* Of (dict "root" $ "cameras" {...}). */}}
+{{- define "groundcam.producerConfig" -}}
+{{- $secrets := include "groundcam.secretsDir" . -}}
+{{ include "groundcam.commonConfig" (dict "root" .root "role" "producers") }}
+{{ include "groundcam.httpConfig" . }}
+produce:
+  {{- with .root.Values.producers.settings }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+  cameras:
+    {{- range $id, $camera := .cameras }}
+    {{- $one := pick $camera "url" "fps" "max_size" "loop" }}
+    {{- if $camera.existingSecret }}
+    {{- $_ := set $one "password_file" (printf "%s/cameras/%s" $secrets $id) }}
+    {{- end }}
+    {{ $id | quote }}:
+      {{- toYaml $one | nindent 6 }}
+    {{- end }}
+{{- end }}
+
+{{/* The sources of the projected volume with the cameras' passwords. */}}
+{{- define "groundcam.cameraSources" -}}
+{{- range $id, $camera := .cameras }}
+{{- with $camera.existingSecret }}
+- secret:
+    name: {{ . }}
+    items:
+      - {key: {{ default "password" $camera.passwordKey | quote }}, path: {{ $id | quote }}}
+{{- end }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,90 @@
+{{/* Names, labels and images. */}}
+
+{{- define "groundcam.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 40 | trimSuffix "-" -}}
+{{- end }}
+
+{{/* At most 40 characters, so that there is room for what follows it. */}}
+{{- define "groundcam.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" -}}
+{{- else if contains (include "groundcam.name" .) .Release.Name -}}
+{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name (include "groundcam.name" .) | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+{{- end }}
+
+{{- define "groundcam.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- default (include "groundcam.fullname" .) .Values.serviceAccount.name -}}
+{{- else -}}
+{{- default "default" .Values.serviceAccount.name -}}
+{{- end -}}
+{{- end }}
+
+{{/* What pods are found by; it must never change. Of (dict "root" $ "component" "worker"). */}}
+{{- define "groundcam.selector" -}}
+app.kubernetes.io/name: {{ include "groundcam.name" .root }}
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+{{- with .component }}
+app.kubernetes.io/component: {{ . }}
+{{- end }}
+{{- end }}
+
+{{- define "groundcam.labels" -}}
+{{ include "groundcam.podLabels" . }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" | trunc 63 }}
+{{- end }}
+
+{{/* Without the chart's version, which would restart every worker for a chart that changed elsewhere. */}}
+{{- define "groundcam.podLabels" -}}
+{{ include "groundcam.selector" . }}
+app.kubernetes.io/version: {{ include "groundcam.version" .root | quote }}
+app.kubernetes.io/part-of: groundcam
+{{- with .root.Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* An image's tag may be longer than a label, and have other characters. */}}
+{{- define "groundcam.version" -}}
+{{- default .Chart.AppVersion .Values.image.tag | trunc 63 | trimAll "-_." -}}
+{{- end }}
+
+{{/* metadata of (dict "root" $ "component" c "name" n "labels" {} "annotations" {}); name is what follows the full name. */}}
+{{- define "groundcam.metadata" -}}
+{{- $full := include "groundcam.fullname" .root -}}
+name: {{ ternary (printf "%s-%s" $full .name) $full (ne (default "" .name) "") }}
+namespace: {{ .root.Release.Namespace }}
+labels:
+  {{- include "groundcam.labels" . | nindent 2 }}
+  {{- with .labels }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- with merge (dict) (default (dict) .annotations) .root.Values.commonAnnotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/* Of (dict "root" $ "image" .Values.image.worker). */}}
+{{- define "groundcam.image" -}}
+{{- $path := ternary (printf "%s/%s" (trimSuffix "/" .root.Values.image.registry) .image.repository) .image.repository (ne .root.Values.image.registry "") -}}
+{{- if .image.digest -}}
+{{- printf "%s@%s" $path .image.digest -}}
+{{- else -}}
+{{- printf "%s:%s" $path (default .root.Chart.AppVersion .root.Values.image.tag) -}}
+{{- end -}}
+{{- end }}
+
+{{/* The end of a camera's objects' names. Ids may hold capitals and dots and be long; those get a hash, so that none meet. */}}
+{{- define "groundcam.cameraName" -}}
+{{- $slug := . | lower | replace "_" "-" | replace "." "-" | trimSuffix "-" -}}
+{{- if and (eq $slug .) (le (len $slug) 15) -}}
+{{- printf "camera-%s" $slug -}}
+{{- else -}}
+{{- printf "camera-%s-%s" ($slug | trunc 6 | trimSuffix "-") (sha256sum . | trunc 8) -}}
+{{- end -}}
+{{- end }}
