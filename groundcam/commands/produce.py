@@ -38,6 +38,10 @@ def produce(
         list[str] | None,
         typer.Option(metavar="ID=NAME", help="Environment variable with a camera's password."),
     ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(metavar="I/N", help="Look after the I-th of N parts of the cameras, from 0.", show_default="all"),
+    ] = None,
     fps: Annotated[float | None, typer.Option(help="Frames a second of each camera.", show_default="5")] = None,
     max_size: Annotated[
         str | None,
@@ -70,7 +74,7 @@ def produce(
     settings = start(
         config, bootstrap_servers, log_format, log_level, http_port,
         produce__cameras=cameras or None, produce__fps=fps, produce__max_size=max_size, produce__quality=quality,
-        produce__every_frame=every_frame, produce__loop=loop, produce__partitioner=partitioner,
+        produce__shard=shard, produce__every_frame=every_frame, produce__loop=loop, produce__partitioner=partitioner,
     )  # fmt: skip
     if not settings.produce.cameras:
         raise SettingError("produce.cameras: there is no camera; use --camera gate=rtsp://host/stream")
@@ -81,7 +85,7 @@ def produce(
                 " use --password-file or --password-env",
                 name,
             )
-    _check(settings.produce.cameras)
+    _check(settings.produce.own_cameras)
     try:
         from groundcam_producers.supervisor import run
     except ImportError as missing:

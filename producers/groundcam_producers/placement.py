@@ -1,4 +1,4 @@
-"""Which partition a camera's frames go to. Pure.
+"""Which partition a camera's frames go to, and which of several producers looks after it. Pure.
 
 Kafka's hash of a few keys is lopsided: of 16 cameras over 4 partitions it may put 9 on one. Here each camera
 goes to its favourite among the partitions that are not full yet (rendezvous hashing, Thaler and Ravishankar
@@ -26,5 +26,14 @@ def place(cameras: Iterable[str], partitions: int) -> dict[str, int]:
     return placed
 
 
-def _weight(camera: str, partition: int) -> bytes:
-    return hashlib.sha256(f"{partition}/{camera}".encode()).digest()
+def in_shard(camera: str, shard: int, shards: int) -> bool:
+    """Whether the producer `shard` of `shards` (from 0 up) looks after a camera.
+
+    Plain rendezvous hashing, by the camera's name alone: a camera more, or one less, moves no other, and with one
+    shard more only its own share moves.
+    """
+    return shard == max(range(shards), key=lambda number: _weight(camera, number))
+
+
+def _weight(camera: str, number: int) -> bytes:
+    return hashlib.sha256(f"{number}/{camera}".encode()).digest()

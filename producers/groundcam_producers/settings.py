@@ -1,17 +1,36 @@
 """A producer's settings."""
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import quote, urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 
+from groundcam_producers.placement import in_shard
 from groundcam_runtime import redaction
 from groundcam_runtime.settings import SettingError, SettingsPart, Size, read_secret
 from groundcam_schemas.limits import CameraId
 
 LIVE_SCHEMES = ("rtsp", "rtsps")
+
+
+_SHARD = re.compile(r"^\s*(\d{1,5})\s*/\s*(\d{1,5})\s*$")
+
+
+def _parse_shard(value: object) -> object:
+    """Read `2/8`. Raises ValueError for text that is no shard."""
+    if not isinstance(value, str):
+        return value
+    match = _SHARD.match(value)
+    if match is None or not int(match[1]) < int(match[2]):
+        raise ValueError(f"{value!r} is not like 2/8, the first number from 0 and smaller than the second")
+    return int(match[1]), int(match[2])
+
+
+Shard = Annotated[tuple[int, int], BeforeValidator(_parse_shard)]
+"""A number from 0, and how many there are."""
 
 
 class CameraSettings(SettingsPart):
@@ -96,6 +115,8 @@ class ProduceSettings(SettingsPart):
 
     cameras: dict[CameraId, CameraSettings] = Field(default_factory=dict)
     """The cameras by id, in the order in which they were added: a new one at the end moves no other."""
+    shard: Shard | None = None
+    """Look after a part of the cameras only: 2/8 is the third of eight producers, since they count from 0."""
     fps: Annotated[float, Field(gt=0, le=240)] = 5.0
     """Frames a second of each camera."""
     max_size: Size | None = (960, 544)
@@ -114,6 +135,11 @@ class ProduceSettings(SettingsPart):
     """How long a camera may be silent before it is opened again."""
     hang_s: Annotated[float, Field(gt=0, le=3600)] = 40.0
     """How long a camera's process may be stuck before it is ended and started again."""
+
+    @property
+    def own_cameras(self) -> dict[str, CameraSettings]:
+        """The cameras of this shard."""
+        return {name: one for name, one in self.cameras.items() if self.shard is None or in_shard(name, *self.shard)}
 
     @field_validator("cameras", mode="before")
     @classmethod

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
+from typing import Any
 
 from groundcam_producers import process as camera_process
 from groundcam_producers.backoff import Backoff
@@ -16,7 +17,7 @@ from groundcam_producers.outlet import HEADERS
 from groundcam_producers.placement import place
 from groundcam_producers.settings import ProduceSettings
 from groundcam_producers.task import Beat, CameraTask
-from groundcam_runtime.health import HealthServer
+from groundcam_runtime.health import HealthServer, Probes
 from groundcam_runtime.kafka.connect import require_crc32c
 from groundcam_runtime.kafka.publisher import Publisher, Record
 from groundcam_runtime.kafka.topics import TopicAdmin
@@ -33,6 +34,7 @@ STOP_S = camera_process.FINISH_S + 5.0
 TICK_S = 0.2
 START_S = 30.0
 STEADY_S = 10.0
+STUCK_S = 60.0
 
 
 @dataclass(slots=True)
@@ -63,16 +65,21 @@ class Supervisor:
         self._backoffs = {name: Backoff(1.0, 30.0, random.random) for name in tasks}
         self._restart_at: dict[str, float] = {}
         self._last_frame_ns: dict[str, int] = {}
+        self._states: dict[str, CameraState] = dict.fromkeys(tasks, CameraState.CONNECTING)
         self.failed: set[str] = set()
         self.ticked_at = time.monotonic()
 
     @property
-    def alive(self) -> int:
-        """How many camera processes run."""
-        return len(self._children)
+    def is_at_work(self) -> bool:
+        """Whether a camera's process runs, or there is no camera to have one: a shard may be empty."""
+        return bool(self._children) or not self._tasks
 
     def run(self, stop: threading.Event) -> None:
-        """Supervise; return when all are gone."""
+        """Supervise; return when all are gone, or, where there are none, when it is told to stop."""
+        self._metrics.cameras(self._tasks)
+        if not self._tasks:
+            while not stop.wait(TICK_S):
+                self.ticked_at = time.monotonic()
         for name in self._tasks:
             self._start(name)
         while not stop.is_set() and (self._children or self._restart_at):
@@ -117,7 +124,7 @@ class Supervisor:
             child.pipe.close()
         del self._children[name]
         code = child.process.exitcode
-        self._metrics.state(name, CameraState.OFFLINE)
+        self._now_is(name, CameraState.OFFLINE)
         if code == 0 and not self._tasks[name].camera.is_live:
             return  # the end of a file; a live camera has none, whoever ended its process
         self.failed.add(name)
@@ -148,16 +155,37 @@ class Supervisor:
             child.pipe = None
             return
         child.seen_at = time.monotonic()
-        self._metrics.state(name, beat.state)
+        self._now_is(name, beat.state)
         for total, amount in beat.totals.items():
             self._metrics.add(name, total, amount)
         for reason, frames in beat.dropped.items():
             self._metrics.dropped(name, reason, frames)
         if beat.last_frame_ns is not None:
+            self._metrics.frame(name, beat.last_frame_ns)
             self._last_frame_ns[name] = beat.last_frame_ns
             if time.monotonic() - child.started_at > STEADY_S:
                 self._backoffs[name].succeeded()
                 self.failed.discard(name)
+
+    def _now_is(self, name: str, state: CameraState) -> None:
+        self._states[name] = state
+        self._metrics.state(name, state)
+
+    def report(self) -> dict[str, Any]:
+        """For people, camera by camera; the URLs are without passwords."""
+        now_ns = time.time_ns()
+        return {
+            name: {
+                "state": self._states[name].value,
+                "url": task.camera.public_url,
+                "topic": task.topic,
+                "partition": "by key" if task.partition is None else task.partition,
+                "last_frame_s_ago": round((now_ns - self._last_frame_ns[name]) / 1e9, 1)
+                if name in self._last_frame_ns else None,
+                "process": "runs" if name in self._children else "does not run",
+            }
+            for name, task in self._tasks.items()
+        }  # fmt: skip
 
     def _tell(self, name: str, state: CameraState, error: str) -> None:
         """Tell a state for a process that cannot any more."""
@@ -209,7 +237,7 @@ def run(
         admin.close()
     places = place(settings.cameras, partitions) if settings.partitioner == "balanced" else {}
     tasks = {}
-    for name, one in settings.cameras.items():
+    for name, one in settings.own_cameras.items():
         tasks[name] = CameraTask(
             camera_id=name,
             camera=one,
@@ -223,21 +251,32 @@ def run(
         )
         where = f"partition {places[name]}" if name in places else "the partition of its key"
         log.info("camera %s: %s to %s, %s", name, one.public_url, topic, where)
+    if settings.shard:
+        log.info("shard %d of %d: %d of %d cameras", *settings.shard, len(tasks), len(settings.cameras))
     metrics = ProducerMetrics(version)
     statuses = Publisher(kafka, max_waiting_bytes=1_000_000, max_record_bytes=100_000, client_id="groundcam-produce")
     supervisor = Supervisor(tasks, metrics, statuses, settings.hang_s)
     try:
-        with HealthServer(http.host, http.port, metrics, lambda: _stuck(supervisor), lambda: _idle(supervisor)):
+        with HealthServer(http.host, http.port, metrics, _probes(supervisor, settings, kafka, version)):
             supervisor.run(stop)
     finally:
         statuses.close(1.0)
     return stop.is_set() or not supervisor.failed
 
 
-def _stuck(supervisor: Supervisor) -> str | None:
-    age_s = time.monotonic() - supervisor.ticked_at
-    return f"the supervisor has stood still for {age_s:.0f} s" if age_s > 60 else None
+def _probes(supervisor: Supervisor, settings: ProduceSettings, kafka: KafkaSettings, version: str) -> Probes:
+    about = {
+        "version": version,
+        "kafka": kafka.bootstrap_servers,
+        "topics": kafka.topic_prefix + "*",
+        "shard": "{}/{}".format(*settings.shard) if settings.shard else None,
+    }
 
+    def stuck() -> str | None:
+        age_s = time.monotonic() - supervisor.ticked_at
+        return f"the supervisor has stood still for {age_s:.0f} s" if age_s > STUCK_S else None
 
-def _idle(supervisor: Supervisor) -> str | None:
-    return None if supervisor.alive else "no camera process runs"
+    def idle() -> str | None:
+        return None if supervisor.is_at_work else "no camera process runs"
+
+    return Probes(stuck, idle, lambda: None, lambda: {**about, "cameras": supervisor.report()})

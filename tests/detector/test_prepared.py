@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from groundcam_schemas import Ask
+from groundcam_worker.detector import Told
 from groundcam_worker.errors import DetectorLostError, ModelError
 from groundcam_worker.grounding_dino.network import Shape, Text
 from groundcam_worker.grounding_dino.prepared import KEPT, PreparedRuns, batch_sizes, called_again, tokens_for
@@ -97,7 +98,7 @@ def test_a_model_without_numbers_is_never_ready(breakable: GuardedDetector) -> N
 def test_a_shape_is_not_called_warm_where_nothing_was_asked_yet(folder: Path) -> None:
     """A worker may start without a question: what comes with the first one is counted."""
     new: list[tuple[int, int]] = []
-    detector = open_detector(resolve(str(folder)), "cpu", on_new_shape=lambda *shape: new.append(shape))
+    detector = open_detector(resolve(str(folder)), "cpu", told=Told(new_shape=lambda *shape: new.append(shape)))
     detector.warm_up([], [(320, 240)], 8)
     detector.detect([picture(1)], [Ask.of("dog")])
     assert new == [(170, 128)]
@@ -105,7 +106,7 @@ def test_a_shape_is_not_called_warm_where_nothing_was_asked_yet(folder: Path) ->
 
 def test_a_question_of_several_captions_warms_its_shapes_too(folder: Path) -> None:
     new: list[tuple[int, int]] = []
-    detector = open_detector(resolve(str(folder)), "cpu", on_new_shape=lambda *shape: new.append(shape))
+    detector = open_detector(resolve(str(folder)), "cpu", told=Told(new_shape=lambda *shape: new.append(shape)))
     long = Ask.of(*(f"{one}{other}" for one in "abcdef" for other in "abcdef"))
     detector.warm_up([long], [(320, 240)], 8)
     detector.detect([picture(1)], [long])
@@ -131,7 +132,7 @@ def test_batch_sizes_and_text_lengths_to_prepare_are_few() -> None:
 def test_every_shape_is_warmed_up_and_another_is_counted(folder: Path) -> None:
     new: list[tuple[int, int]] = []
     detector = open_detector(
-        resolve(str(folder)), "cpu", on_new_shape=lambda width, height: new.append((width, height))
+        resolve(str(folder)), "cpu", told=Told(new_shape=lambda width, height: new.append((width, height)))
     )
     detector.warm_up([Ask.of("dog"), Ask.of("person", "taxi")], [(320, 240), (640, 480), (1280, 720)], 8)
     for size in ((320, 240), (1280, 720), (1920, 1080)):

@@ -7,6 +7,7 @@ import torch
 
 import checkpoints
 from groundcam_schemas import Ask
+from groundcam_worker.detector import Told
 from groundcam_worker.grounding_dino.deformable import SAMPLINGS
 from groundcam_worker.grounding_dino.steps import Steps
 from groundcam_worker.guarded import GuardedDetector
@@ -84,7 +85,7 @@ def test_the_triton_kernel_gives_the_same_on_the_device(dtype: torch.dtype, coor
 
 def test_a_recorded_run_is_used_for_smaller_batches_and_new_shapes(source: ModelSource) -> None:
     new: list[Any] = []
-    gpu: GuardedDetector = open_detector(source, "cuda", on_new_shape=lambda *shape: new.append(shape))
+    gpu: GuardedDetector = open_detector(source, "cuda", told=Told(new_shape=lambda *shape: new.append(shape)))
     gpu.warm_up([EVERY], [(448, 256)], 4)
     inner: Any = gpu._detector
     assert inner._records, "recording was turned off"

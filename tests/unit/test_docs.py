@@ -8,9 +8,16 @@ import pytest
 from groundcam.settings import Settings
 from groundcam_producers.settings import CameraSettings
 from groundcam_runtime.metrics import ProducerMetrics, WorkerMetrics
+from groundcam_runtime.records import Partition
+from groundcam_runtime.standing import GpuReading, WorkerState
+from groundcam_schemas import GapReason
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
+METRICS = (ROOT / "docs" / "metrics.md").read_text()
+SUFFIXES = {"counter": "_total", "info": "_info"}
+FRAMES = Partition("groundcam.frames", 0)
+STATE = WorkerState(lag={FRAMES: 1}, finished={FRAMES: 2})
 
 
 def settings() -> set[str]:
@@ -26,13 +33,26 @@ def test_every_setting_stands_in_the_readme_and_no_other() -> None:
     assert set(re.findall(r"^\| `(?!groundcam\.)([a-zA-Z_.]+\.[a-zA-Z_.]+)` \|", README, re.MULTILINE)) == settings()
 
 
-def test_every_metric_stands_in_the_readme_and_no_other() -> None:
-    families = [
-        family for metrics in (WorkerMetrics("1"), ProducerMetrics("1")) for family in metrics.registry.collect()
-    ]
-    suffix = {"counter": "_total", "info": "_info"}
-    names = {family.name + suffix.get(family.type, "") for family in families}
-    assert set(re.findall(r"`(groundcam_[a-z_]+)`", README)) == names
+def test_every_metric_stands_on_its_page_with_its_type_and_labels_and_no_other() -> None:
+    worker, producer = WorkerMetrics("1"), ProducerMetrics("1")
+    worker.watch(lambda: STATE, lambda: [GpuReading("0", 0.0, 0, 1)])
+    worker.consumed("gate", 1)
+    worker.asked("gate", "1")
+    worker.answered("gate", 0, 0.0)
+    worker.clock("gate", 0.0)
+    worker.dropped("gate", GapReason.STALE)
+    producer.cameras(["gate"])
+    producer.frame("gate", 1)
+    producer.dropped("gate", GapReason.STALE, 1)
+    told = {}
+    for family in (*worker.registry.collect(), *producer.registry.collect()):
+        kind = {"info": "gauge"}.get(family.type, family.type)
+        labels = {name for sample in family.samples for name in sample.labels} - {"le"}
+        name = family.name + SUFFIXES.get(family.type, "")
+        if name.startswith("groundcam_"):
+            told[name] = kind, labels
+    rows = re.findall(r"^\| `(groundcam_[a-z_]+)` \| (\w+) \| [^|]* \|([^|]*)\|", METRICS, re.MULTILINE)
+    assert {name: (kind, set(labels.replace(",", " ").split())) for name, kind, labels in rows} == told
 
 
 @pytest.mark.parametrize("name", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"])

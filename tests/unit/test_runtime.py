@@ -5,6 +5,7 @@ import json
 import logging
 import urllib.error
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,15 @@ import pytest
 from groundcam.settings import load
 from groundcam_producers.settings import CameraSettings, ProduceSettings
 from groundcam_runtime import logs
-from groundcam_runtime.health import HealthServer
+from groundcam_runtime.health import HealthServer, Probes
 from groundcam_runtime.metrics import ProducerMetrics, WorkerMetrics
+from groundcam_runtime.records import Partition
 from groundcam_runtime.redaction import public_url, redact
 from groundcam_runtime.settings import KafkaSettings, SettingError
+from groundcam_runtime.standing import GpuReading, WorkerState
 from groundcam_schemas import CameraState, GapReason
+
+PROBES = Probes(lambda: None, lambda: None, lambda: None, dict)
 
 
 def test_the_command_line_beats_variables_which_beat_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,10 +109,10 @@ def test_an_error_of_the_subscriber_shows_no_password() -> None:
 
 def test_a_port_that_is_taken_names_its_setting() -> None:
     with (
-        HealthServer("127.0.0.1", 0, WorkerMetrics("1"), lambda: None, lambda: None) as server,
+        HealthServer("127.0.0.1", 0, WorkerMetrics("1"), PROBES) as server,
         pytest.raises(SettingError, match=r"http\.port"),
     ):
-        HealthServer("127.0.0.1", server.port, WorkerMetrics("1"), lambda: None, lambda: None)
+        HealthServer("127.0.0.1", server.port, WorkerMetrics("1"), PROBES)
 
 
 def test_an_unknown_variable_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -214,19 +219,23 @@ def get(port: int | None, path: str, accept: str = "") -> tuple[int, str]:
 
 def test_metrics_and_health_are_served_on_one_port() -> None:
     metrics = WorkerMetrics("1.2.3")
-    metrics.consumed("gate")
+    metrics.consumed("gate", 1000)
     metrics.answered("gate", 2, 0.3)
     metrics.dropped("gate", GapReason.STALE)
     metrics.stage("detect", 0.01)
     metrics.batch(4)
-    metrics.lag("groundcam.frames", 0, 7)
+    state = WorkerState(lag={Partition("groundcam.frames", 0): 7}, finished={Partition("groundcam.frames", 0): 12})
+    metrics.watch(lambda: state, lambda: [GpuReading("0", 0.5, 10, 20)])
     ready: list[str] = ["the model is being loaded"]
-    with HealthServer("127.0.0.1", 0, metrics, lambda: None, lambda: ready[0] if ready else None) as server:
+    probes = replace(PROBES, ready=lambda: ready[0] if ready else None, report=lambda: {"url": "rtsp://u:s3cret99@h/"})
+    with HealthServer("127.0.0.1", 0, metrics, probes) as server:
         assert get(server.port, "/healthz") == (200, "ok\n")
         assert get(server.port, "/readyz") == (503, "the model is being loaded\n")
         ready.clear()
         assert get(server.port, "/readyz?x=1")[0] == 200
+        assert get(server.port, "/startupz") == (200, "ok\n")
         assert get(server.port, "/nothing")[0] == 404
+        assert "s3cret99" not in get(server.port, "/status")[1]
         status, page = get(server.port, "/metrics")
         assert get(server.port, "/metrics", "application/openmetrics-text")[1].endswith("# EOF\n")
     assert status == 200
@@ -237,6 +246,9 @@ def test_metrics_and_health_are_served_on_one_port() -> None:
         'groundcam_stage_seconds_count{stage="detect"} 1.0',
         'groundcam_end_to_end_seconds_count{camera="gate"} 1.0',
         'groundcam_consumer_lag_frames{partition="0",topic="groundcam.frames"} 7.0',
+        'groundcam_consumed_bytes_total{camera="gate"} 1000.0',
+        'groundcam_finished_offset{partition="0",topic="groundcam.frames"} 12.0',
+        'groundcam_gpu_memory_used_bytes{gpu="0"} 10.0',
         'groundcam_build_info{version="1.2.3"} 1.0',
     ):
         assert line in page
@@ -254,7 +266,7 @@ def test_a_producer_tells_whether_its_camera_is_up() -> None:
 
 
 def test_no_port_serves_nothing() -> None:
-    with HealthServer("127.0.0.1", None, WorkerMetrics("1"), lambda: None, lambda: None) as server:
+    with HealthServer("127.0.0.1", None, WorkerMetrics("1"), PROBES) as server:
         assert server.port is None
 
 

@@ -37,11 +37,13 @@ class Ceiling:
         self._limit = size // 2
         self._clean = 0
 
-    def succeeded(self, size: int) -> None:
-        """A batch fitted; only those as large as the ceiling say anything."""
+    def succeeded(self, size: int) -> bool:
+        """A batch fitted; only those as large as the ceiling say anything. Return whether the ceiling has grown."""
         if self._limit is None or size < self._limit:
-            return
+            return False
         self._clean += 1
-        if self._clean >= self._patience:
-            self._limit += 1
-            self._clean = 0
+        if self._clean < self._patience:
+            return False
+        self._limit += 1
+        self._clean = 0
+        return True

@@ -24,6 +24,18 @@ class Detection:
     box: tuple[float, float, float, float]
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Whom a detector tells what happens to it."""
+
+    new_shape: Callable[[int, int], None] = lambda _width, _height: None
+    """An input shape (width, height) came up without having been warmed up."""
+    error: Callable[[str], None] = lambda _kind: None
+    """`out_of_memory`, or `lost`."""
+    ceiling: Callable[[int], None] = lambda _pictures: None
+    """So many pictures are tried at once from now on."""
+
+
 class Detector(Protocol):
     """Answers questions about pictures."""
 

@@ -113,4 +113,5 @@ class Engine:
         for item in items:
             item.inferred_at_ns = now_ns
             self._metrics.stage("detect", seconds)
+        self._metrics.detected(seconds)
         return answers

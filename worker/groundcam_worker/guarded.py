@@ -5,7 +5,7 @@ from collections.abc import Callable, Hashable, Sequence
 
 from groundcam_schemas import Ask, Model
 from groundcam_worker.ceiling import Ceiling
-from groundcam_worker.detector import Detection, Detector, Image
+from groundcam_worker.detector import Detection, Detector, Image, Told
 from groundcam_worker.devices import is_lost, is_out_of_memory
 from groundcam_worker.errors import DetectorLostError, ModelError
 
@@ -15,10 +15,11 @@ log = logging.getLogger(__name__)
 class GuardedDetector:
     """Stands before a detector on torch. `detect` belongs to one thread; `check` may be called from any."""
 
-    def __init__(self, detector: Detector, free: Callable[[], None]) -> None:
+    def __init__(self, detector: Detector, free: Callable[[], None], told: Told | None = None) -> None:
         """`free` gives back memory that is kept for later."""
         self._detector = detector
         self._free = free
+        self._told = told or Told()
         self.ceiling = Ceiling()
 
     @property
@@ -44,15 +45,12 @@ class GuardedDetector:
             try:
                 self._detector.warm_up(asks, sizes, size)
             except RuntimeError as error:
-                if is_lost(error):
-                    raise DetectorLostError(first_line(error)) from error
-                if not is_out_of_memory(error):
-                    raise
+                self._judge(error)
                 if size == 1:
                     raise ModelError(
                         "the device's memory is too small for one picture: lower work.input_size or take another model"
                     ) from error
-                self.ceiling.failed(size)
+                self._ceiling_failed(size)
             else:
                 return
             self._free()
@@ -71,21 +69,33 @@ class GuardedDetector:
             try:
                 found += self._detector.detect(images[part], asks[part])
             except RuntimeError as error:
-                if is_lost(error):
-                    raise DetectorLostError(first_line(error)) from error
-                if not is_out_of_memory(error):
-                    raise
-                self.ceiling.failed(size)
+                self._judge(error)
+                self._ceiling_failed(size)
                 if size == 1:
                     raise
                 log.warning("%d pictures do not fit into the device's memory: going on with %d",
                             size, self.ceiling.limit)  # fmt: skip
             else:
-                self.ceiling.succeeded(size)
+                if self.ceiling.succeeded(size):
+                    self._told.ceiling(size + 1)
                 continue
             # Outside of the handler, whose traceback would keep the failed batch's tensors alive.
             self._free()
         return found
+
+    def _judge(self, error: RuntimeError) -> None:
+        """Go on only with too little memory. Raises DetectorLostError for a lost device, and what is neither."""
+        if is_lost(error):
+            self._told.error("lost")
+            raise DetectorLostError(first_line(error)) from error
+        if not is_out_of_memory(error):
+            raise error
+        self._told.error("out_of_memory")
+
+    def _ceiling_failed(self, size: int) -> None:
+        self.ceiling.failed(size)
+        if self.ceiling.limit is not None:
+            self._told.ceiling(self.ceiling.limit)
 
 
 def first_line(error: BaseException) -> str:

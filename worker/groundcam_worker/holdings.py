@@ -27,6 +27,14 @@ class Holdings:
         """How many frames are begun and not answered."""
         return sum(holding.ledger.open_count for holding in self._held.values())
 
+    def ends(self) -> dict[Partition, int]:
+        """Return the offset before which everything is answered, of each partition of which something was read.
+
+        May be called from any thread.
+        """
+        held = dict(self._held)
+        return {partition: one.ledger.end for partition, one in held.items() if one.ledger.next_offset}
+
     def arrive(self, event: Assigned) -> dict[Partition, Position]:
         """Take partitions on; return how each stands, where that is known."""
         stand: dict[Partition, Position] = {}

@@ -1,9 +1,8 @@
 """Open a model as a detector, whatever its family. Everything heavy is imported below this file."""
 
-from collections.abc import Callable
 from functools import partial
 
-from groundcam_worker.detector import Detector
+from groundcam_worker.detector import Detector, Told
 from groundcam_worker.devices import free_cache, pick
 from groundcam_worker.errors import ModelError
 from groundcam_worker.grounding_dino.detector import GroundingDino
@@ -22,15 +21,15 @@ def open_detector(
     steps: Steps | None = None,
     *,
     input_size: tuple[int, int] | None = None,
-    on_new_shape: Callable[[int, int], None] = lambda _width, _height: None,
+    told: Told | None = None,
 ) -> GuardedDetector:
     """Load a model onto a device. `input_size` is (width, height) in pixels. Raises ModelError."""
-    chosen = pick(device)
+    chosen, told = pick(device), told or Told()
     loaded = load(source)
     detector: Detector
     try:
         if loaded.family in GROUNDING_DINO:
-            detector = GroundingDino(loaded, chosen, steps, input_size=input_size, on_new_shape=on_new_shape)
+            detector = GroundingDino(loaded, chosen, steps, input_size=input_size, on_new_shape=told.new_shape)
         elif loaded.family not in FAMILIES:
             raise ModelError(f"its family {loaded.family} is not known here")
         elif input_size is not None:
@@ -39,4 +38,4 @@ def open_detector(
             detector = OpenVocabulary(loaded, chosen)
     except ValueError as error:
         raise ModelError(f"the model {source} cannot be used: {error}") from error
-    return GuardedDetector(detector, partial(free_cache, chosen))
+    return GuardedDetector(detector, partial(free_cache, chosen), told)

@@ -80,6 +80,11 @@ class Outbox:
         return bool(self._unsent) or self._publisher.is_full
 
     @property
+    def waiting_bytes(self) -> int:
+        """Bytes that Kafka has not acknowledged."""
+        return self._publisher.waiting_bytes
+
+    @property
     def is_empty(self) -> bool:
         """Whether Kafka has everything."""
         waiting = self._unsent or self._answered or self._publisher.unfinished

@@ -82,6 +82,11 @@ class Pipeline:
         """How many partitions are ours."""
         return len(self._holdings)
 
+    @property
+    def waiting_bytes(self) -> int:
+        """Bytes of frames that wait to be decoded."""
+        return self._lobby.bytes
+
     def run(self, stop: Callable[[], bool], drain_timeout_s: float) -> bool:
         """Work until `stop`, then finish what was begun; return whether all of it was.
 
@@ -191,6 +196,7 @@ class Pipeline:
             self._skip(item, GapReason.NO_QUESTION)
             return False
         item.question, item.ask = asked
+        self._metrics.asked(item.camera, item.question.version)
         return True
 
     def _decode(self, item: Item) -> None:
@@ -222,6 +228,7 @@ class Pipeline:
                 log.warning("a frame that has ended a process is tried without a witness: %s", answer)
                 self._decode(item)
             elif isinstance(answer, FrameError):
+                self._metrics.error("frame")
                 self._put_aside(item, answer)
             elif self._keep(item):
                 self._publish(item, answer)
@@ -250,9 +257,6 @@ class Pipeline:
         positions = {} if self._outbox.commits_offsets else self._holdings.finish(answered)
         if positions:
             self.source.commit(positions)
-        if answered:
-            for partition, frames in list(self.source.lag.items()):
-                self._metrics.lag(partition.topic, partition.number, frames)
 
     def _put_aside(self, item: Item, error: FrameError) -> None:
         if not self._keep(item):

@@ -75,7 +75,7 @@ class Reception:
             record, holding, id=frame_id, incoming=incoming, picture_size=size,
             sheddable=record.partition.topic not in self._never_stale,
         )  # fmt: skip
-        self._metrics.consumed(item.camera)
+        self._metrics.consumed(item.camera, record.size)
         if incoming is not None and at_head:
             self._judge_clock(incoming, record.consumed_at_ns)
         return Received(

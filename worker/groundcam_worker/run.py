@@ -2,12 +2,11 @@
 
 import logging
 import threading
-import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
+from typing import Any
 
-from groundcam_runtime.health import HealthServer
+from groundcam_runtime.health import HealthServer, Probes
 from groundcam_runtime.kafka.connect import require_crc32c
 from groundcam_runtime.kafka.publisher import Publisher
 from groundcam_runtime.kafka.source import GroupSource
@@ -20,34 +19,28 @@ from groundcam_worker.alone import Alone
 from groundcam_worker.attempts import Attempts
 from groundcam_worker.bookmark import taken_over
 from groundcam_worker.control import PromptFollower, camera_sizes
-from groundcam_worker.detector import Detector, FakeDetector
+from groundcam_worker.detector import Detector, FakeDetector, Told
 from groundcam_worker.freshness import Freshness
 from groundcam_worker.holdings import Holdings
 from groundcam_worker.limits import Limits
 from groundcam_worker.models import resolve
+from groundcam_worker.nvml import Nvml
 from groundcam_worker.outbox import MAX_ANSWER_BYTES, Outbox
 from groundcam_worker.pipeline import Pipeline
 from groundcam_worker.settings import WorkSettings, fake_seconds
 from groundcam_worker.transacting import Transacting
+from groundcam_worker.vitals import Vitals
 from groundcam_worker.witness import Witness
 
 log = logging.getLogger(__name__)
 
-STUCK_S = 60.0
-# A batch of large pictures takes a slow CPU more than a minute.
-DETECTOR_STUCK_S = 600.0
 HEADROOM = 512
 """Kafka counts its own bytes of a record, too."""
 LEAVE_S = 5.0
 
 
-def load_detector(
-    settings: WorkSettings, on_new_shape: Callable[[int, int], None] = lambda _width, _height: None
-) -> Detector:
-    """Return a detector. `on_new_shape` is called with each input shape (width, height) that was not warmed up.
-
-    Raises ModelError, ValueError.
-    """
+def load_detector(settings: WorkSettings, told: Told | None = None) -> Detector:
+    """Return a detector. Raises ModelError, ValueError."""
     wait_s = fake_seconds(settings.model)
     if wait_s is not None:
         return FakeDetector(wait_s)
@@ -58,9 +51,7 @@ def load_detector(
     from groundcam_worker.opening import open_detector  # noqa: PLC0415
 
     steps = Steps(settings.precision, settings.sampling, settings.cuda_graphs, settings.compile)
-    return open_detector(
-        source, settings.device, steps, input_size=settings.input_size, on_new_shape=on_new_shape
-    )  # fmt: skip
+    return open_detector(source, settings.device, steps, input_size=settings.input_size, told=told)
 
 
 def run(
@@ -78,16 +69,18 @@ def run(
     require_crc32c()
     wake = wake or threading.Event()
     topics = kafka.topics
-    state: dict[str, Pipeline] = {}
     metrics = WorkerMetrics(version)
+    vitals = Vitals(_about(settings, kafka, version))
+    probes = Probes(vitals.stuck, vitals.not_ready, vitals.started, vitals.report)
+    metrics.watch(vitals.state, Nvml().read)
+    metrics.capacity(settings.batch_size)
     with ExitStack() as stack:
-        health = HealthServer(http.host, http.port, metrics, lambda: _stuck(state), lambda: _not_ready(state))
-        stack.enter_context(health)
+        health = stack.enter_context(HealthServer(http.host, http.port, metrics, probes))
         if health.port:
             log.info("metrics and health on http://%s:%d", http.host, health.port)
         _require_topics(kafka, settings.group)
         questions = settings.questions()
-        detector = load_detector(settings, partial(_tell_new_shape, metrics))
+        detector = load_detector(settings, _told(metrics, settings.batch_size))
         prompts = PromptFollower(kafka, questions, detector.check)
         stack.callback(prompts.close)
         sizes = {*settings.warm_sizes, *camera_sizes(kafka)}
@@ -130,7 +123,7 @@ def run(
             never_stale=frozenset([topics.recordings]),
         )
         source.start()
-        state["pipeline"] = pipeline
+        vitals.begin(pipeline, holdings, outbox)
         log.info("waiting for frames as a member of %s", settings.group)
         finished = pipeline.run(stop.is_set, settings.drain_timeout_s)
         if finished:
@@ -188,9 +181,28 @@ def limits_of(settings: WorkSettings) -> Limits:
     )
 
 
-def _tell_new_shape(metrics: WorkerMetrics, width: int, height: int) -> None:
-    metrics.new_shape()
-    log.info("pictures come that are scaled to %dx%d, which was not warmed up: see work.warm_sizes", width, height)
+def _told(metrics: WorkerMetrics, batch_size: int) -> Told:
+    def new_shape(width: int, height: int) -> None:
+        metrics.new_shape()
+        log.info("pictures come that are scaled to %dx%d, which was not warmed up: see work.warm_sizes", width, height)
+
+    return Told(new_shape, metrics.error, lambda pictures: metrics.capacity(min(pictures, batch_size)))
+
+
+def _about(settings: WorkSettings, kafka: KafkaSettings, version: str) -> dict[str, Any]:
+    """Return what people may want to know of this worker."""
+    return {
+        "version": version,
+        "model": settings.model,
+        "device": settings.device,
+        "kafka": kafka.bootstrap_servers,
+        "topics": kafka.topic_prefix + "*",
+        "group": settings.group,
+        "instance_id": settings.instance_id,
+        "batch_size": settings.batch_size,
+        "max_age_s": settings.max_age_s,
+        "transactional": settings.transactional,
+    }
 
 
 def _require_topics(kafka: KafkaSettings, group: str) -> None:
@@ -213,31 +225,3 @@ def _largest_records(kafka: KafkaSettings) -> tuple[int, int]:
         return largest, min(largest, admin.max_message_bytes(kafka.topics.detections) or MAX_ANSWER_BYTES) - HEADROOM
     finally:
         admin.close()
-
-
-def _stuck(state: dict[str, Pipeline]) -> str | None:
-    """Liveness: a broker that is away is no reason to be restarted, a loop that stands still is."""
-    pipeline = state.get("pipeline")
-    if pipeline is None:
-        return None
-    now = time.monotonic()
-    since = {
-        "the loop": (pipeline.ticked_at, STUCK_S),
-        "the Kafka consumer": (pipeline.source.polled_at, STUCK_S),
-        "the detector": (pipeline.engine.busy_since or now, DETECTOR_STUCK_S),
-    }
-    for what, (at, limit_s) in since.items():
-        if now - at > limit_s:
-            return f"{what} has stood still for {now - at:.0f} s"
-    return None
-
-
-def _not_ready(state: dict[str, Pipeline]) -> str | None:
-    pipeline = state.get("pipeline")
-    if pipeline is None:
-        return "the model is being loaded"
-    source = pipeline.source
-    silent_s = time.monotonic() - source.heard_at
-    if silent_s > source.silence_s:
-        return f"Kafka has not answered for {silent_s:.0f} s"
-    return None if pipeline.assigned else "no partition is assigned to this worker"

@@ -1,0 +1,106 @@
+"""What metrics tell, how many series there are of a camera, and when they go away."""
+
+from types import SimpleNamespace
+
+from groundcam_runtime import metrics as module
+from groundcam_runtime.metrics import FORGET_S, OTHERS, Metrics, ProducerMetrics, WorkerMetrics
+from groundcam_schemas import CameraState, GapReason
+from groundcam_worker.nvml import Nvml
+
+WORKER_SERIES, PRODUCER_SERIES = 29, 22
+"""As docs/metrics.md says them."""
+
+
+def page(metrics: Metrics) -> list[str]:
+    return [line for line in metrics.render("")[0].decode().splitlines() if not line.startswith("#")]
+
+
+def of_camera(metrics: Metrics, camera: str) -> list[str]:
+    return [line for line in page(metrics) if f'camera="{camera}"' in line]
+
+
+def seen(metrics: WorkerMetrics, camera: str) -> None:
+    metrics.consumed(camera, 1000)
+    metrics.asked(camera, "v1")
+    metrics.answered(camera, 1, 0.2)
+    metrics.clock(camera, 0.1)
+    for reason in GapReason:
+        metrics.dropped(camera, reason)
+
+
+def test_a_camera_that_was_silent_for_an_hour_goes_away_and_others_stay() -> None:
+    now = [0.0]
+    metrics = WorkerMetrics("1", lambda: now[0])
+    seen(metrics, "gate")
+    now[0] = FORGET_S - 1
+    seen(metrics, "yard")
+    assert of_camera(metrics, "gate")
+    now[0] = FORGET_S + 1
+    assert of_camera(metrics, "gate") == []
+    assert len(of_camera(metrics, "yard")) == WORKER_SERIES
+    seen(metrics, "gate")
+    assert 'groundcam_frames_answered_total{camera="gate"} 1.0' in page(metrics)
+
+
+def test_a_camera_has_as_many_series_as_the_documents_say() -> None:
+    worker, producer = WorkerMetrics("1"), ProducerMetrics("1")
+    seen(worker, "gate")
+    producer.cameras(["gate"])
+    producer.frame("gate", 1)
+    for reason in GapReason:
+        producer.dropped("gate", reason, 1)
+    assert (len(of_camera(worker, "gate")), len(of_camera(producer, "gate"))) == (WORKER_SERIES, PRODUCER_SERIES)
+
+
+def test_cameras_beyond_the_bound_share_a_label() -> None:
+    metrics = WorkerMetrics("1")
+    for number in range(module.MOST_CAMERAS + 5):
+        seen(metrics, f"c{number}")
+    assert of_camera(metrics, f"c{module.MOST_CAMERAS}") == []
+    assert f'groundcam_frames_answered_total{{camera="{OTHERS}"}} 5.0' in page(metrics)
+
+
+def test_a_camera_shows_only_the_question_that_it_is_asked_now() -> None:
+    metrics = WorkerMetrics("1")
+    metrics.consumed("gate", 1)
+    metrics.asked("gate", "v1")
+    metrics.asked("gate", "v2")
+    assert [line for line in page(metrics) if "question_info" in line] == [
+        'groundcam_question_info{camera="gate",version="v2"} 1.0'
+    ]
+
+
+def test_a_camera_is_in_one_state_and_has_its_series_before_its_first_frame() -> None:
+    metrics = ProducerMetrics("1")
+    metrics.cameras(["gate"])
+    assert 'groundcam_frames_published_total{camera="gate"} 0.0' in page(metrics)
+    assert 'groundcam_camera_state{camera="gate",state="connecting"} 1.0' in page(metrics)
+    metrics.state("gate", CameraState.REFUSED)
+    ones = [line for line in page(metrics) if "camera_state{" in line and line.endswith(" 1.0")]
+    assert ones == ['groundcam_camera_state{camera="gate",state="refused"} 1.0']
+    assert "groundcam_cameras 1.0" in page(metrics)
+
+
+def test_a_gpu_is_read_and_one_that_does_not_answer_is_left_out() -> None:
+    """The driver's library stands in here: a machine with a GPU runs the same in the gpu tier."""
+
+    class LostError(Exception):
+        pass
+
+    def handle(number: int) -> int:
+        if number == 1:
+            raise LostError("GPU is lost")
+        return number
+
+    library = SimpleNamespace(
+        NVMLError=LostError,
+        nvmlDeviceGetCount=lambda: 2,
+        nvmlDeviceGetHandleByIndex=handle,
+        nvmlDeviceGetMemoryInfo=lambda _handle: SimpleNamespace(used=3, total=8),
+        nvmlDeviceGetUtilizationRates=lambda _handle: SimpleNamespace(gpu=50),
+    )
+    nvml = Nvml()
+    nvml._library = library
+    assert [(one.gpu, one.utilization, one.memory_used, one.memory_total) for one in nvml.read()] == [("0", 0.5, 3, 8)]
+    nvml._library = None
+    assert nvml.read() == []

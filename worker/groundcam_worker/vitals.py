@@ -1,0 +1,93 @@
+"""What a worker says of itself: to probes, to metrics, and to people."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from groundcam_runtime.standing import WorkerState
+from groundcam_worker.holdings import Holdings
+from groundcam_worker.outbox import Outbox
+from groundcam_worker.pipeline import Pipeline
+
+STUCK_S = 60.0
+# A batch of large pictures takes a slow CPU more than a minute.
+DETECTOR_STUCK_S = 600.0
+
+
+class Vitals:
+    """Knows nothing of a worker until it has its pipeline: the model is being loaded until then."""
+
+    def __init__(self, about: Mapping[str, Any]) -> None:
+        """`about` is shown to people as it is."""
+        self._about = dict(about)
+        self._since = time.time()
+        self._parts: tuple[Pipeline, Holdings, Outbox] | None = None
+
+    def begin(self, pipeline: Pipeline, holdings: Holdings, outbox: Outbox) -> None:
+        """The model is loaded, and this is how the work stands from now on."""
+        self._parts = pipeline, holdings, outbox
+
+    def started(self) -> str | None:
+        """Whether it has begun to work; loading may take minutes."""
+        return None if self._parts else "the model is being loaded"
+
+    def stuck(self) -> str | None:
+        """Liveness: a broker that is away is no reason to be restarted, a loop that stands still is."""
+        if self._parts is None:
+            return None
+        pipeline, now = self._parts[0], time.monotonic()
+        since = {
+            "the loop": (pipeline.ticked_at, STUCK_S),
+            "the Kafka consumer": (pipeline.source.polled_at, STUCK_S),
+            "the detector": (pipeline.engine.busy_since or now, DETECTOR_STUCK_S),
+        }
+        for what, (at, limit_s) in since.items():
+            if now - at > limit_s:
+                return f"{what} has stood still for {now - at:.0f} s"
+        return None
+
+    def not_ready(self) -> str | None:
+        """Readiness: the model is there, Kafka answers, and there is something to do."""
+        if self._parts is None:
+            return self.started()
+        pipeline, silent_s = self._parts[0], self._silent_s()
+        if silent_s > pipeline.source.silence_s:
+            return f"Kafka has not answered for {silent_s:.0f} s"
+        return None if pipeline.assigned else "no partition is assigned to this worker"
+
+    def state(self) -> WorkerState:
+        """For a scrape."""
+        if self._parts is None:
+            return WorkerState()
+        pipeline, holdings, outbox = self._parts
+        return WorkerState(
+            ready=self.not_ready() is None,
+            kafka_silent_s=self._silent_s(),
+            waiting_bytes=pipeline.waiting_bytes,
+            unacknowledged_bytes=outbox.waiting_bytes,
+            lag=dict(pipeline.source.lag),
+            finished=holdings.ends(),
+        )
+
+    def report(self) -> dict[str, Any]:
+        """For people. Nothing here may be secret."""
+        found: dict[str, Any] = {
+            **self._about,
+            "running_s": round(time.time() - self._since),
+            "ready": self.not_ready() or "yes",
+            "live": self.stuck() or "yes",
+        }
+        if self._parts is None:
+            return found
+        state = self.state()
+        found["kafka_silent_s"] = round(state.kafka_silent_s, 1)
+        found["waiting_frames_bytes"] = state.waiting_bytes
+        found["unacknowledged_bytes"] = state.unacknowledged_bytes
+        found["partitions"] = {
+            f"{one.topic}[{one.number}]": {"finished_offset": offset, "behind": state.lag.get(one, 0)}
+            for one, offset in sorted(state.finished.items())
+        }
+        return found
+
+    def _silent_s(self) -> float:
+        return max(0.0, time.monotonic() - self._parts[0].source.heard_at) if self._parts else 0.0
