@@ -1,0 +1,112 @@
+# Two images: `docker build --target producer .` (cameras in, no torch) and `docker build --target worker .` (the detector).
+# Any Debian with Python 3.11 or newer as `python3`, its venv module and CA certificates will do as base.
+ARG BASE=python:3.12-slim-bookworm
+
+# hadolint ignore=DL3006
+FROM ${BASE} AS builder
+# For networks that open TLS: the path of a bundle in the base image. Unset unless given, here and below.
+ARG PIP_CERT
+ARG SSL_CERT_FILE
+RUN python3 -m venv /opt/uv \
+    && /opt/uv/bin/python -m pip install --no-cache-dir --disable-pip-version-check "uv>=0.8,<1" \
+    && python3 -m venv --without-pip /venv \
+    # The program itself lies beside what it needs, so that a change of it makes one small layer.
+    && /venv/bin/python -c 'import pathlib, sysconfig; pathlib.Path(sysconfig.get_path("purelib"), "groundcam.pth").write_text("/app\n")'
+ENV PATH=/opt/uv/bin:$PATH VIRTUAL_ENV=/venv UV_NO_CACHE=1 UV_LINK_MODE=copy UV_HTTP_TIMEOUT=180
+WORKDIR /build
+
+# What is installed, as two lists: the layers below are made anew when a list changes, not when pyproject.toml does.
+FROM builder AS lists
+ARG PIP_CERT
+ARG SSL_CERT_FILE
+# Another index of torch's packages, such as that of CPU-only wheels; the default ones bring CUDA along.
+ARG TORCH_INDEX=
+COPY pyproject.toml constraints.txt ./
+RUN for image in producer worker; do \
+        uv pip compile --quiet --no-header --no-annotate --extra "$image" --constraints constraints.txt \
+            ${TORCH_INDEX:+--index "${TORCH_INDEX}" --index-strategy unsafe-best-match} \
+            --output-file "$image.txt" pyproject.toml || exit 1; \
+    done
+
+FROM builder AS program
+ARG PIP_CERT
+ARG SSL_CERT_FILE
+COPY pyproject.toml README.md LICENSE ./
+COPY groundcam groundcam
+COPY schemas schemas
+COPY runtime runtime
+COPY producers producers
+COPY worker worker
+RUN uv pip install --compile-bytecode --no-deps --target /app .
+
+# hadolint ignore=DL3006
+FROM ${BASE} AS final
+# What installs or builds has no place in a running container.
+RUN find / -xdev \( -name pip -o -name 'pip-*.dist-info' -o -name ensurepip -o -name setuptools -o -name 'setuptools-*.dist-info' \) \
+        -path '*/python3*' -prune -exec rm -rf {} + \
+    && rm -f /usr/bin/pip* /usr/local/bin/pip* \
+    && groupadd --gid 65532 groundcam \
+    && useradd --uid 65532 --gid 65532 --home-dir /tmp --no-create-home --shell /usr/sbin/nologin groundcam
+# All that is written lies below /tmp: the root may be read-only. Mount a volume and set HF_HOME to keep models.
+ENV PATH=/app/bin:/venv/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    HOME=/tmp \
+    XDG_CACHE_HOME=/tmp/cache \
+    HF_HOME=/tmp/huggingface \
+    TORCHINDUCTOR_CACHE_DIR=/tmp/torchinductor \
+    TRITON_CACHE_DIR=/tmp/triton \
+    MPLCONFIGDIR=/tmp/matplotlib \
+    GROUNDCAM_HTTP__HOST=0.0.0.0 \
+    GROUNDCAM_HTTP__PORT=8080
+WORKDIR /tmp
+USER 65532:65532
+EXPOSE 8080
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --retries=4 \
+    CMD ["python", "-c", "import os, urllib.request as u; u.build_opener(u.ProxyHandler({})).open(f'http://127.0.0.1:{os.environ[\"GROUNDCAM_HTTP__PORT\"]}/healthz', timeout=4)"]
+ENTRYPOINT ["groundcam"]
+CMD ["--help"]
+ARG VERSION=
+ARG REVISION=
+LABEL org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+
+FROM builder AS producer-packages
+ARG PIP_CERT
+ARG SSL_CERT_FILE
+COPY --from=lists /build/producer.txt ./
+RUN uv pip install --compile-bytecode --no-deps --requirement producer.txt \
+    && /venv/bin/python -c 'import importlib.util, sys; sys.exit("torch is in the producer" if importlib.util.find_spec("torch") else 0)'
+
+FROM final AS producer
+COPY --from=producer-packages /venv /venv
+COPY --from=program /app /app
+LABEL org.opencontainers.image.title="groundcam producer" \
+      org.opencontainers.image.description="Puts frames of cameras and files on Apache Kafka."
+
+FROM builder AS worker-packages
+ARG PIP_CERT
+ARG SSL_CERT_FILE
+ARG TORCH_INDEX=
+COPY --from=lists /build/worker.txt ./
+# Libraries that only a linker reads are 180 MB.
+RUN uv pip install --compile-bytecode --no-deps --requirement worker.txt \
+        ${TORCH_INDEX:+--index "${TORCH_INDEX}" --index-strategy unsafe-best-match} \
+    && find /venv -name '*.a' -delete
+# Triton compiles one C file at its first use on a GPU. It is compiled here instead, so that the image needs no
+# compiler: see deploy/triton-cc. Versions are the base's own: it is its compiler.
+COPY deploy/triton-cc deploy/build_triton_driver.sh /opt/
+# hadolint ignore=DL3008
+RUN apt-get update -q \
+    && apt-get install -q -y --no-install-recommends gcc libc6-dev \
+    && rm -rf /var/lib/apt/lists/* \
+    && sh /opt/build_triton_driver.sh /venv
+
+FROM final AS worker
+COPY --from=worker-packages /venv /venv
+COPY --from=program /app /app
+ENV CC=/venv/triton/triton-cc
+LABEL org.opencontainers.image.title="groundcam worker" \
+      org.opencontainers.image.description="Answers questions about frames on Apache Kafka with Grounding DINO."
