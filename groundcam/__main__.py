@@ -16,6 +16,7 @@ from groundcam.commands import (
     demo,
     detect,
     models,
+    probe,
     produce,
     schema,
     topics,
@@ -63,6 +64,7 @@ app.command("watch")(watch.watch)
 app.command("ask")(ask.ask)
 app.command("detect")(detect.detect)
 app.command("audit")(audit.audit)
+app.command("probe")(probe.probe)
 app.command("broker")(broker.broker)
 app.add_typer(models.app, name="models")
 app.add_typer(topics.app, name="topics")
