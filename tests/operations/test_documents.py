@@ -47,7 +47,7 @@ def known() -> dict[str, set[str]]:
 def vocabulary(expression: str) -> tuple[set[str], set[str]]:
     """The metrics and the labels that an expression names."""
     text = re.sub(r'"[^"]*"', '""', expression)
-    labels = set(re.findall(r"(\w+)\s*(?:=~|!~|!=|=)", text))
+    labels = {label for braces in re.findall(r"\{([^}]*)\}", text) for label in re.findall(r"(\w+)\s*[=!]", braces)}
     for listed in re.findall(r"\b(?:by|without|on|ignoring)\s*\(([^)]*)\)", text):
         labels |= set(re.findall(r"\w+", listed))
     text = re.sub(r"\b(?:by|without|on|ignoring)\s*\([^)]*\)|\{[^}]*\}|\[[^\]]*\]|\boffset \w+", " ", text)
