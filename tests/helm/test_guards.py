@@ -1,0 +1,154 @@
+"""Values that contradict each other, or that a typing error spoiled, end the render with a sentence that names them."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from groundcam_producers.settings import CameraSettings, ProduceSettings
+from groundcam_worker.settings import WorkSettings
+from helm import chart, values_table
+from helm.chart import BASE, ChartError
+
+SCHEMA = json.loads((chart.CHART / "values.schema.json").read_text())
+SASL = "kafka.securityProtocol=SASL_SSL"
+OAUTH = "kafka.sasl.mechanism=OAUTHBEARER"
+KEDA = "autoscaling.enabled=true"
+GUARDS = [
+    ("kafka.bootstrapServers is empty", ["kafka.bootstrapServers=''"]),
+    ("kafka.sasl.mechanism is empty", [SASL]),
+    ("kafka.sasl.mechanism is PLAIN, which needs", ["kafka.sasl.mechanism=PLAIN"]),
+    ("kafka.sasl.existingSecret is empty", [SASL, "kafka.sasl.mechanism=PLAIN", "kafka.sasl.username=u"]),
+    ("needs username, or usernameKey", [SASL, "kafka.sasl={mechanism: PLAIN, existingSecret: s}"]),
+    ("kafka (with topics.kafka).sasl.mechanism is PLAIN", ["topics.kafka.sasl.mechanism=PLAIN"]),
+    ("kafka.oauth.existingSecret is empty", [SASL, OAUTH]),
+    ("needs tokenUrl and clientId, or tokenKey", [SASL, OAUTH, "kafka.oauth.existingSecret=s"]),
+    ("kafka.tls names certificates", ["kafka.tls.ca.existingSecret=s"]),
+    (
+        "existingSecret or existingConfigMap, not both",
+        ["kafka.securityProtocol=SSL", "kafka.tls.ca={existingSecret: s, existingConfigMap: m}"],
+    ),
+    ("worker.drainTimeoutSeconds (30) must be less than", ["worker.drainTimeoutSeconds=30"]),
+    ("worker.startup.budgetSeconds (10) must be more than", ["worker.startup.budgetSeconds=10"]),
+    ("producers.startup.budgetSeconds (60) must be more", ["kafka.connectTimeoutSeconds=60"]),
+    ("worker.replicas (9) is more than topics.partitions (8)", ["worker.replicas=9"]),
+    ("autoscaling.maxReplicas (9) is more than topics.partitions (8)", [KEDA, "autoscaling.maxReplicas=9"]),
+    ("autoscaling.minReplicas (5) is more than", [KEDA, "autoscaling.minReplicas=5"]),
+    ("are both false", [KEDA, "autoscaling.lag.enabled=false"]),
+    (
+        "needs autoscaling.lag.enabled",
+        [KEDA, "autoscaling={minReplicas: 0, lag: {enabled: false}, frameAge: {enabled: true}}"],
+    ),
+    ("autoscaling.frameAge.serverAddress is empty", [KEDA, "autoscaling.frameAge.enabled=true"]),
+    (
+        "autoscaling.existingAuthentication is empty",
+        [KEDA, SASL, OAUTH, "kafka.oauth={existingSecret: s, tokenKey: token}"],
+    ),
+    ("topics.strimzi.cluster is empty", ["topics.mode=strimzi"]),
+    ("topics.repartition is for topics.mode job", ["topics={mode: none, repartition: true}"]),
+    ("gpu.resourceName is for gpu.mode devicePlugin, not dra", ["gpu={mode: dra, resourceName: nvidia.com/gpu}"]),
+    ("gpu.dra is for gpu.mode dra, not devicePlugin", ["gpu.dra.deviceClassName=gpu.nvidia.com"]),
+    ("gpu.dra.existingClaimTemplate", ["gpu={mode: dra, dra: {existingClaimTemplate: t, deviceClassName: c}}"]),
+    ("gpu.runtimeClassName is set, but gpu.mode is none", ["gpu={mode: none, runtimeClassName: nvidia}"]),
+    ("needs worker.kind StatefulSet", ["worker.settings.transactional=true"]),
+    ("model.cache.existingClaim is empty", ["model.cache.type=existingClaim"]),
+    ("model.cache.existingClaim is set, but model.cache.type is emptyDir", ["model.cache.existingClaim=c"]),
+    ("model.cache.image.reference is empty", ["model.cache.type=image"]),
+    ("model.prefetch is false", ["model.prefetch=false"]),
+    ("model.cache.folder is for models that lie there", ["model.cache.folder=tiny"]),
+    ("model.cache.pvc.accessModes needs ReadWriteMany", ["model.cache.type=pvc", "worker.replicas=2"]),
+    ("cameras.a.url holds a password", ["cameras.a.url=rtsp://viewer:hunter2@192.0.2.1/"]),
+    ("no user name in url", ["cameras.a={url: 'rtsp://192.0.2.1/', existingSecret: s}"]),
+    ("cameras.a.url has a host name", ["cameras.a.url=rtsp://camera.example.org/"]),
+    ("cameras.a.resources is for", ["producers.mode=sharded", "cameras.a={url: /f.mp4, resources: {limits: {cpu: 1}}}"]),
+    ("producers.replicas (2) is more than there are cameras (1)", ["producers={mode: sharded, replicas: 2}", "cameras.a.url=/f"]),
+]  # fmt: skip
+REFUSED = [
+    ("replica", ["worker.replica=2"]),
+    ("batchsize", ["worker.settings.batchsize=2"]),
+    ("password", ["kafka.sasl.password=hunter2"]),
+    ("password", ["cameras.a={url: 'rtsp://192.0.2.1/', password: hunter2}"]),
+    ("bootstrap_servers", ["kafka.bootstrap_servers=kafka:9092"]),
+    ("/kafka/bootstrapServers", ["kafka.bootstrapServers=kafka"]),
+    ("/kafka/securityProtocol", ["kafka.securityProtocol=TLS"]),
+    ("/gpu/mode", ["gpu.mode=nvidia"]),
+    ("/worker/replicas", ["worker.replicas=two"]),
+    ("/worker/kind", ["worker.kind=DaemonSet"]),
+    ("/worker/settings/box_threshold", ["worker.settings.box_threshold=30"]),
+    ("/image/worker/digest", ["image.worker.digest=sha256:abc"]),
+    ("invalid propertyName '-gate'", ["cameras.-gate={url: 'rtsp://192.0.2.1/'}"]),
+    ("url", ["cameras.gate={fps: 5}"]),
+    ("/networkPolicy/cameras/cidrs/0", ["networkPolicy.cameras.cidrs=[camera.example.org]"]),
+    ("/cameras", ["cameras=[{url: 'rtsp://192.0.2.1/'}]"]),
+    ("/trace/ratio", ["trace.ratio=2"]),
+]
+CHART_OWNS = {"model", "device", "question", "group", "instance_id", "drain_timeout_s", "session_timeout_s"}
+
+
+@pytest.mark.parametrize(("sentence", "changes"), GUARDS, ids=[sentence for sentence, _ in GUARDS])
+def test_a_contradiction_is_told_in_a_sentence(sentence: str, changes: list[str]) -> None:
+    ordered = sorted(changes, key=lambda change: change.startswith(KEDA))  # a whole section first, then the switch
+    with pytest.raises(ChartError) as told:
+        chart.objects(BASE, *ordered)
+    assert sentence in str(told.value)
+    assert "hunter2" not in str(told.value)
+
+
+def test_every_guard_is_tried() -> None:
+    written = (chart.CHART / "templates" / "guards.yaml").read_text()
+    assert written.count("{{- fail ") == len(GUARDS) - 2  # two sentences are tried for two roles
+
+
+@pytest.mark.parametrize(("named", "changes"), REFUSED, ids=[changes[0] for _, changes in REFUSED])
+def test_the_schema_refuses(named: str, changes: list[str]) -> None:
+    with pytest.raises(ChartError) as told:
+        chart.objects(BASE, *changes)
+    assert named.replace("/", ".") in str(told.value).replace("/", ".")
+
+
+def test_no_map_of_the_schema_takes_a_key_that_it_does_not_know() -> None:
+    """But for those that are Kubernetes' own, labels, and maps by a name that users choose."""
+    free = {
+        "podSecurityContext", "containerSecurityContext", "affinity", "strategy", "updateStrategy", "labelSelector",
+        "namespaceSelector", "podSelector", "items", "global",
+    }  # fmt: skip
+
+    def look(node: Any, name: str) -> None:
+        if isinstance(node, list):
+            for one in node:
+                look(one, name)
+        if not isinstance(node, dict):
+            return
+        if node.get("type") == "object" and name not in free:
+            assert "additionalProperties" in node, name
+        for key, one in node.items():
+            look(one, key)
+
+    look(SCHEMA, "")
+
+
+def test_settings_of_the_program_are_those_of_the_schema() -> None:
+    known = {name: set(part["properties"]) for name, part in SCHEMA["definitions"].items() if "properties" in part}
+    assert known["workSettings"] == set(WorkSettings.model_fields) - CHART_OWNS
+    assert known["produceSettings"] == set(ProduceSettings.model_fields) - {"cameras", "shard"}
+    assert set(CameraSettings.model_fields) - {"password_file", "password_env"} <= known["camera"]
+
+
+def test_every_value_is_explained() -> None:
+    def look(value: values_table.Value) -> list[str]:
+        if value.comment or not value.children:
+            return [] if value.comment else [".".join(value.path)]
+        return [one for child in value.children for one in look(child)]
+
+    assert look(values_table.read((chart.CHART / "values.yaml").read_text())) == []
+
+
+def test_the_readme_holds_every_value() -> None:
+    readme = (chart.CHART / "README.md").read_text()
+    assert readme == values_table.replaced(readme, (chart.CHART / "values.yaml").read_text())
+
+
+def test_the_readme_names_every_example() -> None:
+    readme = (chart.CHART / "README.md").read_text()
+    assert set(re.findall(r"\(examples/([\w-]+)\.yaml\)", readme)) == set(chart.EXAMPLES)
