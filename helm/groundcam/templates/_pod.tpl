@@ -94,9 +94,12 @@ readinessProbe:
 {{- end }}
 {{- end }}
 
-{{/* Annotations of a pod, of (dict "root" $ "values" v "config" text). The hash restarts pods when their settings change. */}}
+{{/*
+Annotations of a pod, of (dict "root" $ "values" v "config" text). The hash restarts pods when their settings change; it is
+of JSON, since versions of Helm indent YAML differently.
+*/}}
 {{- define "groundcam.podAnnotations" -}}
-checksum/config: {{ sha256sum .config }}
+checksum/config: {{ .config | fromYaml | toJson | sha256sum }}
 {{- with .root.Values.rollout }}
 groundcam/rollout: {{ . | quote }}
 {{- end }}
