@@ -18,7 +18,7 @@ from yaml import YAMLError
 
 from groundcam_producers.settings import ProduceSettings
 from groundcam_runtime.redaction import redact
-from groundcam_runtime.settings import HttpSettings, KafkaSettings, LogSettings, SettingError
+from groundcam_runtime.settings import HttpSettings, KafkaSettings, LogSettings, SettingError, TraceSettings
 from groundcam_worker.settings import WorkSettings
 
 PREFIX = "GROUNDCAM_"
@@ -38,6 +38,7 @@ class Settings(BaseSettings):
     kafka: KafkaSettings = KafkaSettings()
     log: LogSettings = LogSettings()
     http: HttpSettings = HttpSettings()
+    trace: TraceSettings = TraceSettings()
     produce: ProduceSettings = ProduceSettings()
     work: WorkSettings = WorkSettings()
 

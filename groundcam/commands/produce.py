@@ -92,7 +92,7 @@ def produce(
         raise SettingError(f"produce needs the package {missing.name}: pip install 'groundcam[producer]'") from None
 
     stop = until_stopped()
-    if not run(settings.produce, settings.kafka, settings.http, settings.log, __version__, stop):
+    if not run(settings.produce, settings.kafka, settings.http, settings.log, settings.trace, __version__, stop):
         raise typer.Exit(1)
 
 

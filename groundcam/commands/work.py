@@ -118,7 +118,7 @@ def work(
     if not settings.work.question:
         log.warning("no question is set: frames wait for one on %s", settings.kafka.topics.prompts)
     try:
-        finished = run(settings.work, settings.kafka, settings.http, __version__, stop, wake)
+        finished = run(settings.work, settings.kafka, settings.http, settings.trace, __version__, stop, wake)
     except ImportError as missing:
         raise SettingError(f"work needs the package {missing.name}: pip install 'groundcam[worker]'") from None
     log.info("stopped%s", "" if finished else "; what was begun and not finished is left to the next worker")

@@ -3,10 +3,12 @@
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from groundcam_producers.task import CameraTask
 from groundcam_runtime.gaps import Collected, GapCollector
 from groundcam_runtime.kafka.publisher import Publisher, Record
+from groundcam_runtime.tracing import Trace, Tracing
 from groundcam_schemas import (
     MSGPACK_CONTENT_TYPE,
     CameraState,
@@ -22,12 +24,22 @@ GAP_DELAY_S = 1.0
 HEADERS = (("content-type", MSGPACK_CONTENT_TYPE.encode()),)
 
 
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """A frame on its way to Kafka."""
+
+    frame: Frame
+    trace: Trace
+    at_ns: int
+
+
 class Outlet:
     """Publishes for one camera. Belongs to one thread."""
 
-    def __init__(self, task: CameraTask, publisher: Publisher, run_id: str) -> None:
+    def __init__(self, task: CameraTask, publisher: Publisher, run_id: str, tracing: Tracing) -> None:
         self._task = task
         self._publisher = publisher
+        self._tracing = tracing
         self._topics = task.kafka.topics
         self._run_id = run_id
         self._gaps = GapCollector(GAP_DELAY_S)
@@ -46,13 +58,25 @@ class Outlet:
         With `wait` nothing is dropped: it is called until there is room, and gives up by returning False.
         """
         value = encode(frame)
-        record = Record(self._task.topic, value, frame.camera_id, self._task.partition, HEADERS)
+        sent = _Sent(frame, self._begin_trace(frame), time.time_ns())
+        headers = (*HEADERS, *sent.trace.headers)
+        record = Record(self._task.topic, value, frame.camera_id, self._task.partition, headers)
         while wait is not None and not self._publisher.has_room(record.size) and wait():
             self.poll()
         if self._publisher.has_room(record.size):
-            self._publisher.send(record, frame)
+            self._publisher.send(record, sent)
         else:
             self.skip(frame.seq, GapReason.PRODUCER_OVERLOAD)
+            sent.trace.end(time.time_ns(), **{"groundcam.outcome": GapReason.PRODUCER_OVERLOAD.value})
+
+    def _begin_trace(self, frame: Frame) -> Trace:
+        trace = self._tracing.begin(
+            "publish frame", frame.captured_at_ns, (),
+            {"groundcam.camera": frame.camera_id, "groundcam.run": frame.run_id, "groundcam.seq": frame.seq,
+             "messaging.system": "kafka", "messaging.destination.name": self._task.topic},
+        )  # fmt: skip
+        trace.stage("encode", frame.captured_at_ns, time.time_ns())
+        return trace
 
     def skip(self, seq: int, reason: GapReason) -> None:
         """Report that nobody will look at a frame that was numbered."""
@@ -107,13 +131,18 @@ class Outlet:
         for collected in list(self._gaps.all() if everything else self._gaps.due(time.monotonic())):
             self._send_gap(collected)
         for delivery in self._publisher.poll():
-            if not isinstance(delivery.tag, Frame):
+            sent = delivery.tag
+            if not isinstance(sent, _Sent):
                 continue
+            now_ns, outcome = time.time_ns(), "published"
             if delivery.error is None:
                 self.totals["frames_published"] += 1
                 self.totals["published_bytes"] += delivery.record.size
             else:
-                self.skip(delivery.tag.seq, GapReason.TOO_LARGE)
+                self.skip(sent.frame.seq, GapReason.TOO_LARGE)
+                outcome = GapReason.TOO_LARGE.value
+            sent.trace.stage("send", sent.at_ns, now_ns)
+            sent.trace.end(now_ns, **{"groundcam.outcome": outcome})
 
     def finish(self, timeout_s: float, show_life: Callable[[], None]) -> bool:
         """Send the rest and wait for it; return whether Kafka has all of it. `show_life` is called meanwhile."""

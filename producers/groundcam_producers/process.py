@@ -18,6 +18,7 @@ from groundcam_runtime import logs, redaction
 from groundcam_runtime.kafka.errors import KafkaProblem
 from groundcam_runtime.kafka.publisher import Publisher
 from groundcam_runtime.settings import SettingError
+from groundcam_runtime.tracing import Tracing
 from groundcam_schemas import CameraState, new_run_id
 
 log = logging.getLogger(__name__)
@@ -57,7 +58,8 @@ def _serve(task: CameraTask, pipe: Connection) -> int:
         linger_ms=5 if task.produce.every_frame else 0,
     )
     run_id = new_run_id(time.time_ns())
-    outlet = Outlet(task, publisher, run_id)
+    tracing = Tracing(task.trace, "groundcam-producer", task.version)
+    outlet = Outlet(task, publisher, run_id, tracing)
     loop: CameraLoop | None = None
 
     def beat(sign: Beat) -> None:
@@ -85,6 +87,7 @@ def _serve(task: CameraTask, pipe: Connection) -> int:
         log.warning("camera %s: Kafka did not take everything in %.0f s", task.camera_id, FINISH_S)
     loop.beat(now=True)  # the last totals
     publisher.close(1.0)
+    tracing.close()
     return code
 
 

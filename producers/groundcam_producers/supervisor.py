@@ -22,7 +22,7 @@ from groundcam_runtime.kafka.connect import require_crc32c
 from groundcam_runtime.kafka.publisher import Publisher, Record
 from groundcam_runtime.kafka.topics import TopicAdmin
 from groundcam_runtime.metrics import ProducerMetrics
-from groundcam_runtime.settings import HttpSettings, KafkaSettings, LogSettings
+from groundcam_runtime.settings import HttpSettings, KafkaSettings, LogSettings, TraceSettings
 from groundcam_schemas import CameraState, CameraStatus, encode
 
 log = logging.getLogger(__name__)
@@ -219,6 +219,7 @@ def run(
     kafka: KafkaSettings,
     http: HttpSettings,
     log_settings: LogSettings,
+    trace: TraceSettings,
     version: str,
     stop: threading.Event,
 ) -> bool:
@@ -244,6 +245,8 @@ def run(
             produce=settings,
             kafka=kafka,
             log=log_settings,
+            trace=trace,
+            version=version,
             topic=topic,
             partition=places.get(name),
             max_record_bytes=limit - BATCH_OVERHEAD_BYTES,

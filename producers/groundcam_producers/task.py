@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from groundcam_producers.settings import CameraSettings, ProduceSettings
-from groundcam_runtime.settings import KafkaSettings, LogSettings
+from groundcam_runtime.settings import KafkaSettings, LogSettings, TraceSettings
 from groundcam_schemas import CameraState, GapReason
 
 
@@ -16,6 +16,8 @@ class CameraTask:
     produce: ProduceSettings
     kafka: KafkaSettings
     log: LogSettings
+    trace: TraceSettings
+    version: str
     topic: str
     partition: int | None
     max_record_bytes: int

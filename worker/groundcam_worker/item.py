@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 
 from groundcam_runtime.records import Consumed
+from groundcam_runtime.tracing import UNTRACED, Trace
 from groundcam_schemas import Ask, FrameId, FrameRef, QuestionRef, detections_id
 from groundcam_schemas.messages import Detections, Model, Object, TimingsNs
 from groundcam_worker.detector import Image
@@ -36,6 +37,9 @@ class Item:
     decoded_at_ns: int = 0
     batched_at_ns: int = 0
     inferred_at_ns: int = 0
+    said_at_ns: int = 0
+    """When an answer, a gap or a dead letter was handed over for Kafka."""
+    trace: Trace = UNTRACED
     objects: tuple[Object, ...] = field(default=())
 
     @property

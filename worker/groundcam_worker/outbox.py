@@ -11,6 +11,8 @@ from groundcam_runtime.gaps import Collected, GapCollector
 from groundcam_runtime.kafka.publisher import Publisher, Record, RecordTooLargeError
 from groundcam_runtime.kafka.transactions import TransactionalPublisher
 from groundcam_runtime.redaction import redact
+from groundcam_runtime.settings import TraceSettings
+from groundcam_runtime.tracing import Header, Tracing
 from groundcam_schemas import (
     JSON_CONTENT_TYPE,
     MSGPACK_CONTENT_TYPE,
@@ -24,6 +26,7 @@ from groundcam_schemas import (
     encode_json,
 )
 from groundcam_schemas.limits import MAX_TEXT
+from groundcam_worker import spans
 from groundcam_worker.errors import FrameError
 from groundcam_worker.item import Item
 
@@ -58,9 +61,11 @@ class Outbox:
         *,
         as_json: bool,
         max_answer_bytes: int = MAX_ANSWER_BYTES,
+        tracing: Tracing | None = None,
     ) -> None:
         """`max_answer_bytes` is what the detections topic takes: larger answers become gaps."""
         self._max_answer_bytes = max_answer_bytes
+        self._tracing = tracing or Tracing(TraceSettings(), "", version)
         self._publisher = publisher
         self._topics = topics
         self._version = version
@@ -103,7 +108,8 @@ class Outbox:
         """Say what was found, after the gaps of the same camera."""
         for collected in self._gaps.take(item.camera):
             self._send_gap(collected)
-        record, tag = self._answer_record(detections), _Tag(_Kind.ANSWER, [item])
+        self._begin_trace(item, "detected")
+        record, tag = self._answer_record(detections, item.trace.headers), _Tag(_Kind.ANSWER, [item])
         if record.size > self._max_answer_bytes:
             # The broker would refuse it, and kafka-python's producer would not survive that.
             error = RecordTooLargeError(f"{record.size} bytes, more than {self._max_answer_bytes}")
@@ -115,6 +121,7 @@ class Outbox:
         """Say that nobody looked at a frame: soon, together with its neighbours."""
         if item.id is None:
             raise RuntimeError("a gap of an unknown camera: this is a bug")
+        self._begin_trace(item, reason.value)
         self._gaps.add(item.id, reason, now=now, tag=item)
 
     def expired(self, frame: FrameId, numbers: range, now: float) -> None:
@@ -138,6 +145,7 @@ class Outbox:
             run_id=item.id.run_id if item.id else "",
             seq=item.id.seq if item.id else None,
         )
+        self._begin_trace(item, GapReason.DEAD_LETTERED.value)
         headers = (*record.headers, *letter.headers())
         key = (record.key or b"").decode("utf-8", "replace")
         aside = Record(self._topics.dead_letters, record.value or b"", key, headers=headers)
@@ -178,11 +186,15 @@ class Outbox:
     def _send_gap(self, collected: Collected) -> None:
         self._send(self._answer_record(collected.gap), _Tag(_Kind.GAP, collected.tags))
 
-    def _answer_record(self, answer: Detections | Gap) -> Record:
+    def _begin_trace(self, item: Item, outcome: str) -> None:
+        item.said_at_ns = time.time_ns()
+        item.trace = spans.begin(self._tracing, item, outcome, item.said_at_ns)
+
+    def _answer_record(self, answer: Detections | Gap, context: tuple[Header, ...] = ()) -> Record:
         kind, value = (
             (JSON_CONTENT_TYPE, encode_json(answer)) if self._as_json else (MSGPACK_CONTENT_TYPE, encode(answer))
         )
-        headers = (("content-type", kind.encode()),)
+        headers = (("content-type", kind.encode()), *context)
         return Record(self._topics.detections, value, answer.camera_id, headers=headers)
 
     def _send(self, record: Record, tag: _Tag) -> None:

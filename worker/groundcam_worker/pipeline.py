@@ -13,6 +13,7 @@ from functools import partial
 from groundcam_runtime.metrics import WorkerMetrics
 from groundcam_runtime.records import Assigned, Consumed, Gone
 from groundcam_schemas import GapReason
+from groundcam_worker import spans
 from groundcam_worker.alone import WITHOUT_WITNESS, Alone
 from groundcam_worker.answers import objects_of
 from groundcam_worker.budget import PictureBudget
@@ -249,6 +250,7 @@ class Pipeline:
         answered = [item for item in self._outbox.poll(time.monotonic(), everything=everything)
                     if self._holdings.is_mine(item)]  # fmt: skip
         for item in answered:
+            spans.finish(item, now_ns)
             if item.inferred_at_ns and item.incoming is not None:
                 self._metrics.stage("publish", (now_ns - item.inferred_at_ns) / NS)
                 self._metrics.answered(

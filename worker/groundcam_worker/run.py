@@ -14,7 +14,8 @@ from groundcam_runtime.kafka.topics import TopicAdmin
 from groundcam_runtime.kafka.transactions import TransactionalPublisher
 from groundcam_runtime.metrics import WorkerMetrics
 from groundcam_runtime.rights import Role, rights
-from groundcam_runtime.settings import HttpSettings, KafkaSettings
+from groundcam_runtime.settings import HttpSettings, KafkaSettings, TraceSettings
+from groundcam_runtime.tracing import Tracing
 from groundcam_worker.alone import Alone
 from groundcam_worker.attempts import Attempts
 from groundcam_worker.bookmark import taken_over
@@ -58,6 +59,7 @@ def run(
     settings: WorkSettings,
     kafka: KafkaSettings,
     http: HttpSettings,
+    trace: TraceSettings,
     version: str,
     stop: threading.Event,
     wake: threading.Event | None = None,
@@ -101,7 +103,9 @@ def run(
         )
         limits = limits_of(settings)
         holdings = Holdings(limits.suspects)
-        outbox = _outbox(settings, kafka, version, source, holdings, wake)
+        tracing = Tracing(trace, "groundcam-worker", version)
+        stack.callback(tracing.close)
+        outbox = _outbox(settings, kafka, version, source, holdings, wake, tracing)
         stack.callback(outbox.close)
         stack.callback(source.close, LEAVE_S)
         attempts = Attempts(kafka, settings.group)
@@ -138,6 +142,7 @@ def _outbox(
     source: GroupSource,
     holdings: Holdings,
     wake: threading.Event,
+    tracing: Tracing,
 ) -> Outbox:
     """Return what sends the answers, by transactions if so set. Raises KafkaProblem."""
     largest, largest_answer = _largest_records(kafka)
@@ -163,7 +168,12 @@ def _outbox(
             on_change=wake.set,
         )
     transacting.outbox = outbox = Outbox(
-        publisher, kafka.topics, version, as_json=settings.json_answers, max_answer_bytes=largest_answer
+        publisher,
+        kafka.topics,
+        version,
+        as_json=settings.json_answers,
+        max_answer_bytes=largest_answer,
+        tracing=tracing,
     )
     return outbox
 
