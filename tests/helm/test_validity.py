@@ -8,7 +8,7 @@ import pytest
 from helm import chart
 from helm.chart import EXAMPLES, Manifest, containers, pod_specs
 
-# An old one and a new one. Resource claims came in between.
+# The oldest that the chart takes, and a new one. Resource claims came in between.
 VERSIONS = ("1.30", "1.37")
 NEEDS = {"dra": "1.34"}
 CUSTOM = ("keda.sh/", "monitoring.coreos.com/", "kafka.strimzi.io/")

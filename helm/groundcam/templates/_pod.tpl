@@ -1,6 +1,6 @@
 {{/* What pods have in common. */}}
 
-{{/* Of (dict "root" $ "role" values): the beginning of every pod's spec. */}}
+{{/* The beginning of a pod's spec, of (dict "root" $ "component" c "values" v "tolerations" [...] "constraints" [...]). */}}
 {{- define "groundcam.podBasics" -}}
 serviceAccountName: {{ include "groundcam.serviceAccountName" .root }}
 automountServiceAccountToken: false
@@ -14,10 +14,6 @@ imagePullSecrets:
   - name: {{ . }}
   {{- end }}
 {{- end }}
-{{- end }}
-
-{{/* Where a pod may go, of (dict "values" .Values.worker "tolerations" [...]). */}}
-{{- define "groundcam.scheduling" -}}
 {{- with .values.priorityClassName }}
 priorityClassName: {{ . }}
 {{- end }}
@@ -33,10 +29,6 @@ tolerations:
 affinity:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- end }}
-
-{{/* Of (dict "root" $ "component" c "constraints" [...]). */}}
-{{- define "groundcam.spread" -}}
 {{- $selector := dict "matchLabels" (include "groundcam.selector" . | fromYaml) -}}
 {{- with .constraints }}
 topologySpreadConstraints:
