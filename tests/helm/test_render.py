@@ -144,3 +144,11 @@ def test_a_new_version_of_the_chart_alone_restarts_nothing(tmp_path: Path) -> No
     assert "groundcam-9.9.9" in text
     assert _templates(chart.parse(text)) == _templates(chart.objects(given))
     assert the(chart.parse(text), "Job")["metadata"]["name"] == the(chart.objects(given), "Job")["metadata"]["name"]
+
+
+def test_user_ids_may_be_left_to_the_cluster() -> None:
+    """As OpenShift wants it; a null takes a default away."""
+    spec = dict(pod_specs(chart.objects(BASE, "podSecurityContext={runAsUser: null, runAsGroup: null, fsGroup: null}")))
+    context = spec["Deployment/demo-groundcam-worker"]["securityContext"]
+    assert context["runAsNonRoot"] is True
+    assert not {"runAsUser", "runAsGroup", "fsGroup"} & {name for name, value in context.items() if value is not None}

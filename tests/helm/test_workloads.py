@@ -281,7 +281,7 @@ def test_images_are_named_by_registry_tag_or_digest() -> None:
         ("that is no wall", ["networkPolicy.cameras.cidrs=[0.0.0.0/0]"]),
         ("networkPolicy.enabled is false", ["networkPolicy.enabled=false"]),
         ("takes seconds for a picture", ["gpu.mode=none"]),
-        ("helm test fails", ["autoscaling={enabled: true, minReplicas: 0}"]),
+        ("helm test fails while", ["autoscaling={enabled: true, minReplicas: 0}"]),
     ],
 )
 def test_the_notes_warn(warning: str, changes: list[str]) -> None:
