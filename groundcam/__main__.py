@@ -15,6 +15,7 @@ from groundcam.commands import (
     dead_letters,
     demo,
     detect,
+    doctor,
     models,
     probe,
     produce,
@@ -65,6 +66,7 @@ app.command("ask")(ask.ask)
 app.command("detect")(detect.detect)
 app.command("audit")(audit.audit)
 app.command("probe")(probe.probe)
+app.command("doctor")(doctor.doctor)
 app.command("broker")(broker.broker)
 app.add_typer(models.app, name="models")
 app.add_typer(topics.app, name="topics")

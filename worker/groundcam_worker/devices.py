@@ -32,6 +32,12 @@ def pick(name: str) -> torch.device:
     return device
 
 
+def describe(device: torch.device) -> tuple[str, int, int]:
+    """Return a CUDA device's name, and its free and its whole memory in bytes."""
+    free, total = torch.cuda.mem_get_info(device)
+    return torch.cuda.get_device_name(device), free, total
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether a smaller batch may succeed."""
     return isinstance(error, torch.OutOfMemoryError) or (

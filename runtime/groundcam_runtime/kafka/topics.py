@@ -57,6 +57,10 @@ class TopicAdmin:
         }
         return Look(states, missing, hidden)
 
+    def review(self, specs: list[TopicSpec], look: Look) -> list[Remark]:
+        """Judge what is there."""
+        return judge(specs, look.states, self._admin.brokers())
+
     def ensure(
         self,
         specs: list[TopicSpec],

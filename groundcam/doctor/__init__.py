@@ -1,0 +1,1 @@
+"""What is wrong here, in words, before anything is started."""
