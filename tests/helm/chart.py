@@ -1,6 +1,7 @@
 """The chart as the real Helm renders it: the engine that comes by pip, or a `helm` on the PATH."""
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -9,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 CHART = Path(__file__).parents[2] / "helm" / "groundcam"
@@ -71,7 +73,7 @@ def render(given: Mapping[str, Any], chart: Path = CHART) -> dict[str, str]:
     try:
         import helm_python
     except ImportError:
-        return {"all": render_by_binary(given, chart)}
+        return _by_template(render_by_binary(given, chart))
     try:
         loaded = _load(helm_python, chart)
         loaded.validate_schema(dict(given))
@@ -79,6 +81,15 @@ def render(given: Mapping[str, Any], chart: Path = CHART) -> dict[str, str]:
     except helm_python.HelmError as error:
         raise ChartError(str(error)) from None
     return rendered
+
+
+def _by_template(text: str) -> dict[str, str]:
+    """What each template gave, of which `helm template` names the source above each object."""
+    found: dict[str, str] = {}
+    for part in re.split(r"^---\n# Source: ", text, flags=re.MULTILINE)[1:]:
+        path, _, body = part.partition("\n")
+        found[path] = f"{found.get(path, '')}---\n{body}"
+    return found
 
 
 @cache
@@ -109,8 +120,11 @@ def objects(given: Mapping[str, Any], *changes: Mapping[str, Any] | str) -> list
 
 
 def notes(given: Mapping[str, Any]) -> str:
-    """What is told after an installation."""
-    return render(given)["groundcam/templates/NOTES.txt"]
+    """What is told after an installation. Skips the test where that cannot be rendered without a cluster."""
+    told = render(given).get("groundcam/templates/NOTES.txt")
+    if told is None:
+        pytest.skip("`helm template` leaves the notes out; the package helm-python-sdk does not")
+    return told
 
 
 def of_kind(manifests: list[Manifest], kind: str, name: str | None = None) -> list[Manifest]:

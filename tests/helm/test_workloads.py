@@ -297,4 +297,4 @@ def test_the_chart_renders_without_rules_and_dashboards(tmp_path: Path) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(path.read_bytes())
     rendered = chart.render(chart.values("mig"), tmp_path)
-    assert "PrometheusRule" not in rendered["groundcam/templates/monitoring.yaml"]
+    assert "PrometheusRule" not in rendered.get("groundcam/templates/monitoring.yaml", "")
