@@ -47,7 +47,8 @@ RUN find / -xdev \( -name pip -o -name 'pip-*.dist-info' -o -name ensurepip -o -
     && rm -f /usr/bin/pip* /usr/local/bin/pip* \
     && groupadd --gid 65532 groundcam \
     && useradd --uid 65532 --gid 65532 --home-dir /tmp --no-create-home --shell /usr/sbin/nologin groundcam
-# All that is written lies below /tmp: the root may be read-only. Mount a volume and set HF_HOME to keep models.
+# All that is written lies below /tmp: the root may be read-only. On a GPU /tmp must allow what is compiled to be loaded
+# (`--tmpfs /tmp:exec`). Mount a volume and set HF_HOME to keep models.
 ENV PATH=/app/bin:/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \

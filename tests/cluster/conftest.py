@@ -15,7 +15,7 @@ from groundcam.demo.scene import SCENES
 from groundcam.subscriber import follow
 from groundcam_runtime.settings import KafkaSettings
 from groundcam_schemas import Detections
-from installation import HOST, MISSING, REASON, Namespace, Release, images
+from helm_release import HOST, MISSING, REASON, Namespace, Release, images
 from node_broker import PODS, NodeBroker
 
 ROWS = pytest.StashKey[list[tuple[str, str]]]()

@@ -103,18 +103,24 @@ class Release:
     def labels(self) -> str:
         return f"app.kubernetes.io/instance={self.name}"
 
-    def put(self, values: dict[str, Any], *, wait: bool = True) -> float:
-        """Install, or upgrade, to these values; return how many seconds it took. Raises CommandError."""
+    def put(self, values: dict[str, Any], *, wait: bool = True) -> str:
+        """Install, or upgrade, to these values; return how long it took, in words. Raises CommandError."""
         path = self.folder / f"{self.name}.json"
         path.write_text(json.dumps(values))
         options = ("--wait", "--wait-for-jobs", "--timeout", "6m") if wait else ()
         started = time.monotonic()
         self._helm("upgrade", "--install", self.name, str(CHART), "-f", str(path), *options)
-        return time.monotonic() - started
+        returned = time.monotonic() - started
+        if not wait:
+            return f"{returned:.0f} s"
+        # Of pods that a strategy lets be unavailable, and of a single one that is all of them, Helm waits for none.
+        for name in self.namespace.kubectl("get", "deployment", "-l", self.labels, "-o", "name").split():
+            self.namespace.kubectl("rollout", "status", name, "--timeout=6m")
+        return f"helm returns after {returned:.0f} s, all pods are ready after {time.monotonic() - started:.0f} s"
 
     def test(self) -> str:
         """`helm test`. Raises CommandError when it fails."""
-        return self._helm("test", self.name, "--logs", "--timeout", "3m")
+        return self._helm("test", self.name, "--timeout", "3m")
 
     def uninstall(self) -> None:
         self._helm("uninstall", self.name, "--wait", "--timeout", "3m", "--ignore-not-found")

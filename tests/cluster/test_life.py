@@ -12,7 +12,7 @@ import pytest
 from conftest import Wait
 from groundcam.audit import audit, totals
 from groundcam_runtime.settings import KafkaSettings
-from installation import MISSING, PORT, REASON, SECOND_TAG, CommandError, Namespace, Release
+from helm_release import MISSING, PORT, REASON, SECOND_TAG, CommandError, Namespace, Release
 from prometheus_server import Prometheus
 
 pytestmark = [pytest.mark.cluster, pytest.mark.skipif(bool(MISSING), reason=REASON)]
@@ -48,9 +48,9 @@ def more_from_each(seen: Any, count: int = 8) -> Callable[[], bool]:
 
 def test_the_namespace_refuses_what_is_not_restricted(namespace: Namespace) -> None:
     """Otherwise all that follows would prove little."""
-    container = {"name": "one", "image": "one", "securityContext": {"privileged": True}}
-    metadata = {"name": "privileged", "namespace": namespace.name}
-    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers": [container]}}
+    metadata = {"name": "careless", "namespace": namespace.name}
+    spec = {"containers": [{"name": "one", "image": "one"}]}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
     with pytest.raises(CommandError, match="violates PodSecurity"):
         namespace.apply(pod, dry=True)
 
@@ -60,7 +60,7 @@ def test_helm_installs_and_waits_until_all_is_ready(release: Release, values: Va
 
     assert len(release.ready("worker")) == 1
     assert len(release.ready("producer")) == len(CAMERAS)
-    report("helm install --wait, namespace enforces restricted", f"{took:.0f} s")
+    report("helm install --wait, namespace enforces restricted", took)
 
 
 def test_a_subscriber_outside_sees_answers(seen: Any, wait: Wait, report: Report) -> None:
@@ -76,7 +76,7 @@ def test_helm_test_passes_with_a_worker_and_fails_without(
     started = time.monotonic()
     said = release.test()
     report("helm test, one worker", f"passes in {time.monotonic() - started:.0f} s")
-    assert "answered" in said
+    assert "Succeeded" in said
 
     release.scale("worker", 0)
     wait(lambda: not release.pods("worker"), 90, "no worker")
@@ -116,7 +116,7 @@ def test_three_workers_share_the_partitions(
     (alone,) = shares()
     took = release.put(changed(values, worker__replicas=3))
     wait(lambda: len(shares()) == 3 and sum(shares()) == alone, 120, "partitions of three workers")
-    report("three workers", f"ready after {took:.0f} s, partitions {' + '.join(f'{share:g}' for share in shares())}")
+    report("three workers", f"{took}; partitions {' + '.join(f'{share:g}' for share in shares())}")
     assert min(shares()) >= 1, "a worker is idle"
 
     release.put(values)
@@ -133,7 +133,7 @@ def test_another_question_is_asked_after_an_upgrade(
 
     wanted = ("blue square", "green triangle")
     wait(lambda: all(seen.asked.get(camera) == wanted for camera in CAMERAS), 120, "answers to the new question")
-    report("helm upgrade, another question", f"{took:.0f} s")
+    report("helm upgrade, another question", took)
 
 
 def test_another_image_tag_rolls_every_pod(
@@ -148,7 +148,7 @@ def test_another_image_tag_rolls_every_pod(
         for pod in release.pods(kind):
             assert pod["metadata"]["uid"] not in before
             assert all(one["image"].endswith(f":{second_tag}") for one in pod["spec"]["containers"])
-    report("helm upgrade, another image tag", f"{took:.0f} s")
+    report("helm upgrade, another image tag", took)
 
 
 @pytest.mark.parametrize("component", ["worker", "producer"])

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from conftest import Wait
-from installation import MISSING, REASON, Namespace, Release
+from helm_release import MISSING, REASON, Namespace, Release
 from node_broker import PASSWORD, SASL, USER, NodeBroker
 
 pytestmark = [pytest.mark.cluster, pytest.mark.skipif(bool(MISSING), reason=REASON)]
@@ -69,7 +69,7 @@ def test_a_right_kafka_password(
     took = release.put(behind_a_login)
 
     assert len(release.ready("worker")) == 1
-    report("a worker with the right password", f"ready after {took:.0f} s")
+    report("a worker with the right password", took)
 
 
 def test_a_missing_secret(install: Install, behind_a_login: dict[str, Any], wait: Wait, report: Report) -> None:
