@@ -20,6 +20,7 @@ from groundcam.commands import (
     probe,
     produce,
     schema,
+    size,
     topics,
     watch,
     work,
@@ -67,6 +68,7 @@ app.command("detect")(detect.detect)
 app.command("audit")(audit.audit)
 app.command("probe")(probe.probe)
 app.command("doctor")(doctor.doctor)
+app.command("size")(size.size)
 app.command("broker")(broker.broker)
 app.add_typer(models.app, name="models")
 app.add_typer(topics.app, name="topics")

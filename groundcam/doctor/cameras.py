@@ -1,5 +1,6 @@
 """The cameras of the settings: each is opened, for one picture."""
 
+import logging
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -36,6 +37,8 @@ def _first_picture(camera: CameraSettings, timeout_s: float) -> str:
     from groundcam_producers.video import PictureFolder, VideoSource, use_python_logging
 
     use_python_logging()
+    # FFmpeg's own lines would stand between ours, and say the same.
+    logging.getLogger("libav").setLevel(logging.CRITICAL)
     url = camera.full_url()
     if not camera.is_live and not Path(url).exists():
         raise SettingError(f"there is no file or folder {url}")

@@ -1,0 +1,74 @@
+"""`groundcam size`"""
+
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from groundcam.sizing import Load, Need, need
+from groundcam_producers.settings import ProduceSettings
+from groundcam_runtime.settings import SettingError
+
+GB = 1e9
+MB = 1e6
+
+
+def size(
+    cameras: Annotated[int, typer.Option(min=1, help="How many cameras.")],
+    detector_ms: Annotated[
+        float,
+        typer.Option(min=0.01, metavar="MS", help="What the detector takes for a frame, in full batches."),
+    ],
+    fps: Annotated[float, typer.Option(min=0.001, help="Frames a second to look at, of each camera.")] = 5.0,
+    camera_size: Annotated[str, typer.Option(metavar="WxH", help="What the cameras send.")] = "1920x1080",
+    camera_fps: Annotated[float, typer.Option(min=0.1, help="Frames a second that they send.")] = 25.0,
+    frame_size: Annotated[str, typer.Option(metavar="WxH", help="What is put on Kafka.")] = "960x540",
+    jpeg_kb: Annotated[
+        float | None, typer.Option(min=1, metavar="KB", help="Of a frame.", show_default="by its size")
+    ] = None,
+    utilization: Annotated[float, typer.Option(min=0.05, max=1, help="How busy detectors are to be.")] = 0.7,
+    replication: Annotated[int, typer.Option(min=1, max=16, help="Copies of each frame on Kafka.")] = 3,
+    retention_s: Annotated[float, typer.Option(min=1, metavar="SECONDS", help="Of frames on Kafka.")] = 600.0,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Say how many workers, partitions, cores and bytes a set of cameras needs.
+
+    What the detector takes on your GPU is what your workers tell: groundcam_detector_seconds_sum divided by
+    groundcam_batch_frames_sum. The other constants were measured on two cores; the operator's guide says how.
+    """
+    load = Load(
+        cameras, fps, detector_ms / 1000, camera_fps, _pixels("--camera-size", camera_size),
+        _pixels("--frame-size", frame_size), utilization, replication, retention_s,
+        None if jpeg_kb is None else jpeg_kb * 1000,
+    )  # fmt: skip
+    found = need(load)
+    print(json.dumps(asdict(found)) if as_json else text(found, load))
+
+
+def text(found: Need, load: Load) -> str:
+    """Return a table for people."""
+    each = found.worker_cores / found.workers
+    lines = {
+        "frames": f"{found.frames_per_s:.4g} a second",
+        "workers": f"{found.workers}, each with its detector busy {found.busy:.0%} of the time",
+        "partitions": f"{found.partitions} (groundcam topics ensure --partitions {found.partitions})",
+        "worker CPU": f"{found.worker_cores:.2f} cores in all, {each:.2f} each, besides what the model's process needs",
+        "producers": f"{found.producer_cores:.1f} cores, {found.producer_bytes / GB:.1f} GB of memory in all",
+        "into Kafka": f"{found.frames_bytes_per_s / MB:.1f} MB/s of frames, {found.answers_bytes_per_s / MB:.2f} MB/s"
+        " of answers, before copies",
+        "Kafka's disks": f"{found.kafka_disk_bytes / GB:.1f} GB of frames ({load.retention_s:.0f} s,"
+        f" {load.replication} {'copy' if load.replication == 1 else 'copies'})",
+    }
+    return "\n".join(f"{name:14s} {value}" for name, value in lines.items())
+
+
+def _pixels(option: str, text: str) -> int:
+    """Return width times height. Raises SettingError."""
+    try:
+        size = ProduceSettings.model_validate({"max_size": text}).max_size
+    except ValueError:
+        size = None
+    if size is None:
+        raise SettingError(f"{option}: {text!r} is not like 960x540")
+    return size[0] * size[1]
