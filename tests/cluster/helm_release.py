@@ -24,6 +24,14 @@ MISSING += [f"the program {name}" for name in ("kubectl", "helm", "prometheus") 
 REASON = f"not given: {', '.join(MISSING)}"
 POD_SECURITY = "pod-security.kubernetes.io"
 PORT = 8080
+READINESS = f"""
+import urllib.error, urllib.request
+try:
+    print(urllib.request.urlopen("http://127.0.0.1:{PORT}/readyz").read().decode())
+except urllib.error.HTTPError as error:
+    print(error.read().decode())
+"""
+"""Prints the reason of a pod that is not ready, in the pod: kubectl shows no text of a refusal."""
 
 
 class CommandError(RuntimeError):
@@ -147,14 +155,10 @@ class Release:
         labels = f"{self.labels},app.kubernetes.io/component={component}"
         self.namespace.kubectl("scale", "deployment", "-l", labels, f"--replicas={replicas}")
 
-    def ask(self, pod: str, path: str) -> str:
-        """What a pod answers on its port, by way of the API server; also when it answers with an error."""
-        try:
-            return run(
-                "kubectl", "get", "--raw", f"/api/v1/namespaces/{self.namespace.name}/pods/{pod}:{PORT}/proxy{path}"
-            )
-        except CommandError as error:
-            return str(error)
+    def metrics(self, pod: str) -> list[str]:
+        """The lines of a pod's metrics, by way of the API server."""
+        path = f"/api/v1/namespaces/{self.namespace.name}/pods/{pod}:{PORT}/proxy/metrics"
+        return run("kubectl", "get", "--raw", path).splitlines()
 
     def told(self, component: str) -> str:
         """Everything that a person would look at: what ended containers left, logs, probes, events."""
@@ -164,14 +168,14 @@ class Release:
             for status in pod["status"].get("containerStatuses", ()):
                 for state in (status["state"], status["lastState"]):
                     said += [str(part.get("message", "")) for part in state.values()]
-            said += [self.ask(name, "/readyz"), self._log(name)]
+            said += [self._quietly("logs", name), self._quietly("exec", name, "--", "python", "-c", READINESS)]
         return "\n".join([*said, *self.namespace.events()])
 
-    def _log(self, pod: str) -> str:
+    def _quietly(self, *arguments: str) -> str:
         try:
-            return self.namespace.kubectl("logs", pod)
+            return self.namespace.kubectl(*arguments)
         except CommandError:
-            return ""  # it has not begun
+            return ""  # the container has not begun, or has ended
 
     def _helm(self, *arguments: str) -> str:
         return run("helm", "-n", self.namespace.name, *arguments)

@@ -191,8 +191,10 @@ def test_uninstalling_leaves_nothing(release: Release, wait: Wait, report: Repor
 
 def assigned(release: Release, pod: str) -> float:
     """The partitions of a worker, as its own metric says."""
-    lines = release.ask(pod, "/metrics").splitlines()
-    return next((float(line.split()[1]) for line in lines if line.startswith("groundcam_assigned_partitions ")), 0.0)
+    return next(
+        (float(line.split()[1]) for line in release.metrics(pod) if line.startswith("groundcam_assigned_partitions ")),
+        0.0,
+    )
 
 
 @pytest.fixture
