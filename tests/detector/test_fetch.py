@@ -14,6 +14,7 @@ from huggingface_hub import constants
 import checkpoints
 from groundcam_worker import hub as client
 from groundcam_worker.errors import ModelError
+from groundcam_worker.folder_lock import LOCK, alone_in
 from groundcam_worker.models import RECORD, resolve
 from groundcam_worker.run import load_detector
 from groundcam_worker.settings import WorkSettings
@@ -106,7 +107,7 @@ def test_a_fetch_that_was_killed_is_not_loaded_and_is_done_again(
     hub.held.clear()
     commit = client.fetch(resolve(REPOSITORY), into).revision
     assert revision(into) == commit
-    assert {path.name for path in into.iterdir()} == {*files, RECORD}
+    assert {path.name for path in into.iterdir()} - {LOCK} == {*files, RECORD}
 
 
 def _missing(path: Path) -> None:
@@ -139,3 +140,16 @@ def test_a_damaged_model_is_refused_with_the_way_out_which_repairs_it(
     assert hub.downloads() == [name]
     assert client.local_folder(resolve(str(into or REPOSITORY))) == folder
     assert (folder / name).read_bytes() == files[name]
+
+
+def test_a_second_fetch_into_a_folder_waits_for_the_first(hub: Hub, tmp_path: Path) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    folder = tmp_path / "shared"
+    with ThreadPoolExecutor(1) as pool:
+        with alone_in(folder):
+            second = pool.submit(client.fetch, resolve(REPOSITORY), folder)
+            with pytest.raises(TimeoutError):
+                second.result(0.5)
+            assert not (folder / "config.json").exists()
+        assert second.result(60).fetched > 0

@@ -198,3 +198,15 @@ def test_the_detector_needs_neither_kafka_nor_video_nor_opencv() -> None:
     code = _ALONE.format(blocked=blocked, model=str(DEMO))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "1", done.stderr[-2000:]
+
+
+def test_without_a_c_compiler_a_gpu_gets_no_triton_kernel(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from groundcam_worker.grounding_dino import steps
+
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert not steps.has_compiler()
+    assert Steps().sampling_on(torch.device("cuda")) == "grid_sample"
+    assert Steps().sampling_on(torch.device("cpu")) == "embedding_bag"
+    monkeypatch.setattr(steps, "has_compiler", lambda: True)
+    assert Steps().sampling_on(torch.device("cuda")) == "triton"

@@ -24,6 +24,7 @@ from huggingface_hub.file_download import repo_folder_name
 from pydantic import ValidationError
 
 from groundcam_worker.errors import ModelError
+from groundcam_worker.folder_lock import alone_in
 from groundcam_worker.models import RECORD, FileRecord, ModelSource, Record
 
 log = logging.getLogger(__name__)
@@ -96,7 +97,7 @@ def fetch(source: ModelSource, into: Path | None = None) -> Fetched:
     if there and source.revision and _is_recorded(source, there):
         return Fetched(there, source.revision, 0)
     _log_as_we_do()
-    with _one_sentence(source, into):
+    with _one_sentence(source, into), alone_in(into):
         info = HfApi().model_info(
             source.path, revision=source.revision, files_metadata=True, timeout=constants.HF_HUB_ETAG_TIMEOUT
         )

@@ -1,11 +1,18 @@
 """What makes the detector fast, each a switch that can be turned off. The answers stay the same, to rounding."""
 
+import logging
+import os
+import shutil
+import sysconfig
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import torch
 
 from groundcam_worker.grounding_dino.kernels import HAS_TRITON, IS_INTERPRETED
+
+log = logging.getLogger(__name__)
 
 Precision = Literal["auto", "fp32", "fp16", "bf16"]
 Sampling = Literal["auto", "grid_sample", "embedding_bag", "triton"]
@@ -20,7 +27,8 @@ class Steps:
     precision: Precision = "auto"
     """Of weights and features; coordinates of boxes are always fp32. auto: fp16 on CUDA, fp32 elsewhere."""
     sampling: Sampling = "auto"
-    """How deformable attention reads features. auto: triton on CUDA, embedding_bag elsewhere."""
+    """How deformable attention reads features. auto: on CUDA triton, or grid_sample without a C compiler, which
+    Triton needs to start its kernels; embedding_bag elsewhere."""
     graphs: bool = True
     """On CUDA, record the launches of each warmed shape once and replay them."""
     compile: bool = False
@@ -36,6 +44,18 @@ class Steps:
         """Return what `sampling` means on a device. Raises ValueError for a kernel that cannot run there."""
         if self.sampling == "triton" and not (HAS_TRITON and (device.type == "cuda" or IS_INTERPRETED)):
             raise ValueError("work.sampling is triton, which needs a CUDA device and the package triton")
-        if self.sampling == "auto":
-            return "triton" if device.type == "cuda" and HAS_TRITON else "embedding_bag"
-        return self.sampling
+        if self.sampling != "auto":
+            return self.sampling
+        if device.type != "cuda":
+            return "embedding_bag"
+        if HAS_TRITON and has_compiler():
+            return "triton"
+        log.warning("no C compiler with Python's headers: deformable attention runs without its Triton kernel")
+        return "grid_sample"
+
+
+def has_compiler() -> bool:
+    """Whether Triton could build what launches its kernels: it looks for these itself (triton/runtime/build.py)."""
+    named = os.environ.get("CC")
+    compiler = shutil.which(named) if named else shutil.which("gcc") or shutil.which("clang")
+    return compiler is not None and Path(sysconfig.get_paths()["include"], "Python.h").is_file()
