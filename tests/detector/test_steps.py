@@ -57,6 +57,7 @@ sys.path[:0] = {paths!r}
 import torch
 from test_steps import deformable_inputs
 from groundcam_worker.grounding_dino.deformable import SAMPLINGS
+from groundcam_worker.grounding_dino.kernels import kernel_fault
 single, half = (torch.float32, 1e-5), (torch.float16, 1e-2)
 for coordinates, depth, (dtype, near) in ((2, 16, single), (4, 24, single), (4, 32, half)):
     values, offsets, weights, *rest = deformable_inputs(coordinates, depth=depth, count=19, heads=2)
@@ -67,6 +68,7 @@ for coordinates, depth, (dtype, near) in ((2, 16, single), (4, 24, single), (4, 
     assert worst < near, (coordinates, depth, dtype, worst)
     moved = SAMPLINGS["triton"](given[0], given[1] + 0.2, given[2], *rest).float()
     assert (plain - moved).abs().max() > 10 * near
+assert kernel_fault(torch.device("cpu")) is None
 print("equal")
 """
 
@@ -200,13 +202,20 @@ def test_the_detector_needs_neither_kafka_nor_video_nor_opencv() -> None:
     assert done.stdout.strip() == "1", done.stderr[-2000:]
 
 
-def test_without_a_c_compiler_a_gpu_gets_no_triton_kernel(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_where_triton_cannot_start_its_kernel_a_gpu_goes_another_way(monkeypatch: pytest.MonkeyPatch) -> None:
     from groundcam_worker.grounding_dino import steps
 
-    monkeypatch.delenv("CC", raising=False)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert not steps.has_compiler()
-    assert Steps().sampling_on(torch.device("cuda")) == "grid_sample"
-    assert Steps().sampling_on(torch.device("cpu")) == "embedding_bag"
-    monkeypatch.setattr(steps, "has_compiler", lambda: True)
-    assert Steps().sampling_on(torch.device("cuda")) == "triton"
+    cuda, cpu = torch.device("cuda"), torch.device("cpu")
+    monkeypatch.setattr(steps, "kernel_fault", lambda _device: "RuntimeError: Failed to find C compiler.")
+    assert (Steps().sampling_on(cuda), Steps().sampling_on(cpu)) == ("grid_sample", "embedding_bag")
+    monkeypatch.setattr(steps, "kernel_fault", lambda _device: None)
+    assert Steps().sampling_on(cuda) == "triton"
+
+
+def test_a_kernel_that_fails_says_why_in_one_line() -> None:
+    """On a CPU Triton finds no driver."""
+    from groundcam_worker.grounding_dino.kernels import kernel_fault
+
+    fault = kernel_fault(torch.device("cpu"))
+    assert fault
+    assert "\n" not in fault

@@ -35,8 +35,8 @@ class WorkSettings(SettingsPart):
     precision: Literal["auto", "fp32", "fp16", "bf16"] = "auto"
     """Of Grounding DINO's weights and features; auto is fp16 on CUDA, fp32 on a CPU. Boxes are always fp32."""
     sampling: Literal["auto", "grid_sample", "embedding_bag", "triton"] = "auto"
-    """How Grounding DINO's deformable attention reads features; auto is triton on CUDA (grid_sample without a
-    C compiler), embedding_bag on a CPU."""
+    """How Grounding DINO's deformable attention reads features; auto is triton on CUDA (grid_sample where
+    that cannot run), embedding_bag on a CPU."""
     cuda_graphs: bool = True
     """Record the launches of each warmed shape once and replay them."""
     compile: bool = False

@@ -1,16 +1,12 @@
 """What makes the detector fast, each a switch that can be turned off. The answers stay the same, to rounding."""
 
 import logging
-import os
-import shutil
-import sysconfig
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import torch
 
-from groundcam_worker.grounding_dino.kernels import HAS_TRITON, IS_INTERPRETED
+from groundcam_worker.grounding_dino.kernels import HAS_TRITON, IS_INTERPRETED, kernel_fault
 
 log = logging.getLogger(__name__)
 
@@ -27,8 +23,8 @@ class Steps:
     precision: Precision = "auto"
     """Of weights and features; coordinates of boxes are always fp32. auto: fp16 on CUDA, fp32 elsewhere."""
     sampling: Sampling = "auto"
-    """How deformable attention reads features. auto: on CUDA triton, or grid_sample without a C compiler, which
-    Triton needs to start its kernels; embedding_bag elsewhere."""
+    """How deformable attention reads features. auto: on CUDA triton, or grid_sample where Triton cannot
+    start its kernel, for lack of a C compiler, say; embedding_bag elsewhere."""
     graphs: bool = True
     """On CUDA, record the launches of each warmed shape once and replay them."""
     compile: bool = False
@@ -48,14 +44,7 @@ class Steps:
             return self.sampling
         if device.type != "cuda":
             return "embedding_bag"
-        if HAS_TRITON and has_compiler():
+        if (fault := kernel_fault(device)) is None:
             return "triton"
-        log.warning("no C compiler with Python's headers: deformable attention runs without its Triton kernel")
+        log.warning("deformable attention runs without its Triton kernel: %s", fault)
         return "grid_sample"
-
-
-def has_compiler() -> bool:
-    """Whether Triton could build what launches its kernels: it looks for these itself (triton/runtime/build.py)."""
-    named = os.environ.get("CC")
-    compiler = shutil.which(named) if named else shutil.which("gcc") or shutil.which("clang")
-    return compiler is not None and Path(sysconfig.get_paths()["include"], "Python.h").is_file()
