@@ -153,11 +153,12 @@ def test_another_image_tag_rolls_every_pod(
 
 @pytest.mark.parametrize("component", ["worker", "producer"])
 def test_a_deleted_pod_is_replaced(release: Release, component: str, seen: Any, wait: Wait, report: Report) -> None:
-    (gone, *_others) = release.ready(component)
+    before = release.ready(component)
+    gone = before[0]
     started = time.monotonic()
     release.namespace.kubectl("delete", "pod", gone)
-    wait(lambda: gone not in release.ready(component) and len(release.ready(component)) >= 1, 180, "another pod")
-    wait(more_from_each(seen, 1), 180, "answers")
+    wait(lambda: gone not in (now := release.ready(component)) and len(now) == len(before), 180, "another pod")
+    wait(more_from_each(seen), 180, "answers")
     report(f"kubectl delete pod, a {component}", f"answers again after {time.monotonic() - started:.0f} s")
 
 
