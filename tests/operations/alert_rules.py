@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,8 @@ import yaml
 ROOT = Path(__file__).parents[2]
 PATH = ROOT / "helm/groundcam/rules/groundcam.yaml"
 SECONDS = {"s": 1, "m": 60, "h": 3600}
-FASTER = 20
-SHORTEST_S = 3
-"""Three scrapes of a second each: what a range needs to see a change."""
+RANGES, WAITS = (20, 30), (60, 2)
+"""By how much a range, and a `for`, is divided, and the seconds that it keeps at least."""
 
 Rule = dict[str, Any]
 
@@ -36,21 +36,20 @@ def changed(change: Callable[[Rule], None]) -> str:
 
 
 def shortened() -> str:
-    """The rules with every `for`, range and offset 20 times shorter, but no shorter than 3 s.
+    """The rules with ranges and offsets 20 times shorter (30 s at least), and each `for` 60 times shorter (2 s at least).
 
-    Nothing else changes, thresholds least of all: a minute's silence of Kafka is waited for in full. So `15m` is 45 s,
-    `5m` is 15 s, and `1m` is 3 s.
+    Nothing else changes, thresholds least of all: half a minute's silence of Kafka is waited for in full. A range keeps
+    30 s since what it counts takes its time: a camera that is lost three times is tried again a little later each time.
     """
 
     def shorten(rule: Rule) -> None:
         if "for" in rule:
-            rule["for"] = _shorter(re.fullmatch(r"(\d+)([smh])", rule["for"]))
-        rule["expr"] = re.sub(r"(?<=\[)(\d+)([smh])(?=\])", _shorter, rule["expr"])
-        rule["expr"] = re.sub(r"(?<=offset )(\d+)([smh])", _shorter, rule["expr"])
+            rule["for"] = re.sub(r"^(\d+)([smh])$", partial(_shorter, *WAITS), rule["for"])
+        rule["expr"] = re.sub(r"(?<=\[)(\d+)([smh])(?=\])", partial(_shorter, *RANGES), rule["expr"])
+        rule["expr"] = re.sub(r"(?<=offset )(\d+)([smh])", partial(_shorter, *RANGES), rule["expr"])
 
     return changed(shorten)
 
 
-def _shorter(match: re.Match[str] | None) -> str:
-    assert match is not None, "a duration is a number and one of s, m and h"
-    return f"{max(SHORTEST_S, int(match[1]) * SECONDS[match[2]] // FASTER)}s"
+def _shorter(divisor: int, least_s: int, match: re.Match[str]) -> str:
+    return f"{max(least_s, int(match[1]) * SECONDS[match[2]] // divisor)}s"

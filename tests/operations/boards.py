@@ -46,3 +46,8 @@ def substituted(query: str, *, namespace: str = ".*", rate_interval: str = "10s"
     text = re.sub(r"\$(\w+)", lambda match: values[match[1]], query)
     assert "$" not in text, query
     return text
+
+
+def legend(template: str, labels: dict[str, str]) -> str:
+    """The name of a line."""
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: labels.get(match[1], ""), template)

@@ -38,6 +38,7 @@ def test_shortened_rules_are_valid_and_keep_their_thresholds(tmp_path: Path) -> 
     assert done.returncode == 0, done.stdout + done.stderr
     quick = {rule["alert"]: rule for rule in alert_rules.rules(alert_rules.shortened())}
     assert quick["GroundcamDeadLetters"]["expr"].count("45s") == 3
+    assert quick["GroundcamNoWorker"]["for"] == "5s"
     assert quick["GroundcamKafkaSilent"] | {"for": "1m"} == next(
         rule for rule in alert_rules.rules() if rule["alert"] == "GroundcamKafkaSilent"
     )

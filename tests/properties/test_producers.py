@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from groundcam_producers.backoff import Backoff
-from groundcam_producers.placement import place
+from groundcam_producers.placement import in_shard, place
 from groundcam_producers.sampler import Sampler
 from groundcam_producers.video import fit
 
@@ -79,3 +79,26 @@ def test_a_picture_is_made_to_fit_and_never_enlarged(width: int, height: int, mo
     assert out_width % 2 == 0 == out_height % 2
     assert 2 <= out_width <= max(2, min(most_wide + 1, width + 1))
     assert 2 <= out_height <= max(2, min(most_high + 1, height + 1))
+
+
+names = st.lists(st.from_regex(r"[a-z][a-z0-9-]{0,20}", fullmatch=True), unique=True, min_size=1, max_size=60)
+
+
+@given(names, st.integers(1, 12))
+def test_every_camera_is_in_one_shard_whatever_others_there_are(cameras: list[str], shards: int) -> None:
+    for camera in cameras:
+        assert sum(in_shard(camera, number, shards) for number in range(shards)) == 1
+
+
+@given(names, st.integers(1, 12))
+def test_one_shard_more_takes_cameras_and_moves_none_between_the_others(cameras: list[str], shards: int) -> None:
+    for camera in cameras:
+        before = next(number for number in range(shards) if in_shard(camera, number, shards))
+        after = next(number for number in range(shards + 1) if in_shard(camera, number, shards + 1))
+        assert after in (before, shards)
+
+
+def test_a_hundred_cameras_are_spread_over_four_shards_as_by_chance() -> None:
+    """Four standard deviations of a fair draw are 17."""
+    counts = [sum(in_shard(f"camera-{number}", shard, 4) for number in range(100)) for shard in range(4)]
+    assert all(8 <= count <= 42 for count in counts), counts

@@ -1,0 +1,45 @@
+"""Which alerts were seen to fire and to clear, and when."""
+
+import time
+from dataclasses import dataclass, field
+
+from installation import until
+from prometheus_server import Prometheus, Series
+
+
+@dataclass
+class Fired:
+    """One alert on its way."""
+
+    alert: str
+    namespace: str
+    labels: dict[str, str]
+    notes: dict[str, str]
+    fired_at: float
+    cleared_at: float | None = None
+
+
+@dataclass
+class Watch:
+    """Belongs to one scenario."""
+
+    prometheus: Prometheus
+    namespace: str
+    seen: dict[str, Fired] = field(default_factory=dict)
+
+    def firing(self, alert: str) -> Series | None:
+        for one in self.prometheus.alerts():
+            labels = one["labels"]
+            if (one["state"], labels["alertname"], labels["namespace"]) == ("firing", alert, self.namespace):
+                return one
+        return None
+
+    def fires(self, alert: str) -> None:
+        until(lambda: self.firing(alert), f"{alert} fires in {self.namespace}")
+        found = self.firing(alert)
+        assert found is not None, f"{alert} fired for less than a second"
+        self.seen[alert] = Fired(alert, self.namespace, found["labels"], found["annotations"], time.time())
+
+    def clears(self, alert: str) -> None:
+        until(lambda: not self.firing(alert), f"{alert} clears in {self.namespace}")
+        self.seen[alert].cleared_at = time.time()
