@@ -4,7 +4,6 @@ import os
 import random
 import signal
 import subprocess
-import time
 from functools import partial
 from pathlib import Path
 
@@ -176,24 +175,18 @@ def members(one: Installation, watch: Watch) -> None:
     watch.fires("GroundcamRestarts")
     assert victim.stop() == 0
     topics = [one.kafka.topics.frames, one.kafka.topics.recordings]
+    most = "max(groundcam_assigned_partitions{NAMESPACE})"
     for _ in range(MOST_TRIES):
         if watch.firing("GroundcamRebalanceStorm"):
             break
+        until(lambda: one.value(most) == 8, "the worker has all partitions")
         member = GroupSource(one.kafka, topics, group_id=one.namespace, max_records=10, max_bytes=10**6,
                              session_timeout_s=6)  # fmt: skip
         member.start()
         try:
-            until(partial(_has_partitions, member), "the member's partitions")
-            print(
-                "DEBUG joined",
-                time.time(),
-                dict(member.owned),
-                member.failure,
-                one.value("groundcam_rebalances_total{NAMESPACE}"),
-                flush=True,
-            )
+            until(lambda: one.value(most) == 4, "the member has half of them")
         finally:
-            print("DEBUG closed", time.time(), member.close(10), flush=True)
+            member.close(10)
     watch.fires("GroundcamRebalanceStorm")
     watch.clears("GroundcamRestarts")
     watch.clears("GroundcamRebalanceStorm")
@@ -211,10 +204,6 @@ def _is_new(one: Installation, expression: str, before: float | None) -> bool:
 def _has_letters(one: Installation, letters: int) -> bool:
     """The bad frame comes last, so that the others of its burst are answered before it, or with it."""
     return one.value('sum(groundcam_frames_dropped_total{NAMESPACE, reason="dead_lettered"})') == letters
-
-
-def _has_partitions(member: GroupSource) -> bool:
-    return bool(member.owned)
 
 
 def bad_frames(one: Installation, watch: Watch) -> None:
