@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit test-broker test-faults lint format benchmark benchmark-split benchmark-scaling benchmark-rivals benchmark-detector evaluate clean
+.PHONY: help setup demo test test-unit test-broker test-faults test-cluster images lint format benchmark benchmark-split benchmark-scaling benchmark-rivals benchmark-detector evaluate clean
 
 help: ## List the recipes
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -39,6 +39,13 @@ test-broker: $(READY) ## Run the tests on Apache Kafka
 
 test-faults: $(READY) ## End workers and brokers again and again, as often as the README says (hours)
 	GROUNDCAM_TEST_FAULTS=all $(BIN)/pytest tests/faults
+
+test-cluster: $(READY) ## Install the chart on the Kubernetes of KUBECONFIG and try everything (see CONTRIBUTING.md)
+	$(BIN)/pytest tests/cluster -s
+
+images: ## Build both images (BASE=..., TORCH_INDEX=..., TAG=dev)
+	docker build --target producer -t groundcam/producer:$(or $(TAG),dev) $(if $(BASE),--build-arg BASE=$(BASE)) .
+	docker build --target worker -t groundcam/worker:$(or $(TAG),dev) $(if $(BASE),--build-arg BASE=$(BASE)) $(if $(TORCH_INDEX),--build-arg TORCH_INDEX=$(TORCH_INDEX)) .
 
 lint: $(READY) ## Run linters and types
 	$(BIN)/ruff check .
