@@ -27,19 +27,19 @@ class Watch:
     namespace: str
     seen: dict[str, Fired] = field(default_factory=dict)
 
-    def firing(self, alert: str) -> Series | None:
+    def firing(self, alert: str, **labels: str) -> Series | None:
+        wanted = {"alertname": alert, "namespace": self.namespace, **labels}
         for one in self.prometheus.alerts():
-            labels = one["labels"]
-            if (one["state"], labels["alertname"], labels["namespace"]) == ("firing", alert, self.namespace):
+            if one["state"] == "firing" and wanted.items() <= one["labels"].items():
                 return one
         return None
 
-    def fires(self, alert: str) -> None:
-        until(lambda: self.firing(alert), f"{alert} fires in {self.namespace}")
-        found = self.firing(alert)
+    def fires(self, alert: str, **labels: str) -> None:
+        until(lambda: self.firing(alert, **labels), f"{alert} fires in {self.namespace}")
+        found = self.firing(alert, **labels)
         assert found is not None, f"{alert} fired for less than a second"
         self.seen[alert] = Fired(alert, self.namespace, found["labels"], found["annotations"], time.time())
 
-    def clears(self, alert: str) -> None:
-        until(lambda: not self.firing(alert), f"{alert} clears in {self.namespace}")
+    def clears(self, alert: str, **labels: str) -> None:
+        until(lambda: not self.firing(alert, **labels), f"{alert} clears in {self.namespace}")
         self.seen[alert].cleared_at = time.time()
