@@ -42,6 +42,9 @@ def produce(
         str | None,
         typer.Option(metavar="I/N", help="Look after the I-th of N parts of the cameras, from 0.", show_default="all"),
     ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(metavar="ID", help="Look after this camera of the settings only. Repeat it.")
+    ] = None,
     fps: Annotated[float | None, typer.Option(help="Frames a second of each camera.", show_default="5")] = None,
     max_size: Annotated[
         str | None,
@@ -74,7 +77,8 @@ def produce(
     settings = start(
         config, bootstrap_servers, log_format, log_level, http_port,
         produce__cameras=cameras or None, produce__fps=fps, produce__max_size=max_size, produce__quality=quality,
-        produce__shard=shard, produce__every_frame=every_frame, produce__loop=loop, produce__partitioner=partitioner,
+        produce__shard=shard, produce__only=tuple(only) if only else None,
+        produce__every_frame=every_frame, produce__loop=loop, produce__partitioner=partitioner,
     )  # fmt: skip
     if not settings.produce.cameras:
         raise SettingError("produce.cameras: there is no camera; use --camera gate=rtsp://host/stream")

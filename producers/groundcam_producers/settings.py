@@ -117,6 +117,8 @@ class ProduceSettings(SettingsPart):
     """The cameras by id, in the order in which they were added: a new one at the end moves no other."""
     shard: Shard | None = None
     """Look after a part of the cameras only: 2/8 is the third of eight producers, since they count from 0."""
+    only: tuple[CameraId, ...] | None = None
+    """Look after these cameras only; the others are known, so that all producers agree on the partitions."""
     fps: Annotated[float, Field(gt=0, le=240)] = 5.0
     """Frames a second of each camera."""
     max_size: Size | None = (960, 544)
@@ -138,8 +140,17 @@ class ProduceSettings(SettingsPart):
 
     @property
     def own_cameras(self) -> dict[str, CameraSettings]:
-        """The cameras of this shard."""
-        return {name: one for name, one in self.cameras.items() if self.shard is None or in_shard(name, *self.shard)}
+        """The cameras of this shard, or those that are named."""
+        return {
+            name: one
+            for name, one in self.cameras.items()
+            if (self.shard is None or in_shard(name, *self.shard)) and (self.only is None or name in self.only)
+        }
+
+    @field_validator("only", mode="before")
+    @classmethod
+    def _one_is_enough(cls, value: object) -> object:
+        return tuple(name.strip() for name in value.split(",")) if isinstance(value, str) else value
 
     @field_validator("cameras", mode="before")
     @classmethod
@@ -153,6 +164,8 @@ class ProduceSettings(SettingsPart):
         # Opening waits for the connection and for the stream, each as long as this.
         if self.hang_s <= 2 * self.timeout_s:
             raise ValueError(f"hang_s ({self.hang_s:g}) must be more than twice timeout_s ({self.timeout_s:g})")
+        if strangers := [name for name in self.only or () if name not in self.cameras]:
+            raise ValueError(f"only: there is no camera {strangers[0]}")
         live = [name for name, camera in self.cameras.items() if camera.is_live]
         if self.every_frame and live:
             raise ValueError(f"every_frame is for files; {', '.join(live)} cannot be asked to wait")

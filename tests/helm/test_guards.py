@@ -131,7 +131,7 @@ def test_no_map_of_the_schema_takes_a_key_that_it_does_not_know() -> None:
 def test_settings_of_the_program_are_those_of_the_schema() -> None:
     known = {name: set(part["properties"]) for name, part in SCHEMA["definitions"].items() if "properties" in part}
     assert known["workSettings"] == set(WorkSettings.model_fields) - CHART_OWNS
-    assert known["produceSettings"] == set(ProduceSettings.model_fields) - {"cameras", "shard"}
+    assert known["produceSettings"] == set(ProduceSettings.model_fields) - {"cameras", "only", "shard"}
     assert set(CameraSettings.model_fields) - {"password_file", "password_env"} <= known["camera"]
 
 

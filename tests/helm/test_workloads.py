@@ -21,9 +21,13 @@ def worker(*changes: Any) -> tuple[chart.Manifest, chart.Manifest, chart.Manifes
     return one, pod, next(each for each in pod["containers"] if each["name"] == "worker")
 
 
-def test_a_rollout_needs_no_spare_gpu() -> None:
-    deployment, _, _ = worker()
+def test_a_rollout_needs_no_spare_gpu_and_helm_waits_for_a_single_worker() -> None:
+    deployment, _, _ = worker("worker.replicas=2")
     assert deployment["spec"]["strategy"]["rollingUpdate"] == {"maxSurge": 0, "maxUnavailable": 1}
+    deployment, _, _ = worker("worker.replicas=1")
+    assert deployment["spec"]["strategy"] == {"type": "Recreate"}
+    deployment, _, _ = worker("worker.strategy={type: RollingUpdate}")
+    assert deployment["spec"]["strategy"] == {"type": "RollingUpdate"}
 
 
 @pytest.mark.parametrize(("budget", "period", "failures"), [(300, 5, 60), (301, 5, 61), (31, 10, 4)])
@@ -123,8 +127,9 @@ def test_each_camera_has_a_deployment_of_its_own_with_its_own_password() -> None
         (source,) = volume["projected"]["sources"]
         assert source["secret"]["items"] == [{"key": key, "path": camera}]
         (mount,) = (each for each in pod["containers"][0]["volumeMounts"] if each["name"] == "cameras")
-        produce = settings(the(manifests, "ConfigMap", f"-camera-{camera}"))["produce"]
-        assert list(produce["cameras"]) == [camera]
+        assert pod["containers"][0]["args"][-2:] == ["--only", camera]
+        produce = settings(the(manifests, "ConfigMap", "-producers"))["produce"]
+        assert list(produce["cameras"]) == ["gate", "yard"], "all of them, or they could not agree on partitions"
         assert produce["cameras"][camera]["password_file"] == f"{mount['mountPath']}/{camera}"
 
 
@@ -156,7 +161,7 @@ def test_roles_may_log_in_as_different_users() -> None:
     manifests = objects(chart.values("sasl-tls"))
     users = {
         role: settings(the(manifests, "ConfigMap", f"-{name}"))["kafka"].get("sasl_username")
-        for role, name in (("worker", "worker"), ("producer", "camera-gate"), ("test", "test"), ("admin", "topics"))
+        for role, name in (("worker", "worker"), ("producer", "producers"), ("test", "test"), ("admin", "topics"))
     }
     assert users == {
         "worker": "groundcam-worker",

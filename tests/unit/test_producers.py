@@ -7,12 +7,14 @@ from typing import Any, Self
 import av
 import numpy as np
 import pytest
+from pydantic import SecretStr, ValidationError
 
 from footage import jpeg
 from groundcam_producers.errors import SourceError, SourceUnusableError
 from groundcam_producers.feed import End, Feed
 from groundcam_producers.jpeg import encode
 from groundcam_producers.pace import Pace
+from groundcam_producers.settings import CameraSettings, ProduceSettings
 from groundcam_producers.video import Decoded, PictureFolder, Scaler, VideoSource
 from groundcam_worker.pictures import decode_jpeg
 
@@ -162,3 +164,18 @@ def test_a_source_that_hangs_holds_up_nobody() -> None:
     assert feed.silent_s > 0.2
     feed.stop()
     hung.set()
+
+
+def test_producers_that_look_after_named_cameras_know_the_others_too() -> None:
+    cameras = {name: CameraSettings(url=SecretStr("rtsp://h/")) for name in ("gate", "yard", "roof")}
+    settings = ProduceSettings(cameras=cameras, only=("yard",))
+    assert list(settings.own_cameras) == ["yard"]
+    assert list(settings.cameras) == ["gate", "yard", "roof"]
+    with pytest.raises(ValidationError, match="only: there is no camera lift"):
+        ProduceSettings(cameras=cameras, only=("lift",))
+
+
+@pytest.mark.parametrize("text", ["8/8", "2", "-1/3", "a/b", "1/0"])
+def test_a_shard_that_is_none_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(ValidationError, match="is not like 2/8"):
+        ProduceSettings.model_validate({"shard": text})
