@@ -68,11 +68,19 @@ def load(config: Path | None, options: Mapping[str, Any]) -> Settings:
             return init_settings, env_settings, YamlConfigSettingsSource(settings_cls, config)
 
     try:
-        return Layered(**_nested(options))
+        return _with_group(Layered(**_nested(options)))
     except ValidationError as invalid:
         raise SettingError(_sentence(invalid)) from None
     except (SettingsError, YAMLError, TypeError, AttributeError, OSError, UnicodeDecodeError) as error:
         raise SettingError(f"--config: {config} is no YAML map of settings ({type(error).__name__})") from None
+
+
+def _with_group(settings: Settings) -> Settings:
+    """Name the workers' group after their topics: two installations on one Kafka must not share one."""
+    if settings.work.group:
+        return settings
+    name = settings.kafka.topic_prefix.rstrip("._-") or "groundcam"
+    return settings.model_copy(update={"work": settings.work.model_copy(update={"group": f"{name}-worker"})})
 
 
 def _nested(options: Mapping[str, Any]) -> dict[str, Any]:

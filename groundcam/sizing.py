@@ -6,16 +6,18 @@ The constants are measured, by `benchmarks/sizing.py` on two cores of an AMD EPY
 import math
 from dataclasses import dataclass
 
-WORKER_CPU_S = 0.005
+WORKER_CPU_S = 0.0045
 """Of a frame of 960x544 that comes alone: JPEG, Kafka and the loop (2 ms when they come in crowds)."""
-PRODUCER_DECODE_S_PER_MPIXEL = 0.0045
+WORKER_IDLE_CORES = 0.04
+"""Of each worker, for polling."""
+PRODUCER_DECODE_S_PER_MPIXEL = 0.0025
 """H.264 on the CPU, of each frame that the camera sends: all are decoded, also those that are not sampled."""
-PRODUCER_ENCODE_S_PER_MPIXEL = 0.009
+PRODUCER_ENCODE_S_PER_MPIXEL = 0.008
 """Scaling, JPEG and Kafka, of each sampled frame, by its size on Kafka."""
 CAMERA_PROCESS_BYTES = 110 * 1024 * 1024
 """Resident memory of a camera's process, of which some is shared with others."""
-JPEG_BYTES_PER_PIXEL = 0.12
-"""Of natural pictures at quality 85; noise and foliage take twice as much."""
+JPEG_BYTES_PER_PIXEL = 0.105
+"""Of natural pictures at quality 85; noise and foliage take up to twice as much."""
 ANSWER_BYTES = 1200
 """An answer with some objects."""
 SPARE_PARTITIONS = 2
@@ -80,7 +82,7 @@ def need(load: Load) -> Need:
         workers=workers,
         busy=frames * load.detector_s / workers,
         partitions=min(max(workers, load.cameras), SPARE_PARTITIONS * workers),
-        worker_cores=frames * WORKER_CPU_S * load.frame_pixels / (960 * 544),
+        worker_cores=workers * WORKER_IDLE_CORES + frames * WORKER_CPU_S * load.frame_pixels / (960 * 544),
         producer_cores=decode + frames * frame_mpixels * PRODUCER_ENCODE_S_PER_MPIXEL,
         producer_bytes=float(load.cameras * CAMERA_PROCESS_BYTES),
         frames_bytes_per_s=frames * jpeg,

@@ -26,7 +26,7 @@ class Roles(StrEnum):
 
 Group = Annotated[
     str | None,
-    typer.Option(help="The workers' consumer group.", show_default="groundcam-worker, or the setting work.group"),
+    typer.Option(help="The workers' consumer group.", show_default="the setting work.group, or PREFIX-worker"),
 ]
 
 

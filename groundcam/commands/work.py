@@ -72,7 +72,10 @@ def work(
     max_objects: MaxObjects = None,
     group: Annotated[
         str | None,
-        typer.Option(help="Consumer group; its workers share the frames.", show_default="groundcam-worker"),
+        typer.Option(
+            help="Consumer group; its workers share the frames.",
+            show_default="groundcam-worker, after the topics' prefix",
+        ),
     ] = None,
     instance_id: Annotated[str | None, typer.Option(help="Name of this worker, kept over restarts.")] = None,
     batch_size: BatchSize = None,

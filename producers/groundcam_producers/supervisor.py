@@ -126,6 +126,7 @@ class Supervisor:
         code = child.process.exitcode
         self._now_is(name, CameraState.OFFLINE)
         if code == 0 and not self._tasks[name].camera.is_live:
+            self._metrics.ended(name)
             return  # the end of a file; a live camera has none, whoever ended its process
         self.failed.add(name)
         if code == camera_process.UNUSABLE:

@@ -80,7 +80,7 @@ class WorkerMetrics(Metrics):
         self._dropped = self._counter("frames_dropped", "Frames that were not looked at", "camera", "reason")
         self._objects = self._counter("objects", "Objects found", "camera")
         self._age = self._histogram(
-            "end_to_end_seconds", "Time from capture to acknowledged detections", _AGE_BUCKETS, "camera"
+            "end_to_end_seconds", "Time of live frames from capture to acknowledged detections", _AGE_BUCKETS, "camera"
         )
         self._clock = self._gauge(
             "camera_delay_min_seconds",
@@ -114,7 +114,11 @@ class WorkerMetrics(Metrics):
 
     def consumed(self, camera_id: str, size: int) -> None:
         """Count a frame that came from Kafka, and its bytes."""
-        if camera_id in self._heard or len(self._heard) < MOST_CAMERAS:
+        is_new = camera_id not in self._heard and len(self._heard) < MOST_CAMERAS
+        for reason in (GapReason.STALE, GapReason.DEAD_LETTERED) if is_new else ():
+            # From 0 up, or a rate would not see the first one.
+            self._dropped.labels(camera_id, reason.value)
+        if is_new or camera_id in self._heard:
             self._heard[camera_id] = self._now()
         label = self._label(camera_id)
         self._consumed.labels(label).inc()
@@ -131,12 +135,13 @@ class WorkerMetrics(Metrics):
             self._versions[camera_id] = version
             self._question.labels(camera_id, version).set(1)
 
-    def answered(self, camera_id: str, objects: int, age_s: float) -> None:
-        """Count a frame whose detections Kafka has."""
+    def answered(self, camera_id: str, objects: int, age_s: float | None) -> None:
+        """Count a frame whose detections Kafka has. Recordings have no age: they are old by nature."""
         label = self._label(camera_id)
         self._answered.labels(label).inc()
         self._objects.labels(label).inc(objects)
-        self._age.labels(label).observe(max(0.0, age_s))
+        if age_s is not None:
+            self._age.labels(label).observe(max(0.0, age_s))
 
     def dropped(self, camera_id: str, reason: GapReason, frames: int = 1) -> None:
         """Count frames that nobody looked at."""
@@ -200,15 +205,15 @@ class _StateCollector(Collector):
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         state = self._state()
-        yield _family("ready", "1 if this worker could answer now", [((), float(state.ready))])
-        yield _family("kafka_silent_seconds", "Time since a broker last answered", [((), state.kafka_silent_s)])
-        yield _family("waiting_frames_bytes", "Bytes of undecoded frames in memory", [((), float(state.waiting_bytes))])
-        yield _family(
-            "unacknowledged_bytes", "Bytes of answers that Kafka has not acknowledged",
-            [((), float(state.unacknowledged_bytes))],
-        )  # fmt: skip
+        for name, text, value in (
+            ("ready", "1 if this worker could answer now", state.ready),
+            ("kafka_silent_seconds", "Time since a broker last answered", state.kafka_silent_s),
+            ("waiting_frames_bytes", "Bytes of undecoded frames in memory", state.waiting_bytes),
+            ("unacknowledged_bytes", "Bytes of answers that Kafka has not acknowledged", state.unacknowledged_bytes),
+        ):
+            yield _family(name, text, [((), float(value))])
         for name, text, values in (
-            ("consumer_lag_frames", "Frames on Kafka behind the last one taken", state.lag),
+            ("consumer_lag_frames", "Frames on Kafka that are not answered", state.lag),
             ("finished_offset", "Offset before which every frame of a partition is answered", state.finished),
         ):
             by_partition = [((one.topic, str(one.number)), float(value)) for one, value in values.items()]
@@ -285,6 +290,11 @@ class ProducerMetrics(Metrics):
     def frame(self, camera_id: str, captured_at_ns: int) -> None:
         """Note when a camera's newest frame was captured."""
         self._last.labels(camera_id).set(captured_at_ns / 1e9)
+
+    def ended(self, camera_id: str) -> None:
+        """A file was played to its end: it is neither up nor down, nor is its silence news."""
+        for metric in (self._up, self._state, self._last):
+            metric.remove_by_labels({"camera": camera_id})
 
     def restarted(self, camera_id: str) -> None:
         """Count a camera process that had to be started again."""

@@ -18,7 +18,7 @@ class WorkerState:
     unacknowledged_bytes: int = 0
     """Answers that Kafka does not have yet."""
     lag: Mapping[Partition, int] = field(default_factory=dict)
-    """Frames on Kafka behind the last one taken."""
+    """Frames on Kafka that are not answered."""
     finished: Mapping[Partition, int] = field(default_factory=dict)
     """The offset before which every frame is answered."""
 

@@ -151,6 +151,16 @@ def test_pods_of_a_sharded_producer_know_their_share_and_every_camera() -> None:
     assert len(settings(the(manifests, "ConfigMap", "-producers"))["produce"]["cameras"]) == 100
 
 
+@pytest.mark.parametrize(
+    ("changes", "group"),
+    [([], "groundcam-worker"), (["kafka.topicPrefix=site-b."], "site-b-worker"), (["worker.group=mine"], "mine")],
+)
+def test_the_group_follows_the_topics_prefix_as_in_the_program(changes: list[str], group: str) -> None:
+    manifests = objects(BASE, *changes)
+    assert settings(the(manifests, "ConfigMap", "-worker"))["work"]["group"] == group
+    assert group in the(manifests, "Job")["spec"]["template"]["spec"]["containers"][0]["args"]
+
+
 def test_questions_of_cameras_stand_beside_the_common_one() -> None:
     manifests = objects(BASE, "question=person", GATE, "cameras.gate.question=dog", "producers.mode=none")
     assert settings(the(manifests, "ConfigMap", "-worker"))["work"]["question"] == {"*": "person", "gate": "dog"}

@@ -81,6 +81,30 @@ def test_a_camera_is_in_one_state_and_has_its_series_before_its_first_frame() ->
     assert "groundcam_cameras 1.0" in page(metrics)
 
 
+def test_the_first_dead_letter_of_a_camera_is_an_increase() -> None:
+    metrics = WorkerMetrics("1")
+    metrics.consumed("gate", 1)
+    assert 'groundcam_frames_dropped_total{camera="gate",reason="dead_lettered"} 0.0' in page(metrics)
+
+
+def test_recordings_have_no_age() -> None:
+    metrics = WorkerMetrics("1")
+    metrics.consumed("film", 1)
+    metrics.answered("film", 1, None)
+    assert 'groundcam_frames_answered_total{camera="film"} 1.0' in page(metrics)
+    assert not [line for line in page(metrics) if "end_to_end_seconds" in line]
+
+
+def test_a_file_that_was_played_to_its_end_is_neither_up_nor_down() -> None:
+    metrics = ProducerMetrics("1")
+    metrics.cameras(["film"])
+    metrics.frame("film", 1)
+    metrics.ended("film")
+    assert not [line for line in of_camera(metrics, "film") if "camera_up" in line or "camera_state" in line]
+    assert not [line for line in of_camera(metrics, "film") if "last_frame" in line]
+    assert 'groundcam_frames_published_total{camera="film"} 0.0' in page(metrics)
+
+
 def test_a_gpu_is_read_and_one_that_does_not_answer_is_left_out() -> None:
     """The driver's library stands in here: a machine with a GPU runs the same in the gpu tier."""
 

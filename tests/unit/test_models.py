@@ -17,6 +17,7 @@ from huggingface_hub import constants
 from groundcam_worker import hub as client
 from groundcam_worker import models
 from groundcam_worker.errors import ModelError
+from groundcam_worker.folder_lock import LOCK
 from groundcam_worker.models import KNOWN, RECORD, ModelSource, resolve
 from hub_server import GATED, NOWHERE, REPOSITORY, WANTED, Hub, ask_at, environment, read_folder, small_files
 
@@ -80,7 +81,7 @@ def test_the_newest_revision_is_fetched_and_recorded(hub: Hub, monkeypatch: pyte
 def test_a_folder_is_filled_with_the_model_alone(hub: Hub, tmp_path: Path) -> None:
     commit = hub.publish(small_files())
     done = client.fetch(resolve(REPOSITORY), tmp_path / "a" / "model")
-    assert {path.name for path in done.folder.iterdir()} == WANTED | {RECORD}
+    assert {path.name for path in done.folder.iterdir()} == WANTED | {RECORD, LOCK}
     assert client.local_folder(resolve(str(done.folder))) == done.folder
     assert client.commit_of(done.folder) == commit
     assert not (tmp_path / "cache").exists() or not any((tmp_path / "cache").rglob("*.safetensors"))
@@ -123,7 +124,14 @@ def test_no_file_of_an_older_revision_stays_in_a_folder(hub: Hub, tmp_path: Path
     del newer["model.safetensors"], newer["tokenizer.json"]
     hub.publish(newer)
     client.fetch(resolve(REPOSITORY), tmp_path)
-    assert read_folder(tmp_path).keys() == {"config.json", "model-1.safetensors", "vocab.txt", "notes.txt", RECORD}
+    assert read_folder(tmp_path).keys() == {
+        "config.json",
+        "model-1.safetensors",
+        "vocab.txt",
+        "notes.txt",
+        RECORD,
+        LOCK,
+    }
 
 
 def test_a_model_that_another_tool_has_fetched_is_taken_as_it_is(hub: Hub) -> None:
@@ -226,7 +234,7 @@ def test_a_folder_with_other_weights_is_left_alone(hub: Hub, tmp_path: Path) -> 
     (tmp_path / "other.safetensors").write_bytes(b"mine")
     with pytest.raises(ModelError, match=r"holds weights that are not of the model .*: other\.safetensors"):
         client.fetch(resolve(REPOSITORY), tmp_path)
-    assert read_folder(tmp_path) == {"other.safetensors": b"mine"}
+    assert read_folder(tmp_path) == {"other.safetensors": b"mine", LOCK: b""}
 
 
 def test_a_full_disk_is_told_in_one_sentence(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

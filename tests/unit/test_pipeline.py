@@ -37,7 +37,6 @@ class ScriptedSource:
         self.events = deque(events)
         self.committed: dict[Partition, int] = {}
         self.notes: dict[Partition, Bookmark] = {}
-        self.lag: dict[Partition, int] = {}
         self.failure: str | None = None
         self.polled_at = self.heard_at = time.monotonic()
         self.silence_s = 10.0

@@ -93,6 +93,19 @@ def test_the_variables_of_a_kubernetes_service_are_no_settings(monkeypatch: pyte
     load(None, {})
 
 
+@pytest.mark.parametrize(
+    ("options", "group"),
+    [
+        ({}, "groundcam-worker"),
+        ({"kafka.topic_prefix": "site-b."}, "site-b-worker"),
+        ({"kafka.topic_prefix": ""}, "groundcam-worker"),
+        ({"kafka.topic_prefix": "site-b.", "work.group": "mine"}, "mine"),
+    ],
+)
+def test_two_installations_on_one_kafka_do_not_share_a_group(options: dict[str, str], group: str) -> None:
+    assert load(None, options).work.group == group
+
+
 def test_a_config_that_is_no_text_is_named(tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(SettingError, match=r"c\.yaml"):

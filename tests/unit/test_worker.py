@@ -6,7 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from groundcam_runtime.records import Consumed, Partition
+from groundcam_runtime.kafka.ends import EndWatcher
+from groundcam_runtime.records import Assigned, Consumed, Partition, Position
+from groundcam_runtime.settings import KafkaSettings
 from groundcam_schemas import Ask, Frame, Object, encode
 from groundcam_worker.answers import contains, objects_of
 from groundcam_worker.detector import Detection, FakeDetector, detect_each
@@ -17,6 +19,7 @@ from groundcam_worker.errors import (
     ModelError,
     UnansweredError,
 )
+from groundcam_worker.holdings import Holdings
 from groundcam_worker.intake import camera_of, read_frame
 from groundcam_worker.models import resolve
 from groundcam_worker.pictures import decode_jpeg, jpeg_size
@@ -219,3 +222,18 @@ def test_the_dry_run_detector_is_asked_for_by_name() -> None:
     assert (fake_seconds("fake"), fake_seconds("fake:5ms"), fake_seconds("tiny")) == (0.0, 0.005, None)
     with pytest.raises(ValueError, match="fake:5ms"):
         fake_seconds("fake:5")
+
+
+def test_partitions_of_which_nothing_was_read_yet_are_known_by_where_they_were_taken_on() -> None:
+    holdings, fresh, old = Holdings(4), Partition("frames", 0), Partition("frames", 1)
+    holdings.arrive(Assigned({fresh: Position(0), old: Position(17), Partition("frames", 2): None}, 1))
+    assert holdings.ends() == {fresh: 0, old: 17}
+
+
+def test_what_is_behind_counts_from_the_first_record_that_kafka_still_has() -> None:
+    watcher, one = EndWatcher(KafkaSettings(), ["frames"]), Partition("frames", 0)
+    assert watcher.behind({one: 3}) == {}, "nothing is known yet"
+    watcher._ranges = {one: (100, 130)}
+    assert watcher.behind({one: 0, Partition("frames", 1): 5}) == {one: 30}
+    assert watcher.behind({one: 120}) == {one: 10}
+    assert watcher.behind({one: 131}) == {one: 0}

@@ -20,6 +20,13 @@ class Holding:
 
     None until the first one comes, where nobody could say how the partition was left.
     """
+    start: int | None = None
+    """The offset that it was taken on at, where that is known."""
+
+    @property
+    def end(self) -> int | None:
+        """The offset before which everything is answered, where that is known."""
+        return self.ledger.end if self.ledger.next_offset else self.start
 
     def position(self, offset: int) -> Position:
         """Return what to commit: the next offset, with what is known of the frames before it."""

@@ -28,12 +28,12 @@ class Holdings:
         return sum(holding.ledger.open_count for holding in self._held.values())
 
     def ends(self) -> dict[Partition, int]:
-        """Return the offset before which everything is answered, of each partition of which something was read.
+        """Return the offset before which everything is answered, of each partition of which it is known.
 
         May be called from any thread.
         """
-        held = dict(self._held)
-        return {partition: one.ledger.end for partition, one in held.items() if one.ledger.next_offset}
+        known = {partition: one.end for partition, one in dict(self._held).items()}
+        return {partition: end for partition, end in known.items() if end is not None}
 
     def arrive(self, event: Assigned) -> dict[Partition, Position]:
         """Take partitions on; return how each stands, where that is known."""
@@ -47,6 +47,7 @@ class Holdings:
                 OffsetLedger(dict(bookmark.last)),
                 Continuity(start, bookmark.last, whole=bookmark.whole),
                 suspects_end,
+                start,
             )
             self._held[partition] = holding
             if start is not None:

@@ -253,9 +253,8 @@ class Pipeline:
             spans.finish(item, now_ns)
             if item.inferred_at_ns and item.incoming is not None:
                 self._metrics.stage("publish", (now_ns - item.inferred_at_ns) / NS)
-                self._metrics.answered(
-                    item.camera, len(item.objects), (now_ns - item.incoming.captured_at_ns) / NS
-                )  # fmt: skip
+                age_s = (now_ns - item.incoming.captured_at_ns) / NS if item.sheddable else None
+                self._metrics.answered(item.camera, len(item.objects), age_s)
         positions = {} if self._outbox.commits_offsets else self._holdings.finish(answered)
         if positions:
             self.source.commit(positions)

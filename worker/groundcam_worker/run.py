@@ -8,6 +8,7 @@ from typing import Any
 
 from groundcam_runtime.health import HealthServer, Probes
 from groundcam_runtime.kafka.connect import require_crc32c
+from groundcam_runtime.kafka.ends import EndWatcher
 from groundcam_runtime.kafka.publisher import Publisher
 from groundcam_runtime.kafka.source import GroupSource
 from groundcam_runtime.kafka.topics import TopicAdmin
@@ -127,7 +128,10 @@ def run(
             never_stale=frozenset([topics.recordings]),
         )
         source.start()
-        vitals.begin(pipeline, holdings, outbox)
+        ends = EndWatcher(kafka, [topics.frames, topics.recordings])
+        stack.callback(ends.close)
+        ends.start()
+        vitals.begin(pipeline, holdings, outbox, ends.behind)
         log.info("waiting for frames as a member of %s", settings.group)
         finished = pipeline.run(stop.is_set, settings.drain_timeout_s)
         if finished:

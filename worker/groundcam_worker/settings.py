@@ -41,8 +41,8 @@ class WorkSettings(SettingsPart):
     """Record the launches of each warmed shape once and replay them."""
     compile: bool = False
     """torch.compile for warmed shapes; takes minutes at the start."""
-    group: Annotated[str, Field(min_length=1, max_length=249)] = "groundcam-worker"
-    """Consumer group; its members share the frames."""
+    group: Annotated[str, Field(max_length=249)] = ""
+    """Consumer group; its members share the frames. Named after `kafka.topic_prefix` by default."""
     instance_id: str | None = None
     """Name of this member, kept over restarts (static membership)."""
     transactional: bool = False

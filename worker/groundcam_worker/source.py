@@ -9,7 +9,6 @@ from groundcam_runtime.records import Event, Partition, Position
 class Source(Protocol):
     """Where frames come from."""
 
-    lag: dict[Partition, int]
     failure: str | None
     """Why nothing will come any more, if so."""
     polled_at: float

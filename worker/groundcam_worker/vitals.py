@@ -1,13 +1,17 @@
 """What a worker says of itself: to probes, to metrics, and to people."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from groundcam_runtime.records import Partition
 from groundcam_runtime.standing import WorkerState
 from groundcam_worker.holdings import Holdings
 from groundcam_worker.outbox import Outbox
 from groundcam_worker.pipeline import Pipeline
+
+Behind = Callable[[dict[Partition, int]], Mapping[Partition, int]]
+"""Returns how many frames each partition has from an offset on, of those of which it is known."""
 
 STUCK_S = 60.0
 # A batch of large pictures takes a slow CPU more than a minute.
@@ -22,10 +26,12 @@ class Vitals:
         self._about = dict(about)
         self._since = time.time()
         self._parts: tuple[Pipeline, Holdings, Outbox] | None = None
+        self._behind: Behind = lambda _finished: {}
 
-    def begin(self, pipeline: Pipeline, holdings: Holdings, outbox: Outbox) -> None:
+    def begin(self, pipeline: Pipeline, holdings: Holdings, outbox: Outbox, behind: Behind) -> None:
         """The model is loaded, and this is how the work stands from now on."""
         self._parts = pipeline, holdings, outbox
+        self._behind = behind
 
     def started(self) -> str | None:
         """Whether it has begun to work; loading may take minutes."""
@@ -60,13 +66,14 @@ class Vitals:
         if self._parts is None:
             return WorkerState()
         pipeline, holdings, outbox = self._parts
+        finished = holdings.ends()
         return WorkerState(
             ready=self.not_ready() is None,
             kafka_silent_s=self._silent_s(),
             waiting_bytes=pipeline.waiting_bytes,
             unacknowledged_bytes=outbox.waiting_bytes,
-            lag=dict(pipeline.source.lag),
-            finished=holdings.ends(),
+            lag=self._behind(finished),
+            finished=finished,
         )
 
     def report(self) -> dict[str, Any]:
@@ -84,7 +91,7 @@ class Vitals:
         found["waiting_frames_bytes"] = state.waiting_bytes
         found["unacknowledged_bytes"] = state.unacknowledged_bytes
         found["partitions"] = {
-            f"{one.topic}[{one.number}]": {"finished_offset": offset, "behind": state.lag.get(one, 0)}
+            f"{one.topic}[{one.number}]": {"finished_offset": offset, "not_answered": state.lag.get(one)}
             for one, offset in sorted(state.finished.items())
         }
         return found

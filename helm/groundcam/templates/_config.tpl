@@ -139,6 +139,12 @@ http:
 {{- if $questions }}{{- toYaml $questions -}}{{- end -}}
 {{- end }}
 
+{{/* As the program names it itself. */}}
+{{- define "groundcam.group" -}}
+{{- $name := regexReplaceAll "[._-]+$" .Values.kafka.topicPrefix "" | default "groundcam" -}}
+{{- default (printf "%s-worker" $name) .Values.worker.group -}}
+{{- end }}
+
 {{- define "groundcam.workerConfig" -}}
 {{- $worker := .Values.worker -}}
 {{ include "groundcam.commonConfig" (dict "root" . "role" "worker") }}
@@ -146,7 +152,7 @@ http:
 work:
   model: {{ include "groundcam.modelPath" . | quote }}
   device: {{ ternary "cpu" "cuda" (eq .Values.gpu.mode "none") }}
-  group: {{ $worker.group | quote }}
+  group: {{ include "groundcam.group" . | quote }}
   drain_timeout_s: {{ $worker.drainTimeoutSeconds }}
   session_timeout_s: {{ $worker.sessionTimeoutSeconds }}
   {{- with include "groundcam.questions" . }}

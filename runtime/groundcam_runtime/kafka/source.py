@@ -77,7 +77,6 @@ class GroupSource:
         self._leave_within_s = 5.0
         self._finished = False
         self.polled_at = self.heard_at = time.monotonic()
-        self.lag: dict[Partition, int] = {}
         self.failure: str | None = None
         self._refused_since: float | None = None
         self._consumer = connect(
@@ -207,7 +206,6 @@ class GroupSource:
             taken = [consumed(record, now_ns, end_offset) for record in records]
             for one in taken:
                 self._emit(one)
-            self.lag[taken[-1].partition] = taken[-1].behind
 
     def _is_refused_for_good(self, error: kafka.errors.KafkaError) -> bool:
         """A password that was changed is read again at the next start, so a refusal that lasts is an end."""
@@ -246,7 +244,6 @@ class GroupSource:
         gone = frozenset(Partition(*partition) for partition in partitions)
         self._commits.forget(gone)
         for partition in gone:
-            self.lag.pop(partition, None)
             self.owned.pop(partition, None)
         self._arriving -= gone
         self._emit(Gone(gone))
