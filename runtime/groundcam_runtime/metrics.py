@@ -258,9 +258,7 @@ class ProducerMetrics(Metrics):
         self._last = self._gauge(
             "camera_last_frame_timestamp_seconds", "When a camera's newest frame was captured", "camera"
         )
-        self._restarts = self._counter(
-            "camera_process_restarts", "Times a camera's process was started again", "camera"
-        )
+        self._restarts = self._counter("camera_process_restarts", "Times a camera's process was restarted", "camera")
 
     def cameras(self, names: Iterable[str]) -> None:
         """Note which cameras there are: each has its series from the start, so that silence shows."""
