@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit test-broker test-faults test-cluster images lint format benchmark benchmark-split benchmark-scaling benchmark-rivals benchmark-detector evaluate clean
+.PHONY: help setup demo test test-unit test-broker test-faults test-cluster images lint format benchmark benchmark-split benchmark-scaling benchmark-sizing benchmark-rivals benchmark-detector evaluate clean
 
 help: ## List the recipes
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -64,6 +64,9 @@ benchmark-split: $(READY) ## Measure whether polling and decoding in a process o
 
 benchmark-scaling: $(READY) ## Measure four workers against one, and how cameras spread over partitions
 	$(BIN)/python benchmarks/scaling.py $(ARGS)
+
+benchmark-sizing: $(READY) ## Measure what producers and workers take, beside what `groundcam size` says
+	$(BIN)/python benchmarks/sizing.py $(ARGS)
 
 benchmark-rivals: $(READY) .venv-rivals/.ready ## Measure the same job on Quix Streams and on FastStream
 	$(BIN)/python benchmarks/rivals.py $(ARGS)

@@ -1,0 +1,78 @@
+"""What a worker says of itself to probes, to metrics and to people."""
+
+import time
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from groundcam_runtime.records import Assigned, Partition, Position
+from groundcam_worker.holdings import Holdings
+from groundcam_worker.vitals import Vitals
+
+FRAMES = Partition("groundcam.frames", 0)
+
+
+def worker(**changes: float) -> tuple[Vitals, Any]:
+    """Vitals of a loop that is well, but for some changes: `ticked`, `polled`, `heard` and `busy`, seconds ago."""
+    now = time.monotonic()
+    ago = {name: now - changes.get(name, 0.0) for name in ("ticked", "polled", "heard")}
+    source = SimpleNamespace(polled_at=ago["polled"], heard_at=ago["heard"], silence_s=11.0)
+    engine = SimpleNamespace(busy_since=now - changes["busy"] if "busy" in changes else None)
+    pipeline = SimpleNamespace(
+        ticked_at=ago["ticked"], source=source, engine=engine, assigned=int(changes.get("assigned", 1)), waiting_bytes=7
+    )
+    holdings = Holdings(4)
+    holdings.arrive(Assigned({FRAMES: Position(5)}, 1))
+    vitals = Vitals({"model": "demo"})
+    vitals.begin(pipeline, holdings, SimpleNamespace(waiting_bytes=9), lambda finished: {FRAMES: finished[FRAMES] + 3})  # type: ignore[arg-type]
+    return vitals, pipeline
+
+
+def test_while_the_model_loads_it_is_alive_and_neither_started_nor_ready() -> None:
+    vitals = Vitals({"model": "demo"})
+    assert vitals.stuck() is None
+    assert vitals.started() == vitals.not_ready() == "the model is being loaded"
+    assert vitals.state().ready is False
+    assert vitals.report()["ready"] == "the model is being loaded"
+
+
+def test_a_loop_that_is_well_is_alive_started_and_ready() -> None:
+    vitals, _ = worker()
+    assert (vitals.stuck(), vitals.started(), vitals.not_ready()) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({"ticked": 61.0}, "the loop has stood still for 61 s"),
+        ({"polled": 75.0}, "the Kafka consumer has stood still for 75 s"),
+        ({"busy": 601.0}, "the detector has stood still for 601 s"),
+    ],
+)
+def test_what_stands_still_fails_liveness_and_is_named(change: dict[str, float], what: str) -> None:
+    assert worker(**change)[0].stuck() == what
+
+
+def test_a_batch_of_minutes_is_no_reason_for_a_restart() -> None:
+    assert worker(busy=300.0)[0].stuck() is None
+
+
+def test_a_broker_that_is_away_fails_readiness_and_never_liveness() -> None:
+    vitals, _ = worker(heard=3600.0)
+    assert vitals.not_ready() == "Kafka has not answered for 3600 s"
+    assert vitals.stuck() is None
+    assert vitals.state().ready is False
+    assert vitals.state().kafka_silent_s == pytest.approx(3600, abs=1)
+
+
+def test_without_a_partition_it_is_not_ready() -> None:
+    assert worker(assigned=0)[0].not_ready() == "no partition is assigned to this worker"
+
+
+def test_people_see_what_is_answered_and_what_is_not() -> None:
+    vitals, _ = worker()
+    found = vitals.report()
+    assert found["model"] == "demo"
+    assert found["partitions"] == {"groundcam.frames[0]": {"finished_offset": 5, "not_answered": 8}}
+    assert (found["waiting_frames_bytes"], found["unacknowledged_bytes"]) == (7, 9)
