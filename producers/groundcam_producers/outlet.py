@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from groundcam_producers.task import CameraTask
 from groundcam_runtime.gaps import Collected, GapCollector
 from groundcam_runtime.kafka.publisher import Publisher, Record
-from groundcam_runtime.tracing import Trace, Tracing
+from groundcam_runtime.tracing import UNTRACED, Trace, Tracing
 from groundcam_schemas import (
     MSGPACK_CONTENT_TYPE,
     CameraState,
@@ -70,6 +70,8 @@ class Outlet:
             sent.trace.end(time.time_ns(), **{"groundcam.outcome": GapReason.PRODUCER_OVERLOAD.value})
 
     def _begin_trace(self, frame: Frame) -> Trace:
+        if not self._tracing.is_on:
+            return UNTRACED
         trace = self._tracing.begin(
             "publish frame", frame.captured_at_ns, (),
             {"groundcam.camera": frame.camera_id, "groundcam.run": frame.run_id, "groundcam.seq": frame.seq,

@@ -1,8 +1,8 @@
 """Traces of frames, over OTLP, where they are asked for. The only file that imports opentelemetry.
 
 One trace follows a frame from its capture to the acknowledged answer; its context travels in the `traceparent` header
-of the records (W3C Trace Context). Spans are made from time stamps that are taken anyway, so that tracing costs the
-frames that are not traced nothing.
+of the records (W3C Trace Context). Spans are made from time stamps that are taken anyway: where tracing is off it
+costs nothing.
 """
 
 import logging
@@ -81,6 +81,11 @@ class Tracing:
         exporter = exporter or OTLPSpanExporter(endpoint=full_endpoint(settings.endpoint or ""))
         self._provider.add_span_processor(BatchSpanProcessor(exporter))
         self._tracer = self._provider.get_tracer("groundcam", version)
+
+    @property
+    def is_on(self) -> bool:
+        """Whether anybody wants traces."""
+        return self._tracer is not None
 
     def begin(self, name: str, start_ns: int, headers: Iterable[Header], attributes: Attributes) -> Trace:
         """Begin a span, below the one whose context is in the headers if there is one."""

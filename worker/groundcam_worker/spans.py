@@ -1,11 +1,13 @@
 """What a trace says of a frame's way through a worker."""
 
-from groundcam_runtime.tracing import Trace, Tracing
+from groundcam_runtime.tracing import UNTRACED, Trace, Tracing
 from groundcam_worker.item import Item
 
 
 def begin(tracing: Tracing, item: Item, outcome: str, now_ns: int) -> Trace:
     """Begin a frame's span, with the stages that are behind it, once it is known what becomes of it."""
+    if not tracing.is_on:
+        return UNTRACED
     record = item.record
     trace = tracing.begin(
         "answer frame", record.consumed_at_ns, record.headers,
