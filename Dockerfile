@@ -23,7 +23,7 @@ ARG SSL_CERT_FILE
 ARG TORCH_INDEX=
 COPY pyproject.toml constraints.txt ./
 RUN for image in producer worker; do \
-        uv pip compile --quiet --no-header --no-annotate --extra "$image" --constraints constraints.txt \
+        uv pip compile --quiet --no-header --no-annotate --extra "$image" --extra tracing --constraints constraints.txt \
             ${TORCH_INDEX:+--index "${TORCH_INDEX}" --index-strategy unsafe-best-match} \
             --output-file "$image.txt" pyproject.toml || exit 1; \
     done

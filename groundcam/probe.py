@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.resources import files
 
+from groundcam_runtime.kafka.connect import describe
+from groundcam_runtime.kafka.errors import RefusedError
 from groundcam_runtime.kafka.publisher import Publisher, Record
 from groundcam_runtime.kafka.reader import Reader
 from groundcam_runtime.kafka.topics import TopicAdmin
@@ -81,7 +83,8 @@ def probe(
                 publisher.send(Record(topics.frames, encode(frame), CAMERA, number, HEADERS))
             deadline = time.monotonic() + timeout_s
             while waiting and time.monotonic() < deadline and go_on():
-                publisher.poll()
+                for refused in (one for one in publisher.poll() if one.error is not None):
+                    raise RefusedError(f"Kafka refuses the picture for {topics.frames}: {describe(refused.error)}")
                 for record in reader.poll(POLL_S):
                     for number, answer in _answers(record.value, run_id):
                         if number in waiting:

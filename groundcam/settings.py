@@ -79,7 +79,7 @@ def _with_group(settings: Settings) -> Settings:
     """Name the workers' group after their topics: two installations on one Kafka must not share one."""
     if settings.work.group:
         return settings
-    name = settings.kafka.topic_prefix.rstrip("._-") or "groundcam"
+    name = settings.kafka.topic_prefix.removesuffix(".") or "groundcam"
     return settings.model_copy(update={"work": settings.work.model_copy(update={"group": f"{name}-worker"})})
 
 

@@ -11,6 +11,7 @@ that works while the next batch is fetched and decoded.
 """
 
 import logging
+import tempfile
 import time
 from concurrent.futures import Future
 from typing import Any
@@ -73,6 +74,7 @@ def main() -> None:
     app = Application(
         broker_address=SERVERS,
         consumer_group=GROUP,
+        state_dir=tempfile.mkdtemp(prefix="groundcam-quix-"),
         auto_offset_reset="earliest",
         commit_every=BATCH,
         commit_interval=BATCH_WAIT_S,

@@ -91,7 +91,7 @@ def produce(
             )
     _check(settings.produce.own_cameras)
     try:
-        from groundcam_producers.supervisor import run
+        from groundcam_producers.run import run
     except ImportError as missing:
         raise SettingError(f"produce needs the package {missing.name}: pip install 'groundcam[producer]'") from None
 

@@ -27,8 +27,12 @@ def cameras(named: Mapping[str, CameraSettings], timeout_s: float) -> Iterator[F
             yield Finding("cameras", f"{name}: {future.result(3 * timeout_s * rounds)}")
         except TimeoutError:
             yield Finding("cameras", f"{name}: nothing came in {3 * timeout_s * rounds:.0f} s", Weight.WRONG)
-        except (SourceError, SettingError) as error:
-            yield Finding("cameras", f"{name}: {error}", Weight.WRONG)
+        except ImportError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is about this camera
+            known = isinstance(error, SourceError | SettingError)
+            told = str(error) if known else f"{type(error).__name__}: {error}"
+            yield Finding("cameras", f"{name}: {told}", Weight.WRONG)
     pool.shutdown(wait=False, cancel_futures=True)
 
 

@@ -41,5 +41,8 @@ def examine(checks: Iterable[tuple[str, Check]]) -> Iterator[Finding]:
     for area, check in checks:
         try:
             yield from check()
-        except Exception as error:  # noqa: BLE001 - what cannot be checked is told as such
-            yield Finding(area, f"this could not be checked: {type(error).__name__}: {error}", Weight.HINT)
+        except ImportError as missing:
+            # That it is missing, and whether that is wrong, the packages' own check says.
+            yield Finding(area, f"not checked: {missing.name} is not installed", Weight.HINT)
+        except Exception as error:  # noqa: BLE001 - nobody shall read "nothing is wrong" of what was not looked at
+            yield Finding(area, f"this could not be checked: {type(error).__name__}: {error}", Weight.WRONG)

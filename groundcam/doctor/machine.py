@@ -5,6 +5,7 @@ import ctypes.util
 import importlib
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 from groundcam.doctor.finding import Finding, Weight
 from groundcam_runtime.kafka.connect import require_crc32c
@@ -91,7 +92,7 @@ def model(settings: WorkSettings) -> Iterator[Finding]:
     try:
         source = resolve(settings.model)
         folder = DEMO if settings.model == "demo" else hub.cached_folder(source)
-        if folder is None and "/" in source.path and not source.path.startswith((".", "/")):
+        if folder is None and not Path(source.path).is_dir():
             text = (
                 f"{source} is not in the cache and will be fetched at the start: `groundcam models fetch"
                 f" {settings.model}` does that now"

@@ -14,27 +14,17 @@ from typing import Any
 from groundcam_producers import process as camera_process
 from groundcam_producers.backoff import Backoff
 from groundcam_producers.outlet import HEADERS
-from groundcam_producers.placement import place
-from groundcam_producers.settings import ProduceSettings
 from groundcam_producers.task import Beat, CameraTask
-from groundcam_runtime.health import HealthServer, Probes
-from groundcam_runtime.kafka.connect import require_crc32c
 from groundcam_runtime.kafka.publisher import Publisher, Record
-from groundcam_runtime.kafka.topics import TopicAdmin
 from groundcam_runtime.metrics import ProducerMetrics
-from groundcam_runtime.settings import HttpSettings, KafkaSettings, LogSettings, TraceSettings
 from groundcam_schemas import CameraState, CameraStatus, encode
 
 log = logging.getLogger(__name__)
 
-DEFAULT_RECORD_BYTES = 1_000_000
-# A record batch's own header and the topic's name count against the topic's limit too.
-BATCH_OVERHEAD_BYTES = 512
 STOP_S = camera_process.FINISH_S + 5.0
 TICK_S = 0.2
 START_S = 30.0
 STEADY_S = 10.0
-STUCK_S = 60.0
 
 
 @dataclass(slots=True)
@@ -76,7 +66,6 @@ class Supervisor:
 
     def run(self, stop: threading.Event) -> None:
         """Supervise; return when all are gone, or, where there are none, when it is told to stop."""
-        self._metrics.cameras(self._tasks)
         if not self._tasks:
             while not stop.wait(TICK_S):
                 self.ticked_at = time.monotonic()
@@ -213,74 +202,3 @@ class Supervisor:
                 self._tell(name, CameraState.OFFLINE, "Killed")
             child.process.join()
         self._statuses.flush(1.0)
-
-
-def run(
-    settings: ProduceSettings,
-    kafka: KafkaSettings,
-    http: HttpSettings,
-    log_settings: LogSettings,
-    trace: TraceSettings,
-    version: str,
-    stop: threading.Event,
-) -> bool:
-    """Produce until `stop` is set or every file has ended; return whether every camera could be played.
-
-    Raises KafkaProblem, SettingError.
-    """
-    require_crc32c()
-    topics = kafka.topics
-    topic = topics.recordings if settings.every_frame else topics.frames
-    admin = TopicAdmin(kafka)
-    try:
-        partitions = admin.require([topic, topics.detections, topics.cameras])[topic]
-        limit = admin.max_message_bytes(topic) or DEFAULT_RECORD_BYTES
-    finally:
-        admin.close()
-    places = place(settings.cameras, partitions) if settings.partitioner == "balanced" else {}
-    tasks = {}
-    for name, one in settings.own_cameras.items():
-        tasks[name] = CameraTask(
-            camera_id=name,
-            camera=one,
-            produce=settings,
-            kafka=kafka,
-            log=log_settings,
-            trace=trace,
-            version=version,
-            topic=topic,
-            partition=places.get(name),
-            max_record_bytes=limit - BATCH_OVERHEAD_BYTES,
-            away_since_ns=None,
-        )
-        where = f"partition {places[name]}" if name in places else "the partition of its key"
-        log.info("camera %s: %s to %s, %s", name, one.public_url, topic, where)
-    if settings.shard:
-        log.info("shard %d of %d: %d of %d cameras", *settings.shard, len(tasks), len(settings.cameras))
-    metrics = ProducerMetrics(version)
-    statuses = Publisher(kafka, max_waiting_bytes=1_000_000, max_record_bytes=100_000, client_id="groundcam-produce")
-    supervisor = Supervisor(tasks, metrics, statuses, settings.hang_s)
-    try:
-        with HealthServer(http.host, http.port, metrics, _probes(supervisor, settings, kafka, version)):
-            supervisor.run(stop)
-    finally:
-        statuses.close(1.0)
-    return stop.is_set() or not supervisor.failed
-
-
-def _probes(supervisor: Supervisor, settings: ProduceSettings, kafka: KafkaSettings, version: str) -> Probes:
-    about = {
-        "version": version,
-        "kafka": kafka.bootstrap_servers,
-        "topics": kafka.topic_prefix + "*",
-        "shard": "{}/{}".format(*settings.shard) if settings.shard else None,
-    }
-
-    def stuck() -> str | None:
-        age_s = time.monotonic() - supervisor.ticked_at
-        return f"the supervisor has stood still for {age_s:.0f} s" if age_s > STUCK_S else None
-
-    def idle() -> str | None:
-        return None if supervisor.is_at_work else "no camera process runs"
-
-    return Probes(stuck, idle, lambda: None, lambda: {**about, "cameras": supervisor.report()})

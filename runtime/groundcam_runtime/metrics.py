@@ -185,8 +185,7 @@ class WorkerMetrics(Metrics):
 
     def _forget_silent(self) -> None:
         for camera_id, heard in list(self._heard.items()):
-            if self._now() - heard > FORGET_S:
-                del self._heard[camera_id]
+            if self._now() - heard > FORGET_S and self._heard.pop(camera_id, None) is not None:
                 self._versions.pop(camera_id, None)
                 by_camera: list[MetricWrapperBase] = [
                     self._consumed, self._bytes, self._answered, self._dropped, self._objects, self._age,

@@ -5,7 +5,9 @@ of the records (W3C Trace Context). Spans are made from time stamps that are tak
 costs nothing.
 """
 
+import importlib
 import logging
+import threading
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -20,7 +22,9 @@ log = logging.getLogger(__name__)
 Header = tuple[str, bytes]
 PATH = "/v1/traces"
 CONTEXT_HEADERS = ("traceparent", "tracestate")
-FLUSH_MS = 2000
+CLOSE_S = 2.0
+"""So long the end of a process waits for a collector that does not answer."""
+EXPORT_S = 2
 Attributes = Mapping[str, str | float]
 
 
@@ -50,35 +54,43 @@ class _Untraced:
 UNTRACED: Trace = _Untraced()
 
 
+def require_tracing(settings: TraceSettings) -> None:
+    """Raise SettingError, before anything is started, where traces are wanted and the packages are missing."""
+    if settings.endpoint is None:
+        return
+    for name in ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http"):
+        try:
+            importlib.import_module(name)
+        except ImportError:
+            raise SettingError(f"trace.endpoint needs {name}: pip install 'groundcam[tracing]'") from None
+
+
 class Tracing:
     """Begins traces, or goes on with those that came over Kafka. Without an endpoint it does nothing."""
 
     def __init__(
         self, settings: TraceSettings, service: str, version: str, *, exporter: "SpanExporter | None" = None
     ) -> None:
-        """`service` is who tells. Raises SettingError where the packages are missing."""
+        """`service` is who tells. Needs what `require_tracing` looks for."""
         self._tracer: Tracer | None = None
         self._provider: Any = None
         if settings.endpoint is None and exporter is None:
             return
-        try:
-            from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
-            from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
-            from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
-            from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
-            from opentelemetry.sdk.trace.sampling import ParentBasedTraceIdRatio  # noqa: PLC0415
-            from opentelemetry.trace.propagation.tracecontext import (  # noqa: PLC0415
-                TraceContextTextMapPropagator,
-            )
-        except ImportError as missing:
-            raise SettingError(f"trace.endpoint needs {missing.name}: pip install 'groundcam[tracing]'") from None
+        # Half a second, for those who want traces.
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
+        from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
+        from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
+        from opentelemetry.sdk.trace.sampling import ParentBasedTraceIdRatio  # noqa: PLC0415
+        from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator  # noqa: PLC0415
+
         self._propagator = TraceContextTextMapPropagator()
         self._provider = TracerProvider(
             sampler=ParentBasedTraceIdRatio(settings.ratio),
             resource=Resource.create({"service.name": service, "service.version": version}),
             shutdown_on_exit=False,
         )
-        exporter = exporter or OTLPSpanExporter(endpoint=full_endpoint(settings.endpoint or ""))
+        exporter = exporter or OTLPSpanExporter(endpoint=full_endpoint(settings.endpoint or ""), timeout=EXPORT_S)
         self._provider.add_span_processor(BatchSpanProcessor(exporter))
         self._tracer = self._provider.get_tracer("groundcam", version)
 
@@ -100,10 +112,11 @@ class Tracing:
         return _Recorded(self._tracer, span, self._headers(span))
 
     def close(self) -> None:
-        """Send what is left, within seconds."""
+        """Send what is left, within seconds: the SDK's own time-outs do not bound a whole queue."""
         if self._provider is not None:
-            self._provider.force_flush(FLUSH_MS)
-            self._provider.shutdown()
+            closing = threading.Thread(target=self._provider.shutdown, name="traces", daemon=True)
+            closing.start()
+            closing.join(CLOSE_S)
 
     def _headers(self, span: Any) -> tuple[Header, ...]:
         from opentelemetry.trace import set_span_in_context  # noqa: PLC0415

@@ -13,6 +13,7 @@ from conftest import Start, Wait
 from footage import video
 from groundcam_runtime.kafka.reader import Reader
 from groundcam_runtime.settings import KafkaSettings
+from groundcam_schemas import Detections, decode_answer
 
 pytestmark = pytest.mark.broker
 
@@ -134,7 +135,10 @@ def test_the_answers_carry_the_context_on(kafka: KafkaSettings, start: Start, wa
     run(kafka, start, wait, 5, GROUNDCAM_TRACE__ENDPOINT=collector.address, GROUNDCAM_TRACE__RATIO="0.5")
     traces = {span.trace.hex() for span in collector.spans}
     with Reader(kafka, [kafka.topics.detections], start="beginning") as reader:
-        parents = [dict(record.headers).get("traceparent", b"").decode() for record in reader.to_the_end()]
+        answers = [
+            record for record in reader.to_the_end() if isinstance(decode_answer(record.value or b""), Detections)
+        ]
+        parents = [dict(record.headers)["traceparent"].decode() for record in answers]
     fields = [parent.split("-") for parent in parents]
     sampled = {trace for _, trace, _, flags in fields if int(flags, 16) & 1}
     ignored = {trace for _, trace, _, flags in fields if not int(flags, 16) & 1}

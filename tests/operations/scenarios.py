@@ -87,11 +87,12 @@ def cameras(one: Installation, folder: Path, watch: Watch) -> None:
     gate, yard, clip = Relay(), Relay(), long_clip(folder)
     with rtsp_server(clip.parent) as url:
         gate.target = yard.target = int(url.rpartition(":")[2])
-        producer = one.produce(
+        played = (
             "--camera", f"gate=rtsp://127.0.0.1:{gate.port}/{clip.name}",
             "--camera", f"yard=rtsp://127.0.0.1:{yard.port}/{clip.name}",
-            "--camera", f"film={damaged(folder)}", "--loop", **IMPATIENT,
+            "--camera", f"film={damaged(folder)}", "--loop",
         )  # fmt: skip
+        producer = one.produce(*played, **IMPATIENT)
         watch.fires("GroundcamNoWorker")
         one.work(*QUICK, port=free_port())
         one.until_answering()
@@ -113,6 +114,10 @@ def cameras(one: Installation, folder: Path, watch: Watch) -> None:
         yard.accept_again()
         watch.clears("GroundcamCameraSilent", camera="yard")
         watch.clears("GroundcamReconnectStorm", camera="gate")
+        producer.stop(signal.SIGKILL)
+        watch.fires("GroundcamProducerGone", camera="gate")
+        one.produce(*played, **IMPATIENT)
+        watch.clears("GroundcamProducerGone", camera="gate")
         one.end()
     gate.close()
     yard.close()

@@ -10,13 +10,13 @@ from groundcam.doctor.finding import Finding, Weight, examine
 from groundcam_worker.settings import WorkSettings
 
 
-def test_a_check_that_fails_itself_is_a_hint_and_the_next_one_runs() -> None:
+def test_a_check_that_fails_itself_is_wrong_and_the_next_one_runs() -> None:
     def broken() -> Iterator[Finding]:
         yield Finding("gpu", "one")
         raise RuntimeError("rtsp://u:hunter2222@h/ is odd")
 
     found = list(examine([("gpu", broken), ("clock", lambda: [Finding("clock", "two")])]))
-    assert [one.weight for one in found] == [Weight.FINE, Weight.HINT, Weight.FINE]
+    assert [one.weight for one in found] == [Weight.FINE, Weight.WRONG, Weight.FINE]
     assert "hunter2222" not in "".join(map(str, found))
 
 

@@ -23,8 +23,11 @@ class OffsetLedger:
 
     @property
     def end(self) -> int:
-        """The end of the finished prefix: every offset below it is finished."""
-        return self._order[0][0] if self._order else self._next
+        """The end of the finished prefix: every offset below it is finished. May be asked for from any thread."""
+        try:
+            return self._order[0][0]
+        except IndexError:
+            return self._next
 
     @property
     def next_offset(self) -> int:
@@ -35,9 +38,9 @@ class OffsetLedger:
         """Note that an offset was taken, and whose frame it is. Raises ValueError unless it is above those before."""
         if offset < self._next:
             raise ValueError(f"offset {offset} was begun after {self._next - 1}")
-        self._next = offset + 1
         self._open.add(offset)
         self._order.append((offset, frame))
+        self._next = offset + 1
 
     def finish(self, offset: int) -> int | None:
         """Note that an offset is answered; return the next offset to read if the prefix grew.

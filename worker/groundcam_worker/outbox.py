@@ -113,6 +113,7 @@ class Outbox:
         if record.size > self._max_answer_bytes:
             # The broker would refuse it, and kafka-python's producer would not survive that.
             error = RecordTooLargeError(f"{record.size} bytes, more than {self._max_answer_bytes}")
+            item.trace.end(item.said_at_ns, **{"groundcam.outcome": GapReason.TOO_LARGE.value})
             self._settle(tag, error, time.monotonic())
         else:
             self._send(record, tag)

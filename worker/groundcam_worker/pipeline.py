@@ -247,10 +247,11 @@ class Pipeline:
     def _settle(self, *, everything: bool) -> None:
         """Commit the unbroken prefix of what Kafka has."""
         now_ns = time.time_ns()
-        answered = [item for item in self._outbox.poll(time.monotonic(), everything=everything)
-                    if self._holdings.is_mine(item)]  # fmt: skip
-        for item in answered:
+        finished = self._outbox.poll(time.monotonic(), everything=everything)
+        for item in finished:
             spans.finish(item, now_ns)
+        answered = [item for item in finished if self._holdings.is_mine(item)]
+        for item in answered:
             if item.inferred_at_ns and item.incoming is not None:
                 self._metrics.stage("publish", (now_ns - item.inferred_at_ns) / NS)
                 age_s = (now_ns - item.incoming.captured_at_ns) / NS if item.sheddable else None

@@ -16,7 +16,7 @@ from groundcam_runtime.kafka.transactions import TransactionalPublisher
 from groundcam_runtime.metrics import WorkerMetrics
 from groundcam_runtime.rights import Role, rights
 from groundcam_runtime.settings import HttpSettings, KafkaSettings, TraceSettings
-from groundcam_runtime.tracing import Tracing
+from groundcam_runtime.tracing import Tracing, require_tracing
 from groundcam_worker.alone import Alone
 from groundcam_worker.attempts import Attempts
 from groundcam_worker.bookmark import taken_over
@@ -70,6 +70,7 @@ def run(
     Raises KafkaProblem, ModelError, QuestionError, DetectorLostError, SourceLostError.
     """
     require_crc32c()
+    require_tracing(trace)
     wake = wake or threading.Event()
     topics = kafka.topics
     metrics = WorkerMetrics(version)

@@ -141,7 +141,7 @@ http:
 
 {{/* As the program names it itself. */}}
 {{- define "groundcam.group" -}}
-{{- $name := regexReplaceAll "[._-]+$" .Values.kafka.topicPrefix "" | default "groundcam" -}}
+{{- $name := trimSuffix "." .Values.kafka.topicPrefix | default "groundcam" -}}
 {{- default (printf "%s-worker" $name) .Values.worker.group -}}
 {{- end }}
 

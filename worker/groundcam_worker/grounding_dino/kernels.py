@@ -10,6 +10,8 @@ import os
 import torch
 from torch import Tensor
 
+from groundcam_worker.devices import current
+
 try:
     import triton
     import triton.language as tl
@@ -132,7 +134,8 @@ def kernel_fault(device: torch.device) -> str | None:
     reference = torch.full((1, 1, 2), 0.5, device=device)
     sizes = torch.tensor([[2, 2, 0]], dtype=torch.int32, device=device)
     try:
-        found = sample_with_triton(values, offsets, weights, reference, sizes).sum().item()
+        with current(device):
+            found = sample_with_triton(values, offsets, weights, reference, sizes).sum().item()
     except Exception as error:  # noqa: BLE001 - whatever it is, there is another way
         return f"{type(error).__name__}: {error}".splitlines()[0]
     return None if abs(found - 16) < 1e-3 else f"its answer is {found} and not 16"

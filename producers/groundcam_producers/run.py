@@ -1,0 +1,119 @@
+"""Wire a producer together and run it until it is told to stop."""
+
+import logging
+import threading
+import time
+from typing import Any
+
+from groundcam_producers.placement import place
+from groundcam_producers.settings import ProduceSettings
+from groundcam_producers.supervisor import Supervisor
+from groundcam_producers.task import CameraTask
+from groundcam_runtime.health import HealthServer, Probes
+from groundcam_runtime.kafka.connect import require_crc32c
+from groundcam_runtime.kafka.publisher import Publisher
+from groundcam_runtime.kafka.topics import TopicAdmin
+from groundcam_runtime.metrics import ProducerMetrics
+from groundcam_runtime.settings import HttpSettings, KafkaSettings, LogSettings, TraceSettings
+from groundcam_runtime.tracing import require_tracing
+
+log = logging.getLogger(__name__)
+
+DEFAULT_RECORD_BYTES = 1_000_000
+# A record batch's own header and the topic's name count against the topic's limit too.
+BATCH_OVERHEAD_BYTES = 512
+STUCK_S = 60.0
+
+
+def run(
+    settings: ProduceSettings,
+    kafka: KafkaSettings,
+    http: HttpSettings,
+    log_settings: LogSettings,
+    trace: TraceSettings,
+    version: str,
+    stop: threading.Event,
+) -> bool:
+    """Produce until `stop` is set or every file has ended; return whether every camera could be played.
+
+    Raises KafkaProblem, SettingError.
+    """
+    require_crc32c()
+    require_tracing(trace)
+    metrics, probes = ProducerMetrics(version), _Probes(settings, kafka, version)
+    # Before Kafka is asked: one that does not answer shall not make this process invisible.
+    with HealthServer(http.host, http.port, metrics, Probes(probes.stuck, probes.idle, probes.started, probes.report)):
+        metrics.cameras(settings.own_cameras)
+        tasks = _tasks(settings, kafka, log_settings, trace, version)
+        statuses = Publisher(
+            kafka, max_waiting_bytes=1_000_000, max_record_bytes=100_000, client_id="groundcam-produce"
+        )  # fmt: skip
+        supervisor = probes.supervisor = Supervisor(tasks, metrics, statuses, settings.hang_s)
+        try:
+            supervisor.run(stop)
+        finally:
+            statuses.close(1.0)
+    return stop.is_set() or not supervisor.failed
+
+
+def _tasks(
+    settings: ProduceSettings, kafka: KafkaSettings, log_settings: LogSettings, trace: TraceSettings, version: str
+) -> dict[str, CameraTask]:
+    """Place the cameras on partitions. Raises KafkaProblem."""
+    topics = kafka.topics
+    topic = topics.recordings if settings.every_frame else topics.frames
+    admin = TopicAdmin(kafka)
+    try:
+        partitions = admin.require([topic, topics.detections, topics.cameras])[topic]
+        limit = admin.max_message_bytes(topic) or DEFAULT_RECORD_BYTES
+    finally:
+        admin.close()
+    places = place(settings.cameras, partitions) if settings.partitioner == "balanced" else {}
+    tasks = {}
+    for name, one in settings.own_cameras.items():
+        tasks[name] = CameraTask(
+            camera_id=name,
+            camera=one,
+            produce=settings,
+            kafka=kafka,
+            log=log_settings,
+            trace=trace,
+            version=version,
+            topic=topic,
+            partition=places.get(name),
+            max_record_bytes=limit - BATCH_OVERHEAD_BYTES,
+            away_since_ns=None,
+        )
+        where = f"partition {places[name]}" if name in places else "the partition of its key"
+        log.info("camera %s: %s to %s, %s", name, one.public_url, topic, where)
+    if settings.shard:
+        log.info("shard %d of %d: %d of %d cameras", *settings.shard, len(tasks), len(settings.cameras))
+    return tasks
+
+
+class _Probes:
+    """What a producer says of itself."""
+
+    def __init__(self, settings: ProduceSettings, kafka: KafkaSettings, version: str) -> None:
+        self._about = {
+            "version": version,
+            "kafka": kafka.bootstrap_servers,
+            "topics": kafka.topic_prefix + "*",
+            "shard": "{}/{}".format(*settings.shard) if settings.shard else None,
+        }
+        self.supervisor: Supervisor | None = None
+
+    def started(self) -> str | None:
+        return None if self.supervisor else "Kafka is being asked for the topics"
+
+    def stuck(self) -> str | None:
+        age_s = time.monotonic() - self.supervisor.ticked_at if self.supervisor else 0.0
+        return f"the supervisor has stood still for {age_s:.0f} s" if age_s > STUCK_S else None
+
+    def idle(self) -> str | None:
+        if self.supervisor is None:
+            return self.started()
+        return None if self.supervisor.is_at_work else "no camera process runs"
+
+    def report(self) -> dict[str, Any]:
+        return {**self._about, "cameras": self.supervisor.report() if self.supervisor else {}}
