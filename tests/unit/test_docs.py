@@ -58,9 +58,9 @@ def test_every_metric_stands_on_its_page_with_its_type_and_labels_and_no_other()
 @pytest.mark.parametrize("name", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"])
 def test_links_and_paths_in_documents_exist(name: str) -> None:
     text = (ROOT / name).read_text()
-    links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
+    links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
     paths = re.findall(r"`((?:tests|benchmarks|worker|runtime|producers|schemas)/[\w./-]+)`", text)
-    paths += [f"tests/{path}" for path in re.findall(r"`((?:unit|broker|properties|detector)/\w+\.py)`", text)]
+    paths += [f"tests/{path}" for path in re.findall(r"`((?:unit|broker|properties|detector|faults|operations)/\w+\.py)`", text)]
     for path in (*links, *paths):
         assert (ROOT / path).exists(), path
 
