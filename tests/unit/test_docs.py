@@ -60,7 +60,10 @@ def test_links_and_paths_in_documents_exist(name: str) -> None:
     text = (ROOT / name).read_text()
     links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
     paths = re.findall(r"`((?:tests|benchmarks|worker|runtime|producers|schemas)/[\w./-]+)`", text)
-    paths += [f"tests/{path}" for path in re.findall(r"`((?:unit|broker|properties|detector|faults|operations)/\w+\.py)`", text)]
+    paths += [
+        f"tests/{path}"
+        for path in re.findall(r"`((?:unit|broker|properties|detector|faults|operations)/\w+\.py)`", text)
+    ]
     for path in (*links, *paths):
         assert (ROOT / path).exists(), path
 
