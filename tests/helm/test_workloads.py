@@ -151,16 +151,6 @@ def test_pods_of_a_sharded_producer_know_their_share_and_every_camera() -> None:
     assert len(settings(the(manifests, "ConfigMap", "-producers"))["produce"]["cameras"]) == 100
 
 
-@pytest.mark.parametrize(
-    ("changes", "group"),
-    [([], "groundcam-worker"), (["kafka.topicPrefix=site-b."], "site-b-worker"), (["worker.group=mine"], "mine")],
-)
-def test_the_group_follows_the_topics_prefix_as_in_the_program(changes: list[str], group: str) -> None:
-    manifests = objects(BASE, *changes)
-    assert settings(the(manifests, "ConfigMap", "-worker"))["work"]["group"] == group
-    assert group in the(manifests, "Job")["spec"]["template"]["spec"]["containers"][0]["args"]
-
-
 def test_questions_of_cameras_stand_beside_the_common_one() -> None:
     manifests = objects(BASE, "question=person", GATE, "cameras.gate.question=dog", "producers.mode=none")
     assert settings(the(manifests, "ConfigMap", "-worker"))["work"]["question"] == {"*": "person", "gate": "dog"}
@@ -197,18 +187,6 @@ def test_a_changed_job_is_a_new_job_since_jobs_cannot_change(change: str, is_new
     before, after = (the(objects(BASE, *more), "Job") for more in ((), (change,)))
     assert (before["metadata"]["name"] != after["metadata"]["name"]) == is_new
     assert (before["spec"] != after["spec"]) == is_new
-
-
-def test_strimzi_makes_the_topics_that_the_program_wants() -> None:
-    from groundcam_runtime.topic_specs import wanted
-    from groundcam_schemas import Topics
-
-    found = {one["spec"]["topicName"]: one["spec"] for one in of_kind(objects(chart.values("strimzi")), "KafkaTopic")}
-    specs = {one.name: one for one in wanted(Topics("groundcam."), 8, 4194304)}
-    assert set(found) == set(specs)
-    for name, spec in specs.items():
-        assert found[name]["partitions"] == spec.partitions
-        assert {key: str(value) for key, value in found[name]["config"].items()} == spec.config
 
 
 def test_an_autoscaled_worker_has_no_number_of_its_own() -> None:
@@ -290,6 +268,7 @@ def test_images_are_named_by_registry_tag_or_digest() -> None:
     [
         ("model.revision is no commit", []),
         ("image.tag is latest", ["image.tag=latest"]),
+        ("a mirror in the cluster would not be reached", ["model.hub.endpoint=https://hub.example.org"]),
         ("cameras is empty", []),
         ("question is empty", []),
         ("cameras.gate.url has a query", ["cameras.gate.url=rtsp://192.0.2.10/?token=x"]),

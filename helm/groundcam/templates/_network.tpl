@@ -28,6 +28,10 @@
 {{- $own := default (dict) $camera.egress -}}
 {{- $cidrs := default (list) $own.cidrs -}}
 {{- $ports := default (list) $own.ports -}}
+{{- if regexMatch "^[^/]*://[^/@:]*:[^/@]*[^0-9/@][^/@]*/[^@]*@" $camera.url -}}
+{{- /* Before the parser, whose error would show it. */ -}}
+{{- fail "cameras: a url holds a password with a slash in it, which everybody could read in the ConfigMap: leave the user name, and name a secret in existingSecret" -}}
+{{- end -}}
 {{- if regexMatch "(?i)^rtsps?://" $camera.url -}}
 {{- $host := (urlParse $camera.url).host -}}
 {{- if not $cidrs -}}
