@@ -29,7 +29,7 @@ test: $(READY) ## Run linters, types and every test tier that this machine can r
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 test-unit: $(READY) ## Run the tests that need nothing but Python
 	$(BIN)/pytest tests/unit tests/properties
