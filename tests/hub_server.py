@@ -3,6 +3,8 @@
 import hashlib
 import json
 import os
+import subprocess
+import sys
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -196,3 +198,9 @@ def _git_id(content: bytes) -> str:
 
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
+
+
+def groundcam(url: str, home: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run `groundcam models ARGUMENTS...` as a user does."""
+    command, where = [sys.executable, "-m", "groundcam", "models", *map(str, arguments)], environment(url, home)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=where)

@@ -4,13 +4,13 @@ import time
 from collections.abc import Iterable, Iterator
 
 from groundcam.doctor.finding import Finding, Weight
+from groundcam_runtime.kafka.camera_statuses import camera_statuses
 from groundcam_runtime.kafka.errors import KafkaProblem, RefusedError
-from groundcam_runtime.kafka.reader import Reader
 from groundcam_runtime.kafka.topics import MIB, Look, TopicAdmin, wanted
 from groundcam_runtime.rights import Role, rights
 from groundcam_runtime.settings import KafkaSettings, SettingError
 from groundcam_runtime.topic_review import Remark
-from groundcam_schemas import CameraState, CameraStatus, SchemaError, decode
+from groundcam_schemas import CameraState
 
 NS = 1_000_000_000
 
@@ -61,15 +61,8 @@ def _rights(admin: TopicAdmin, settings: KafkaSettings, group: str, role: Role) 
 
 def _told_cameras(settings: KafkaSettings) -> Iterator[Finding]:
     """Look at what producers tell of their cameras, and at their clocks: nobody is told something before it happens."""
-    newest: dict[str, CameraStatus] = {}
     try:
-        with Reader(settings, [settings.topics.cameras], start="beginning") as reader:
-            for record in reader.to_the_end():
-                try:
-                    status = decode(CameraStatus, record.value or b"")
-                except SchemaError:
-                    continue
-                newest[status.camera_id] = status
+        newest = {status.camera_id: status for status in camera_statuses(settings)}
     except KafkaProblem as problem:
         yield Finding("cameras", f"what producers tell is not known: {problem}", Weight.HINT)
         return

@@ -79,13 +79,16 @@ def test_what_producers_tell_is_shown_with_clocks_that_run_ahead(kafka: KafkaSet
         for name, state, since in (
             ("gate", CameraState.REFUSED, now - 60_000_000_000),
             ("yard", CameraState.ONLINE, now + 3_000_000_000_000),
+            ("sold", CameraState.OFFLINE, now),
         ):
             status = CameraStatus(
                 camera_id=name, state=state, since_ns=since, url="rtsp://h/", last_error="HTTPUnauthorizedError"
             )
             out.send(Record(kafka.topics.cameras, encode(status), name))
+        out.send(Record(kafka.topics.cameras, b"", "sold"))
         out.flush(30)
     code, findings = doctor(kafka, "--role", "worker")
+    assert "sold" not in json.dumps(findings), "it was taken back"
     assert code == 1
     assert re.search(r"gate: refused \(HTTPUnauthorizedError\) for \d+ s", told(findings, "cameras", "hint"))
     assert "yard: its producer's clock is 29" in told(findings, "clock", "wrong")

@@ -6,8 +6,6 @@ The Hub's own client runs here, against a Hub on loopback.
 import errno
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,7 +17,7 @@ from groundcam_worker import models
 from groundcam_worker.errors import ModelError
 from groundcam_worker.folder_lock import LOCK
 from groundcam_worker.models import KNOWN, RECORD, ModelSource, resolve
-from hub_server import GATED, NOWHERE, REPOSITORY, WANTED, Hub, ask_at, environment, read_folder, small_files
+from hub_server import GATED, NOWHERE, REPOSITORY, WANTED, Hub, ask_at, groundcam, read_folder, small_files
 
 INDEX = "model.safetensors.index.json"
 
@@ -32,12 +30,6 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     ask_at(monkeypatch, server.url)
     yield server
     server.close()
-
-
-def groundcam(url: str, home: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
-    """Run `groundcam models ARGUMENTS...` as a user does."""
-    command, where = [sys.executable, "-m", "groundcam", "models", *map(str, arguments)], environment(url, home)
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=where)
 
 
 def test_every_short_name_means_a_repository_and_may_carry_a_revision() -> None:
@@ -271,38 +263,3 @@ def test_the_command_fails_with_one_sentence(tmp_path: Path, arguments: list[str
     done = groundcam(NOWHERE, tmp_path, *arguments)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert re.search(words, done.stderr)
-
-
-def test_the_known_models_are_listed_with_what_is_here(tmp_path: Path) -> None:
-    """As a table and as JSON, without asking the Hub."""
-    commit = "0123456789abcdef0123456789abcdef01234567"
-    repository = tmp_path / "hub" / "models--IDEA-Research--grounding-dino-tiny"
-    (repository / "refs").mkdir(parents=True)
-    (repository / "refs" / "main").write_text(commit)
-    (repository / "snapshots" / commit).mkdir(parents=True)
-    for name in ("config.json", "model.safetensors"):
-        (repository / "snapshots" / commit / name).write_bytes(b"")
-    rows = [json.loads(line) for line in groundcam(NOWHERE, tmp_path, "--json").stdout.splitlines()]
-    assert [row["name"] for row in rows] == list(KNOWN)
-    assert {row["name"]: (row["here"], row["revision"]) for row in rows if row["here"]} == {
-        "demo": ("in the box", None),
-        "tiny": ("in the cache", commit),
-    }
-    from groundcam.commands.models import _table
-
-    table = _table(rows).splitlines()
-    assert table[0].split() == ["NAME", "ARCHITECTURE", "BACKBONE", "MILLIONS", "COCO", "AP", "HERE", "HUB", "ID"]
-    assert re.search(
-        r"^tiny .* 172 .* 48\.4 zero-shot \[1\] +in the cache  IDEA-Research/grounding-dino-tiny$", table[2]
-    )
-    assert re.search(r"^base .* 56\.7 trained on COCO \[1\] +- ", table[3])
-    assert "[1] github.com/IDEA-Research/GroundingDINO, README" in table
-
-
-def test_neither_listing_nor_fetching_loads_torch() -> None:
-    code = (
-        "import sys, groundcam.commands.models as it; it._table(it._rows(it._hub()));"
-        "print(sorted({'torch', 'transformers', 'numpy', 'cv2'} & set(sys.modules)))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"

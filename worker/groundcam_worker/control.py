@@ -4,11 +4,12 @@ import logging
 import threading
 from collections.abc import Callable
 
+from groundcam_runtime.kafka.camera_statuses import camera_statuses
 from groundcam_runtime.kafka.errors import KafkaProblem
 from groundcam_runtime.kafka.reader import Reader
 from groundcam_runtime.records import Consumed
 from groundcam_runtime.settings import KafkaSettings
-from groundcam_schemas import Ask, CameraStatus, Question, SchemaError, decode
+from groundcam_schemas import Ask, Question, SchemaError, decode
 from groundcam_schemas.limits import check_camera_id
 from groundcam_schemas.questions import EVERY_CAMERA
 from groundcam_worker.errors import QuestionError
@@ -27,20 +28,13 @@ def _camera_of(key: bytes) -> str:
 
 def camera_sizes(settings: KafkaSettings) -> set[tuple[int, int]]:
     """Return the (width, height) of the pictures of every camera that has told of itself; none without the topic."""
-    sizes: set[tuple[int, int]] = set()
     try:
-        with Reader(settings, [settings.topics.cameras], start="beginning") as reader:
-            for record in reader.to_the_end():
-                try:
-                    status = decode(CameraStatus, record.value or b"")
-                except SchemaError:
-                    continue  # a camera that was taken back, or a message of another program
-                if status.width and status.height:
-                    sizes.add((status.width, status.height))
+        told = camera_statuses(settings)
     except KafkaProblem as problem:
         # A hint, and no more: without it new shapes are warmed up when they come.
         log.info("the cameras' sizes are not known: %s", problem)
-    return sizes
+        return set()
+    return {(status.width, status.height) for status in told if status.width and status.height}
 
 
 class PromptFollower:
