@@ -90,7 +90,7 @@ def main(first: int, last: int, target: Path) -> None:
     from groundcam.__main__ import app
     from groundcam_runtime.kafka.publisher import Publisher
     from groundcam_worker import outbox, pipeline, reception
-    from groundcam_worker.detector import FakeDetector
+    from groundcam_worker.detectors.fake import FakeDetector
 
     account = Account(first, last)
     for owner, name, activity in (

@@ -16,12 +16,12 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 import checkpoints
-from groundcam_schemas import Ask
-from groundcam_worker.grounding_dino.network import Network
-from groundcam_worker.grounding_dino.reference import Reference
-from groundcam_worker.grounding_dino.text import Reader, TextSide
-from groundcam_worker.loading import load
-from groundcam_worker.models import resolve
+from groundcam_schemas import Question
+from groundcam_worker.checkpoints.catalogue import resolve
+from groundcam_worker.checkpoints.loading import load
+from groundcam_worker.detectors.grounding_dino.network import Network
+from groundcam_worker.detectors.grounding_dino.reference import Reference
+from groundcam_worker.detectors.grounding_dino.text import Reader, TextSide
 
 SHAPE = (544, 960)
 LABELS = ("person", "red forklift", "open door")
@@ -91,7 +91,7 @@ def counted() -> list[Counts]:
     reader = Reader(ours.processor.tokenizer, 256)
     side = TextSide(ours.model.eval(), reader, torch.device("cpu"), torch.float32)
     with torch.no_grad():
-        (row,) = side.rows(Ask.of(*LABELS))
+        (row,) = side.rows(Question.of(*LABELS))
         text, _ = side.batch([row], 16)
     for dtype, name in ((torch.float32, "fp32"), (torch.float16, "fp16")):
         # On the meta device nothing is computed, and Triton's kernel is one operator.

@@ -32,15 +32,15 @@ for folder in ("tests", "schemas", "runtime", "worker"):  # a machine may have t
 from counting import Counts, counted  # noqa: E402
 
 import checkpoints  # noqa: E402
-from groundcam_schemas import Ask  # noqa: E402
-from groundcam_worker.detector import Image  # noqa: E402
-from groundcam_worker.devices import pick  # noqa: E402
-from groundcam_worker.grounding_dino.prepared import PreparedRuns, called_again  # noqa: E402
-from groundcam_worker.grounding_dino.reference import Reference  # noqa: E402
-from groundcam_worker.grounding_dino.steps import Steps  # noqa: E402
-from groundcam_worker.loading import load  # noqa: E402
-from groundcam_worker.models import resolve  # noqa: E402
-from groundcam_worker.opening import open_detector  # noqa: E402
+from groundcam_runtime.pictures.image import Image  # noqa: E402
+from groundcam_schemas import Question  # noqa: E402
+from groundcam_worker.checkpoints.catalogue import resolve  # noqa: E402
+from groundcam_worker.checkpoints.loading import load  # noqa: E402
+from groundcam_worker.detectors.devices import pick  # noqa: E402
+from groundcam_worker.detectors.grounding_dino.graph_cache import GraphCache, called_again  # noqa: E402
+from groundcam_worker.detectors.grounding_dino.optimisations import Optimisations  # noqa: E402
+from groundcam_worker.detectors.grounding_dino.reference import Reference  # noqa: E402
+from groundcam_worker.detectors.opening import open_detector  # noqa: E402
 from parity import held_ranks, match, our_ranks, picture, reference_rows, rows, their_ranks  # noqa: E402
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -92,21 +92,21 @@ def cases(device: torch.device, *, quick: bool) -> list[Case]:
     return small + [Case("swin-t", size, 1, tokens, 2) for size in sizes for tokens in (10, 256)]
 
 
-def question(model: str, tokens: int) -> Ask:
+def question(model: str, tokens: int) -> Question:
     """Ask a few classes, or as many as fill so many tokens."""
     if tokens <= 10:
-        return Ask.of(*SHORT[model])
+        return Question.of(*SHORT[model])
     if model == "demo":
         colours, shapes = ("red", "blue", "green", "yellow", "white"), ("circle", "square", "triangle", "star")
-        return Ask.of(*[f"{colour} {shape}" for colour in colours for shape in shapes][: (tokens - 2) // 3])
+        return Question.of(*[f"{colour} {shape}" for colour in colours for shape in shapes][: (tokens - 2) // 3])
     pairs = [f"{one}{other}" for one in LETTERS for other in LETTERS]
-    return Ask.of(*pairs[: (tokens - 2) // 3])
+    return Question.of(*pairs[: (tokens - 2) // 3])
 
 
 class Contest:
     """Both ways, for one model at one size."""
 
-    def __init__(self, source: Any, device: torch.device, size: str, steps: Steps) -> None:
+    def __init__(self, source: Any, device: torch.device, size: str, steps: Optimisations) -> None:
         width, height = SIZES[size]
         self._device, self._before = device, 0
         self.reference = Reference(load(source), device)
@@ -141,7 +141,7 @@ class Contest:
             medians[fastest] / medians["ours"], score, box, matched, tied, peaks[fastest], peaks["ours"],
         )  # fmt: skip
 
-    def _refer(self, images: list[Image], ask: Ask) -> Any:
+    def _refer(self, images: list[Image], ask: Question) -> Any:
         outputs, ids = self.reference.outputs(images, [ask.labels] * len(images), self.shape)
         sizes = [image.shape[:2] for image in images]
         return self.reference.post_process(outputs, ids, ask.box_threshold, ask.text_threshold, sizes)
@@ -161,7 +161,7 @@ class Contest:
         """Return what a call took beyond what lay there before, which is both models and what was recorded."""
         return (torch.cuda.max_memory_allocated() - self._before) / 1e6 if self._device.type == "cuda" else None
 
-    def _differences(self, image: Image, ask: Ask) -> tuple[float, float, int, int]:
+    def _differences(self, image: Image, ask: Question) -> tuple[float, float, int, int]:
         """Return the largest differences of score and box, how many boxes were matched, and how many ranks tied.
 
         The order of proposals is held for it, which recorded runs would not see: so it is an eager run.
@@ -169,7 +169,7 @@ class Contest:
         every = ask.model_copy(update={"box_threshold": 0.0, "text_threshold": 0.0})
         inner: Any = self.ours._detector  # noqa: SLF001
         prepared, records, compiled = inner._prepared, inner._records, inner._compiled  # noqa: SLF001
-        inner._prepared, inner._records, inner._compiled = PreparedRuns(called_again), False, None  # noqa: SLF001
+        inner._prepared, inner._records, inner._compiled = GraphCache(called_again), False, None  # noqa: SLF001
         with their_ranks(self.reference) as theirs, torch.inference_mode():
             expected = reference_rows(self.reference, image, every, self.shape)
         with our_ranks() as mine:
@@ -182,7 +182,7 @@ class Contest:
         return max(matched.scores), max(matched.pixels), len(matched.scores), tied
 
 
-def contests(device: torch.device, given: argparse.Namespace, steps: Steps) -> Iterator[Result]:
+def contests(device: torch.device, given: argparse.Namespace, steps: Optimisations) -> Iterator[Result]:
     with tempfile.TemporaryDirectory() as folder:
         random = None
         contest, key = None, None
@@ -214,7 +214,7 @@ def tell(results: list[Result]) -> None:
         print("| " + " | ".join(map(str, cells)) + " |", flush=True)
 
 
-def without(steps: Steps, device: torch.device) -> dict[str, Steps]:
+def without(steps: Optimisations, device: torch.device) -> dict[str, Optimisations]:
     """Each step turned off by itself."""
     off = {"plain sampling": replace(steps, sampling="grid_sample"), "all steps": steps}
     if device.type == "cuda":
@@ -236,7 +236,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE")
     given = parser.parse_args()
     device = pick(given.device)
-    steps = Steps(compile=given.compile)
+    steps = Optimisations(compile=given.compile)
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} threads"
     print(f"{device} ({name}), torch {torch.__version__}, transformers {transformers.__version__}", flush=True)
     kinds = without(steps, device) if given.without_steps else {"all steps": steps}

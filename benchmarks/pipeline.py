@@ -33,17 +33,17 @@ from traffic import CAMERAS, SIZE, jpegs
 from trials import Trial, preloaded, steady, undisturbed
 from workers import HERE, options, worker_command
 
-from groundcam_runtime.broker import EmbeddedBroker
-from groundcam_schemas import Ask
-from groundcam_worker.detector import FakeDetector
-from groundcam_worker.pictures import decode_jpeg
+from groundcam.devkafka.broker import EmbeddedBroker
+from groundcam_runtime.pictures.decoding import decode_jpeg
+from groundcam_schemas import Question
+from groundcam_worker.detectors.fake import FakeDetector
 
 ALONE_S = 4.0
 
 
 def alone(wait_ms: float, batch: int, pictures: list[bytes]) -> float:
     """Return frame/s of the detector by itself, on decoded pictures."""
-    detector, ask = FakeDetector(wait_ms / 1000), Ask.of("person")
+    detector, ask = FakeDetector(wait_ms / 1000), Question.of("person")
     images = [decode_jpeg(pictures[number % len(pictures)]) for number in range(batch)]
     rounds, began = 0, time.monotonic()
     while time.monotonic() < began + ALONE_S:

@@ -21,7 +21,7 @@ from traffic import jpegs
 from trials import preloaded, steady, undisturbed
 from workers import HERE, options, worker_command
 
-from groundcam_runtime.broker import EmbeddedBroker
+from groundcam.devkafka.broker import EmbeddedBroker
 
 
 def commands(wait_ms: float, batch: int) -> dict[str, list[str]]:

@@ -27,7 +27,7 @@ from workers import HERE, worker_command
 
 import groundcam_schemas
 import groundcam_worker
-from groundcam_runtime.broker import EmbeddedBroker
+from groundcam.devkafka.broker import EmbeddedBroker
 
 BATCH = 8
 PYTHON = HERE.parent / ".venv-rivals" / "bin" / "python"

@@ -26,8 +26,8 @@ from traffic import jpegs, new_run, preload
 from trials import DISTURBED_CORES
 from workers import group_of, require_running, running, worker_command
 
+from groundcam.devkafka.broker import EmbeddedBroker
 from groundcam_producers.placement import place
-from groundcam_runtime.broker import EmbeddedBroker
 from groundcam_runtime.kafka.connect import connect
 from groundcam_runtime.settings import KafkaSettings
 

@@ -23,9 +23,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from traffic import new_run
 from workers import running
 
+from groundcam.devkafka.broker import EmbeddedBroker, free_port
 from groundcam.sizing import Load, need
 from groundcam_producers.video import VideoWriter
-from groundcam_runtime.broker import EmbeddedBroker, free_port
 
 SETTLE_S = 8.0
 FPS = 25

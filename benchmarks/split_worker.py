@@ -26,10 +26,10 @@ from typing import Any
 import numpy as np
 
 from groundcam_runtime.kafka.source import GroupSource
+from groundcam_runtime.pictures.decoding import decode_jpeg
+from groundcam_runtime.pictures.image import Image
 from groundcam_runtime.records import Consumed, Event, Partition, Position
-from groundcam_worker.detector import Image
-from groundcam_worker.intake import Incoming, read_frame
-from groundcam_worker.pictures import decode_jpeg
+from groundcam_worker.parse import Incoming, read_frame
 
 SLOTS = 64
 SLOT_BYTES = 960 * 544 * 3
@@ -222,7 +222,7 @@ def main() -> None:
         return made
 
     instead(run, GroupSource=source)
-    instead(pipeline, Stage=AtOnce)
+    instead(pipeline, OrderedExecutor=AtOnce)
     app()
 
 

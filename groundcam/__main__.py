@@ -25,9 +25,9 @@ from groundcam.commands import (
     watch,
     work,
 )
-from groundcam.dead_letters import DeadLetterError
+from groundcam.dead_letters.letters import DeadLetterError
 from groundcam.demo.parts import PartError
-from groundcam_runtime.broker import BrokerError
+from groundcam.devkafka.broker import BrokerError
 from groundcam_runtime.kafka.errors import KafkaProblem, TransactionLostError
 from groundcam_runtime.redaction import redact
 from groundcam_runtime.settings import SettingError

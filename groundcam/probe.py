@@ -14,10 +14,10 @@ from groundcam_runtime.kafka.topics import TopicAdmin
 from groundcam_runtime.settings import KafkaSettings
 from groundcam_schemas import (
     MSGPACK_CONTENT_TYPE,
-    Ask,
     Detections,
     Frame,
     Gap,
+    Question,
     SchemaError,
     decode_answer,
     encode,
@@ -57,7 +57,7 @@ class Probed:
 
 
 def probe(
-    settings: KafkaSettings, ask: Ask, timeout_s: float, *, go_on: Callable[[], bool] = lambda: True
+    settings: KafkaSettings, ask: Question, timeout_s: float, *, go_on: Callable[[], bool] = lambda: True
 ) -> Iterator[Probed]:
     """Send one frame to each partition of the frames; yield what becomes of each, as it comes. Raises KafkaProblem.
 

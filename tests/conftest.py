@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import table
-from groundcam_runtime.broker import EmbeddedBroker
+from groundcam.devkafka.broker import EmbeddedBroker
 from groundcam_runtime.settings import KafkaSettings
 
 pytest_terminal_summary = table.show

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from groundcam.__main__ import main
-from groundcam_worker.grounding_dino.network import Network
+from groundcam_worker.detectors.grounding_dino.network import Network
 
 KIND, _, NUMBER = os.environ["FAULT"].partition(":")
 answer, batches = Network.forward, 0

@@ -12,7 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from groundcam_runtime.broker import free_port
+from groundcam.devkafka.broker import free_port
 from groundcam_runtime.kafka.publisher import Publisher, Record
 from groundcam_runtime.settings import KafkaSettings
 from groundcam_schemas import Frame, encode

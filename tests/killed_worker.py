@@ -17,10 +17,10 @@ from groundcam_runtime.kafka.commits import Commits
 from groundcam_runtime.kafka.publisher import Publisher
 from groundcam_runtime.kafka.source import GroupSource
 from groundcam_runtime.kafka.transactions import TransactionalPublisher
+from groundcam_runtime.partitions.assignment import Assignment
 from groundcam_runtime.records import Consumed, Position
-from groundcam_worker.detector import FakeDetector
-from groundcam_worker.holdings import Holdings
-from groundcam_worker.pipeline import Pipeline
+from groundcam_worker.detectors.fake import FakeDetector
+from groundcam_worker.loop.pipeline import Pipeline
 
 POINT, TIMES, SIGNAL = (os.environ.get("FAULT") or "none:0:SIGKILL").split(":")
 left = int(TIMES)
@@ -71,19 +71,19 @@ def freeze(self: TransactionalPublisher, name: str, *rest: Any) -> None:
 
 
 def begin_early(self: Pipeline, record: Consumed) -> None:
-    tenure = self.source.owned.get(record.partition, 0)  # type: ignore[attr-defined]
-    self.source.commit({record.partition: Position(record.offset + 1, tenure=tenure)})
+    epoch = self.source.owned.get(record.partition, 0)  # type: ignore[attr-defined]
+    self.source.commit({record.partition: Position(record.offset + 1, epoch=epoch)})
     begin(self, record)
 
 
-def finish_unseen(self: Holdings, items: Any) -> dict[Any, Any]:
+def finish_unseen(self: Assignment, items: Any) -> dict[Any, Any]:
     finish(self, items)
     return {}
 
 
 frozen: list[str] = []
 timed = TransactionalPublisher._timed
-take_event, answer, begin, finish = GroupSource._emit, FakeDetector.detect, Pipeline._begin, Holdings.finish
+take_event, answer, begin, finish = GroupSource._emit, FakeDetector.detect, Pipeline._begin, Assignment.finish
 
 FakeDetector.detect = detect  # type: ignore[method-assign] # in the witness's process, too
 
@@ -97,7 +97,7 @@ if __name__ == "__main__":
     after(TransactionalPublisher, "_timed", "commit", lambda _result, arguments: arguments[0] == "commit_transaction")
     if os.environ.get("BUG") == "early":
         Pipeline._begin = begin_early  # type: ignore[method-assign]
-        Holdings.finish = finish_unseen  # type: ignore[method-assign]
+        Assignment.finish = finish_unseen  # type: ignore[method-assign]
     if os.environ.get("FREEZE"):
         TransactionalPublisher._timed = freeze  # type: ignore[method-assign]
     main()

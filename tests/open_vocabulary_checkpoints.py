@@ -23,7 +23,8 @@ from transformers import (
     SwinConfig,
 )
 
-from groundcam_worker.detector import Detection, Image
+from groundcam_runtime.pictures.image import Image
+from groundcam_worker.detectors.protocol import Detection
 
 START, END = "<|startoftext|>", "<|endoftext|>"
 OWLV2_SIDE, OMDET_SIDE = 96, 128

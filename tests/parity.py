@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from groundcam_schemas import Ask
-from groundcam_worker.detector import Detection, Image
-from groundcam_worker.grounding_dino.network import Network
-from groundcam_worker.grounding_dino.reference import DELIMITERS, Reference
+from groundcam_runtime.pictures.image import Image
+from groundcam_schemas import Question
+from groundcam_worker.detectors.grounding_dino.network import Network
+from groundcam_worker.detectors.grounding_dino.reference import DELIMITERS, Reference
+from groundcam_worker.detectors.protocol import Detection
 
 SCORE, BOX = 1e-4, 0.05
 """Tolerances of fp32: of a score, and of a box's side in pixels."""
@@ -36,7 +37,7 @@ def rows(found: Sequence[Detection]) -> list[Row]:
     return [(one.score, *one.box) for one in found]
 
 
-def reference_rows(reference: Reference, image: Image, ask: Ask, shape: tuple[int, int]) -> list[Row]:
+def reference_rows(reference: Reference, image: Image, ask: Question, shape: tuple[int, int]) -> list[Row]:
     """What transformers' documented way gives once no score may come from [CLS], [SEP] or a full stop."""
     outputs, ids = reference.outputs([image], [ask.labels], shape)
     owned = torch.zeros(outputs.logits.shape[-1], dtype=torch.bool)

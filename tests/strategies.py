@@ -3,8 +3,8 @@
 from hypothesis import strategies as st
 
 from groundcam_schemas import (
-    Ask,
     Attempt,
+    CameraQuestion,
     CameraState,
     CameraStatus,
     ClassSpec,
@@ -31,9 +31,9 @@ specs = st.builds(ClassSpec, phrase=names, box_threshold=st.none() | fractions)
 regions = st.lists(st.tuples(fractions, fractions), min_size=3, max_size=6).map(tuple)
 spec_lists = st.lists(specs, min_size=1, max_size=6, unique_by=lambda spec: spec.phrase).map(tuple)
 region_lists = st.lists(regions, max_size=3).map(tuple)
-asks = st.builds(Ask, classes=spec_lists, box_threshold=fractions, text_threshold=fractions, regions=region_lists)
+asks = st.builds(Question, classes=spec_lists, box_threshold=fractions, text_threshold=fractions, regions=region_lists)
 questions = st.builds(
-    Question, classes=spec_lists, box_threshold=fractions, text_threshold=fractions, regions=region_lists,
+    CameraQuestion, classes=spec_lists, box_threshold=fractions, text_threshold=fractions, regions=region_lists,
     camera_id=camera_ids | st.just("*"), set_by=texts, set_at_ns=counts,
 )  # fmt: skip
 frames = st.builds(

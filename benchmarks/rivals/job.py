@@ -11,22 +11,23 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from groundcam_runtime.pictures.decoding import decode_jpeg
+from groundcam_runtime.pictures.image import Image
 from groundcam_schemas import (
     MSGPACK_CONTENT_TYPE,
-    Ask,
     Detections,
     Frame,
     FrameId,
     FrameRef,
+    Question,
     QuestionRef,
     decode,
     detections_id,
     encode,
 )
 from groundcam_schemas.messages import TimingsNs
-from groundcam_worker.answers import objects_of
-from groundcam_worker.detector import FakeDetector, Image
-from groundcam_worker.pictures import decode_jpeg
+from groundcam_worker.detectors.fake import FakeDetector
+from groundcam_worker.policy.answers import objects_of
 
 BATCH = 8
 BATCH_WAIT_S = 0.01
@@ -57,7 +58,7 @@ class Job:
         """Take the detector's wait, in ms a frame, from the command line."""
         self.pool = ThreadPoolExecutor(DECODE_THREADS, thread_name_prefix="decode")
         self._detector = FakeDetector(float(sys.argv[1]) / 1000)
-        self._ask = Ask.of("person")
+        self._ask = Question.of("person")
         self._question = QuestionRef(id="*", version=self._ask.version, classes=self._ask.labels)
 
     def read(self, taken: Taken) -> tuple[Taken, Frame, Image]:

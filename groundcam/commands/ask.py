@@ -12,9 +12,9 @@ from groundcam.commands.work import BoxThreshold, MaxObjects, NmsIou, TextThresh
 from groundcam_runtime.kafka.errors import KafkaProblem
 from groundcam_runtime.kafka.publisher import Publisher, Record
 from groundcam_runtime.kafka.topics import TopicAdmin
-from groundcam_schemas import MSGPACK_CONTENT_TYPE, Question, encode
+from groundcam_schemas import MSGPACK_CONTENT_TYPE, CameraQuestion, encode
 from groundcam_schemas.questions import EVERY_CAMERA
-from groundcam_worker.questions import parse_question
+from groundcam_worker.policy.questions import parse_question
 
 SEND_S = 10.0
 
@@ -53,7 +53,7 @@ def ask(
             question, box_threshold=box_threshold, text_threshold=text_threshold, nms_iou=nms_iou,
             max_objects=max_objects,
         )  # fmt: skip
-        message = Question(**dict(asked), camera_id=camera_id, set_by=_who(), set_at_ns=time.time_ns())
+        message = CameraQuestion(**dict(asked), camera_id=camera_id, set_by=_who(), set_at_ns=time.time_ns())
         value = encode(message)
     topic = settings.kafka.topics.prompts
     admin = TopicAdmin(settings.kafka)

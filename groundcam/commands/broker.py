@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from groundcam.commands.options import until_stopped
-from groundcam_runtime.broker import BrokerError, EmbeddedBroker
+from groundcam.devkafka.broker import BrokerError, EmbeddedBroker
 
 
 def broker(

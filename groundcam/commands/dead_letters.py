@@ -9,10 +9,10 @@ from typing import Annotated
 import typer
 
 from groundcam.commands.options import BootstrapServers, Config, start
-from groundcam.dead_letters import DeadLetterError, Wish, check_id, contents, read, since_ms
-from groundcam.letter_telling import as_object, as_text, held_object, printable, table
-from groundcam.replay import Planner, Target
-from groundcam.replay import replay as send_again
+from groundcam.dead_letters.letters import DeadLetterError, LetterFilter, check_id, contents, read, since_ms
+from groundcam.dead_letters.replay import Planner, Target
+from groundcam.dead_letters.replay import replay as send_again
+from groundcam.dead_letters.report import as_object, as_text, held_object, printable, table
 from groundcam_runtime.kafka.topics import TopicAdmin
 from groundcam_runtime.rights import Right, Role
 from groundcam_runtime.settings import KafkaSettings
@@ -41,7 +41,7 @@ def list_(
 ) -> None:
     """List what was put aside, the newest last. The id is what `show` and `replay` take."""
     kafka = start(config, bootstrap_servers).kafka
-    wish = Wish(camera=camera, error=error, since_ms=_since(since))
+    wish = LetterFilter(camera=camera, error=error, since_ms=_since(since))
     rows, seen = [], 0
     for seen, letter in enumerate(read(kafka), 1):  # noqa: B007 - it is told when none fits
         if wish.fits(letter):
@@ -108,7 +108,7 @@ def replay(
     filters = any(one is not None for one in (camera, error, since))
     if bool(ids) + filters + everything != 1:
         raise typer.BadParameter("give ids, or some of --camera, --error and --since, or --all")
-    wish = Wish(frozenset(map(_id, ids or ())), camera, error, _since(since))
+    wish = LetterFilter(frozenset(map(_id, ids or ())), camera, error, _since(since))
     settings = start(config, bootstrap_servers)
     kafka = settings.kafka
     targets, refused = _plan(kafka, wish, settings.work.max_age_s, as_recording=as_recording)
@@ -134,7 +134,7 @@ def replay(
 
 
 def _plan(
-    kafka: KafkaSettings, wish: Wish, max_age_s: float, *, as_recording: bool
+    kafka: KafkaSettings, wish: LetterFilter, max_age_s: float, *, as_recording: bool
 ) -> tuple[dict[str, Target], list[str]]:
     """Find what is meant, and where each goes; ids that were given are all there and can all go, or DeadLetterError."""
     topics = kafka.topics

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from groundcam.commands.options import start, until_stopped
-from groundcam_runtime.broker import BrokerError
+from groundcam.devkafka.broker import BrokerError
 from groundcam_runtime.settings import SettingError
 
 INTERRUPTED = 130

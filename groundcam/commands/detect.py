@@ -16,11 +16,11 @@ from groundcam.commands.work import (
     Model,
     NmsIou,
     Precision,
-    Question,
+    QuestionTexts,
     TextThreshold,
 )
 from groundcam_runtime.settings import SettingError
-from groundcam_schemas import Ask
+from groundcam_schemas import Question
 
 
 def detect(
@@ -30,7 +30,7 @@ def detect(
     device: Device = None,
     precision: Precision = None,
     input_size: InputSize = None,
-    question: Question = None,
+    question: QuestionTexts = None,
     box_threshold: BoxThreshold = None,
     text_threshold: TextThreshold = None,
     nms_iou: NmsIou = None,
@@ -66,9 +66,9 @@ def detect(
     ).work  # fmt: skip
     ask = _question(settings, thresholds)
     try:
-        from groundcam.answering import answered
-        from groundcam.inputs import InputError, every_picture, expand, names
-        from groundcam.telling import Drawing, Telling, progress
+        from groundcam.offline.answering import answered
+        from groundcam.offline.inputs import InputError, every_picture, expand, names
+        from groundcam.offline.report import Drawing, Report, progress
         from groundcam_worker.run import load_detector
 
         try:
@@ -83,7 +83,7 @@ def detect(
         detector.check(ask)
     except ImportError as missing:
         raise SettingError(f"detect needs the package {missing.name}: pip install 'groundcam[worker]'") from None
-    telling = Telling(ask.labels, thresholds, as_json=as_json)
+    report = Report(ask.labels, thresholds, as_json=as_json)
     are_readable = True
     try:
         with progress(files, sys.stderr) as bar:
@@ -94,36 +94,36 @@ def detect(
                     bar.write(f"groundcam: {answer}", sys.stderr)
                     continue
                 comparison = reference(picture.image, detector) if reference else None
-                bar.write(telling.picture(picture, answer, comparison), sys.stdout)
+                bar.write(report.picture(picture, answer, comparison), sys.stdout)
                 drawing.add(picture, answer)
     except ImportError as missing:
         raise SettingError(f"a video needs the package {missing.name}: pip install 'groundcam[producer]'") from None
     finally:
         drawing.finish()
-    if summary := telling.summary():
+    if summary := report.summary():
         print(summary)
     if not are_readable:
         raise typer.Exit(1)
 
 
-def _question(settings: Any, thresholds: tuple[float, ...]) -> Ask:
+def _question(settings: Any, thresholds: tuple[float, ...]) -> Question:
     """Return what is asked. Raises SettingError."""
     asked = settings.questions().for_frame("*", None)
     if asked is None:
         raise SettingError('--question: nothing is asked; use --question "person, dog"')
-    ask: Ask = asked[1]
+    ask: Question = asked[1]
     if thresholds and any(one.box_threshold is not None for one in ask.classes):
         raise SettingError("--threshold-sweep: it stands for the thresholds of classes, of which one is given too")
     return ask
 
 
-def _reference(settings: Any, ask: Ask) -> Any:
+def _reference(settings: Any, ask: Question) -> Any:
     """Return what compares a picture's answer with that of transformers' own way. Raises SettingError, ModelError."""
-    from groundcam_worker.devices import pick
-    from groundcam_worker.grounding_dino.reference import Reference, compare
-    from groundcam_worker.loading import load
-    from groundcam_worker.models import resolve
-    from groundcam_worker.opening import GROUNDING_DINO
+    from groundcam_worker.checkpoints.catalogue import resolve
+    from groundcam_worker.checkpoints.loading import load
+    from groundcam_worker.detectors.devices import pick
+    from groundcam_worker.detectors.grounding_dino.reference import Reference, compare
+    from groundcam_worker.detectors.opening import GROUNDING_DINO
     from groundcam_worker.settings import fake_seconds
 
     if fake_seconds(settings.model) is not None:

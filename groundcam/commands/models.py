@@ -43,7 +43,7 @@ def fetch(
     """
     start(None, log_format=log_format)
     hub = _hub()
-    from groundcam_worker.models import resolve
+    from groundcam_worker.checkpoints.catalogue import resolve
 
     if revision and "@" in name:
         raise SettingError("--revision: the model's name holds a revision already")
@@ -55,15 +55,15 @@ def fetch(
 def _hub() -> ModuleType:
     """Return what knows the Hub. Raises SettingError."""
     try:
-        from groundcam_worker import hub
+        from groundcam_worker.checkpoints import hub
     except ImportError as missing:
         raise SettingError(f"models needs the package {missing.name}: pip install 'groundcam[worker]'") from None
     return hub
 
 
 def _rows(hub: ModuleType) -> list[dict[str, Any]]:
+    from groundcam_worker.checkpoints.catalogue import KNOWN, ModelSource
     from groundcam_worker.errors import ModelError
-    from groundcam_worker.models import KNOWN, ModelSource
 
     rows = []
     for name, model in KNOWN.items():

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 LEAVE_S = 5.0
 SLACK_S = 5.0
 
-Question = Annotated[
+QuestionTexts = Annotated[
     list[str] | None,
     typer.Option(metavar='"[ID=]CLASS, CLASS:0.4"', help="What to look for, on every camera or on one. Repeat it."),
 ]
@@ -65,7 +65,7 @@ def work(
     device: Device = None,
     precision: Precision = None,
     input_size: InputSize = None,
-    question: Question = None,
+    question: QuestionTexts = None,
     box_threshold: BoxThreshold = None,
     text_threshold: TextThreshold = None,
     nms_iou: NmsIou = None,

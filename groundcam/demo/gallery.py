@@ -3,33 +3,33 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from groundcam.annotate import caption, draw, enlarge, sheet, write
-from groundcam.sightings import Sighting
+from groundcam.frame_join import JoinedFrame
 from groundcam_producers.video import VideoWriter
-from groundcam_worker.detector import Image
-from groundcam_worker.pictures import decode_jpeg
+from groundcam_runtime.pictures.decoding import decode_jpeg
+from groundcam_runtime.pictures.drawing import caption, draw, enlarge, sheet, write
+from groundcam_runtime.pictures.image import Image
 
 HEIGHT = 540
 FPS = 25
 MOMENTS = 3
 
 
-def picture(sighting: Sighting) -> Image:
+def picture(joined: JoinedFrame) -> Image:
     """Return the frame with what was found in it, and below it camera, question and latency."""
-    answer = sighting.answer
-    image = enlarge(decode_jpeg(sighting.jpeg), HEIGHT)
+    answer = joined.answer
+    image = enlarge(decode_jpeg(joined.jpeg), HEIGHT)
     drawn = draw(image, answer.objects, (answer.source_width, answer.source_height))
     asked = f"{answer.camera_id}: {', '.join(answer.question.classes)}?"
-    return caption(drawn, asked, f"frame {answer.frame.seq}   {sighting.latency_s * 1000:.0f} ms")
+    return caption(drawn, asked, f"frame {answer.frame.seq}   {joined.latency_s * 1000:.0f} ms")
 
 
-def write_gallery(seen: Mapping[str, Sequence[Sighting]], out: Path, go_on: Callable[[], None]) -> list[Path]:
+def write_gallery(seen: Mapping[str, Sequence[JoinedFrame]], out: Path, go_on: Callable[[], None]) -> list[Path]:
     """Write everything into a folder and return the files. Raises OSError, and what `go_on` raises."""
     written, moments = [], []
-    for camera_id, sightings in seen.items():
-        if not sightings:
+    for camera_id, frame_join in seen.items():
+        if not frame_join:
             continue
-        ordered = sorted(sightings, key=lambda one: (one.answer.captured_at_ns, one.answer.frame.seq))
+        ordered = sorted(frame_join, key=lambda one: (one.answer.captured_at_ns, one.answer.frame.seq))
         start_ns = ordered[0].answer.captured_at_ns
         first = picture(ordered[0])
         path = out / f"{camera_id}.mp4"

@@ -9,7 +9,7 @@ import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from groundcam_runtime.broker import free_port
+from groundcam.devkafka.broker import free_port
 from groundcam_runtime.settings import KafkaSettings
 
 STOP_S = 30.0
@@ -29,7 +29,7 @@ class Part:
     def __init__(self, name: str, command: Sequence[str], log: Path, **variables: str) -> None:
         self.name, self.log = name, log
         # The guard ends the program when we are gone; a Ctrl-C in the terminal reaches us alone.
-        guarded = [sys.executable, "-m", "groundcam_runtime.guard", "", *command]
+        guarded = [sys.executable, "-m", "groundcam.devkafka.guard", "", *command]
         with log.open("wb") as out:
             self._process = subprocess.Popen(
                 guarded, stdin=subprocess.PIPE, stdout=out, stderr=out, start_new_session=True,

@@ -19,8 +19,8 @@ from groundcam.demo.parts import Part, PartError
 from groundcam.demo.scene import SCENES, Scene
 from groundcam.demo.score import score
 from groundcam.demo.tally import CameraTally, summary, together
-from groundcam.sightings import Sighting, Sightings
-from groundcam_runtime.broker import EmbeddedBroker
+from groundcam.devkafka.broker import EmbeddedBroker
+from groundcam.frame_join import FrameJoin, JoinedFrame
 from groundcam_runtime.kafka.errors import KafkaProblem
 from groundcam_runtime.kafka.reader import Reader
 from groundcam_runtime.kafka.topics import MIB, TopicAdmin, wanted
@@ -42,9 +42,9 @@ class Watch:
     """What a subscriber has seen so far."""
 
     scenes: dict[str, Scene]
-    sightings: Sightings
+    frame_join: FrameJoin
     tallies: dict[str, CameraTally] = field(default_factory=dict)
-    seen: dict[str, deque[Sighting]] = field(default_factory=dict)
+    seen: dict[str, deque[JoinedFrame]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Know every camera from the start."""
@@ -54,7 +54,7 @@ class Watch:
 
     def take(self, record: Consumed) -> None:
         """Take a record of the frames, detections or cameras topic."""
-        found = self.sightings.take(record)
+        found = self.frame_join.take(record)
         if isinstance(found, CameraStatus):
             self.tallies[found.camera_id].hear(found)
         elif isinstance(found, Gap):
@@ -116,7 +116,7 @@ def run(board: Board, stop: threading.Event, *, seconds: float, fps: float, out:
             board.say(f"starting a worker with the model {model}, an RTSP server, and a producer with two cameras ...")
             _ensure_topics(kafka)
             _start(running, films, scenes, kafka, folder, out, model=model, fps=fps, require=require)
-            watch = Watch(scenes, Sightings(kafka.topics))
+            watch = Watch(scenes, FrameJoin(kafka.topics))
             reports, from_ns, to_ns = _watch(running, kafka, watch, board, require, seconds, out)
         except KafkaProblem:
             require()  # a Kafka that has died, or a demo that was stopped, is the better reason

@@ -63,7 +63,7 @@ def gpu(settings: WorkSettings) -> Iterator[Finding]:
     if fake_seconds(settings.model) is not None:
         yield Finding("gpu", f"{settings.model} needs none")
         return
-    from groundcam_worker.devices import describe, pick
+    from groundcam_worker.detectors.devices import describe, pick
 
     try:
         device = pick(settings.device)
@@ -86,8 +86,8 @@ def model(settings: WorkSettings) -> Iterator[Finding]:
     if fake_seconds(settings.model) is not None:
         yield Finding("model", f"{settings.model} is a dry run, without a model", Weight.HINT)
         return
-    from groundcam_worker import hub
-    from groundcam_worker.models import DEMO, resolve
+    from groundcam_worker.checkpoints import hub
+    from groundcam_worker.checkpoints.catalogue import DEMO, resolve
 
     try:
         source = resolve(settings.model)

@@ -7,12 +7,12 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
-from groundcam.annotate import draw, jpeg
-from groundcam.sightings import Sighting, Sightings
+from groundcam.frame_join import FrameJoin, JoinedFrame
+from groundcam_runtime.pictures.decoding import decode_jpeg
+from groundcam_runtime.pictures.drawing import draw, jpeg
+from groundcam_runtime.pictures.errors import PictureError
 from groundcam_runtime.records import Consumed
 from groundcam_schemas import CameraStatus, Gap, Topics
-from groundcam_worker.errors import BadPictureError
-from groundcam_worker.pictures import decode_jpeg
 
 RATE_WINDOW = 20
 MOST_CARDS = 256
@@ -48,7 +48,7 @@ class View:
 
     def __init__(self, topics: Topics, cameras: Collection[str] | None) -> None:
         """`cameras` shows some of them only."""
-        self._sightings = Sightings(topics, cameras)
+        self._frame_join = FrameJoin(topics, cameras)
         self._cards: dict[str, Card] = {}
         self._version = 0
         self._changed = threading.Condition()
@@ -56,26 +56,26 @@ class View:
 
     def take(self, records: list[Consumed]) -> None:
         """Take what has come; of each camera only the newest picture is drawn."""
-        newest: dict[str, Sighting] = {}
+        newest: dict[str, JoinedFrame] = {}
         for record in records:
-            found = self._sightings.take(record)
+            found = self._frame_join.take(record)
             if found is None:
                 continue
-            name = found.answer.camera_id if isinstance(found, Sighting) else found.camera_id
-            if isinstance(found, Sighting):
+            name = found.answer.camera_id if isinstance(found, JoinedFrame) else found.camera_id
+            if isinstance(found, JoinedFrame):
                 newest[name] = found
                 with self._changed:
                     self._card(name).received_ns.append(found.received_at_ns)
             else:
                 self._tell(name, found)
-        for name, sighting in newest.items():
-            self._show(name, sighting)
+        for name, joined in newest.items():
+            self._show(name, joined)
 
-    def _show(self, name: str, sighting: Sighting) -> None:
-        answer = sighting.answer
+    def _show(self, name: str, joined: JoinedFrame) -> None:
+        answer = joined.answer
         try:
-            image = decode_jpeg(sighting.jpeg)
-        except BadPictureError:
+            image = decode_jpeg(joined.jpeg)
+        except PictureError:
             return
         drawn = jpeg(draw(image, answer.objects, (answer.source_width, answer.source_height)))
         with self._changed:
@@ -85,7 +85,7 @@ class View:
             counts = Counter(found.label for found in answer.objects)
             card.counts = {label: counts[label] for label in answer.question.classes}
             card.seq = answer.frame.seq
-            card.latency_ms = sighting.latency_s * 1000
+            card.latency_ms = joined.latency_s * 1000
             card.captured_at_ms = answer.captured_at_ns / 1e6
             self._touch(card)
 

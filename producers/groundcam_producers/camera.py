@@ -12,7 +12,7 @@ from groundcam_producers.backoff import Backoff
 from groundcam_producers.errors import SourceError, SourceHungError, SourceRefusedError, SourceUnusableError
 from groundcam_producers.feed import End, Feed
 from groundcam_producers.jpeg import encode
-from groundcam_producers.outlet import Outlet
+from groundcam_producers.outbox import Outbox
 from groundcam_producers.pace import Pace
 from groundcam_producers.sampler import Sampler
 from groundcam_producers.task import Beat, CameraTask
@@ -34,10 +34,10 @@ USUAL_FPS = 25.0
 class CameraLoop:
     """Serves one camera until it is told to stop, or its file has ended."""
 
-    def __init__(self, task: CameraTask, outlet: Outlet, run_id: str, beat: Callable[[Beat], None]) -> None:
+    def __init__(self, task: CameraTask, outbox: Outbox, run_id: str, beat: Callable[[Beat], None]) -> None:
         self._task = task
         self._is_live = task.camera.is_live
-        self._outlet = outlet
+        self._outbox = outbox
         self._run_id = run_id
         self._send_beat = beat
         self._beat_at = 0.0
@@ -60,16 +60,16 @@ class CameraLoop:
     def run(self) -> None:
         """Serve. Raises SourceUnusableError for a file that is none, SourceHungError for a call that hangs."""
         while not self._stopping.is_set():
-            if self._outlet.state is not CameraState.ONLINE:  # a file that begins again stays online
-                self._outlet.status(CameraState.CONNECTING)
+            if self._outbox.state is not CameraState.ONLINE:  # a file that begins again stays online
+                self._outbox.status(CameraState.CONNECTING)
             self.beat(now=True)
             if self._is_live:
                 self._serve_live()
             elif not self._serve_file():
                 break
         if self._away_since_ns is not None:
-            self._outlet.away(self._away_since_ns, time.time_ns())
-        self._outlet.status(CameraState.OFFLINE)
+            self._outbox.away(self._away_since_ns, time.time_ns())
+        self._outbox.status(CameraState.OFFLINE)
 
     def _serve_live(self) -> None:
         """Publish until the camera goes away, and wait for the next try. Raises SourceHungError."""
@@ -133,45 +133,45 @@ class CameraLoop:
     def _next(self, feed: Feed) -> Decoded | End | None:
         """Wait for a picture, doing meanwhile what cannot wait; None when asked to stop. Raises SourceError."""
         while not self._stopping.is_set():
-            self._outlet.poll()
+            self._outbox.poll()
             self.beat()
             got = feed.take(BEAT_S)
             if got is not None:
                 return got
             if feed.silent_s > self._task.produce.hang_s:
                 raise SourceHungError(f"it has given nothing for {feed.silent_s:.0f} s", "Hang")
-            if self._outlet.state is CameraState.ONLINE and feed.silent_s > self._task.produce.timeout_s:
+            if self._outbox.state is CameraState.ONLINE and feed.silent_s > self._task.produce.timeout_s:
                 self._away_since_ns = self._last_frame_ns
-                self._outlet.status(CameraState.STALLED, error="Silence")
+                self._outbox.status(CameraState.STALLED, error="Silence")
         return None
 
     def _take(self, decoded: Decoded, time_s: float, fps: float | None) -> None:
         """Number the frame if it is wanted; from then on it is published or reported."""
         now_ns = time.time_ns()
         if self._away_since_ns is not None:
-            self._outlet.away(self._away_since_ns, now_ns)
+            self._outbox.away(self._away_since_ns, now_ns)
             self._away_since_ns = None
         self._last_frame_ns = now_ns
-        self._outlet.totals["frames_decoded"] += 1
-        self._outlet.status(CameraState.ONLINE, size=decoded.size, fps=fps)
+        self._outbox.totals["frames_decoded"] += 1
+        self._outbox.status(CameraState.ONLINE, size=decoded.size, fps=fps)
         if not self._sampler.keep(time_s):
             return
         seq = next(self._numbers)
-        self._outlet.totals["frames_sampled"] += 1
+        self._outbox.totals["frames_sampled"] += 1
         if decoded.is_corrupt:
-            self._outlet.totals["frames_corrupt"] += 1
-            self._outlet.skip(seq, GapReason.UNDECODABLE)
+            self._outbox.totals["frames_corrupt"] += 1
+            self._outbox.skip(seq, GapReason.UNDECODABLE)
             return
         try:
             frame = self._frame(decoded, seq, now_ns)
         except Exception:
             log.exception("camera %s: frame %d cannot be encoded", self._task.camera_id, seq)
-            self._outlet.skip(seq, GapReason.UNDECODABLE)
+            self._outbox.skip(seq, GapReason.UNDECODABLE)
             return
         if frame is None:
-            self._outlet.skip(seq, GapReason.TOO_LARGE)
+            self._outbox.skip(seq, GapReason.TOO_LARGE)
         else:
-            self._outlet.frame(frame, wait=self._wait_for_room if self._task.produce.every_frame else None)
+            self._outbox.frame(frame, wait=self._wait_for_room if self._task.produce.every_frame else None)
 
     def _frame(self, decoded: Decoded, seq: int, now_ns: int) -> Frame | None:
         """Return the frame to publish, or None where no quality makes it small enough."""
@@ -213,10 +213,10 @@ class CameraLoop:
             self._away_since_ns = self._last_frame_ns
         stalled = error.kind == "TimeoutError" and had_frames
         state = CameraState.STALLED if stalled else CameraState.OFFLINE
-        self._outlet.status(CameraState.REFUSED if refused else state, error=error.kind)
+        self._outbox.status(CameraState.REFUSED if refused else state, error=error.kind)
         log.warning("camera %s: %s (%s); next try in %.1f s", self._task.camera_id, error, error.kind, wait_s)
         self._sleep(wait_s)
-        self._outlet.totals["reconnects"] += 1
+        self._outbox.totals["reconnects"] += 1
 
     def _wait_for_room(self) -> bool:
         self.beat()
@@ -228,17 +228,17 @@ class CameraLoop:
         until = time.monotonic() + seconds
         while not self._stopping.is_set() and (left_s := until - time.monotonic()) > 0:
             self._stopping.wait(min(left_s, BEAT_S))
-            self._outlet.poll()
+            self._outbox.poll()
             self.beat()
 
     def beat(self, *, now: bool = False) -> None:
         """Show life, twice a second."""
         # A new state is told at once: should this process be killed next, the parent knows since when.
-        if not now and time.monotonic() < self._beat_at and self._outlet.state is self._told:
+        if not now and time.monotonic() < self._beat_at and self._outbox.state is self._told:
             return
-        self._told = self._outlet.state
+        self._told = self._outbox.state
         self._beat_at = time.monotonic() + BEAT_S
-        outlet = self._outlet
-        self._send_beat(Beat(outlet.state, self._last_frame_ns, dict(outlet.totals), dict(outlet.dropped)))
-        outlet.totals.clear()
-        outlet.dropped.clear()
+        outbox = self._outbox
+        self._send_beat(Beat(outbox.state, self._last_frame_ns, dict(outbox.totals), dict(outbox.dropped)))
+        outbox.totals.clear()
+        outbox.dropped.clear()

@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection
 
 from groundcam_producers.camera import CameraLoop
 from groundcam_producers.errors import SourceHungError, SourceUnusableError
-from groundcam_producers.outlet import Outlet
+from groundcam_producers.outbox import Outbox
 from groundcam_producers.task import Beat, CameraTask
 from groundcam_producers.video import use_python_logging
 from groundcam_runtime import logs, redaction
@@ -59,7 +59,7 @@ def _serve(task: CameraTask, pipe: Connection) -> int:
     )
     run_id = new_run_id(time.time_ns())
     tracing = Tracing(task.trace, "groundcam-producer", task.version)
-    outlet = Outlet(task, publisher, run_id, tracing)
+    outbox = Outbox(task, publisher, run_id, tracing)
     loop: CameraLoop | None = None
 
     def beat(sign: Beat) -> None:
@@ -69,7 +69,7 @@ def _serve(task: CameraTask, pipe: Connection) -> int:
             if loop:
                 loop.stop()  # the parent is gone
 
-    loop = CameraLoop(task, outlet, run_id, beat)
+    loop = CameraLoop(task, outbox, run_id, beat)
     signal.signal(signal.SIGTERM, lambda _signal, _frame: loop.stop())
     threading.Thread(target=_end_with_parent, args=(loop,), daemon=True).start()
     code = 0
@@ -81,9 +81,9 @@ def _serve(task: CameraTask, pipe: Connection) -> int:
         log.error(  # noqa: TRY400 - the sentence is all there is to know
             "camera %s: %s %s: %s", task.camera_id, task.camera.public_url, what, error
         )
-        outlet.status(CameraState.OFFLINE if unusable else CameraState.STALLED, error=error.kind)
+        outbox.status(CameraState.OFFLINE if unusable else CameraState.STALLED, error=error.kind)
         code = UNUSABLE if unusable else 1
-    if not outlet.finish(FINISH_S, loop.beat):
+    if not outbox.finish(FINISH_S, loop.beat):
         log.warning("camera %s: Kafka did not take everything in %.0f s", task.camera_id, FINISH_S)
     loop.beat(now=True)  # the last totals
     publisher.close(1.0)

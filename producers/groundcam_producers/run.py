@@ -5,6 +5,7 @@ import threading
 import time
 from typing import Any
 
+from groundcam_producers.metrics import ProducerMetrics
 from groundcam_producers.placement import place
 from groundcam_producers.settings import ProduceSettings
 from groundcam_producers.supervisor import Supervisor
@@ -13,7 +14,6 @@ from groundcam_runtime.health import HealthServer, Probes
 from groundcam_runtime.kafka.connect import require_crc32c
 from groundcam_runtime.kafka.publisher import Publisher
 from groundcam_runtime.kafka.topics import TopicAdmin
-from groundcam_runtime.metrics import ProducerMetrics
 from groundcam_runtime.settings import HttpSettings, KafkaSettings, LogSettings, TraceSettings
 from groundcam_runtime.tracing import require_tracing
 

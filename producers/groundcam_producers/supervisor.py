@@ -13,10 +13,10 @@ from typing import Any
 
 from groundcam_producers import process as camera_process
 from groundcam_producers.backoff import Backoff
-from groundcam_producers.outlet import HEADERS
+from groundcam_producers.metrics import ProducerMetrics
+from groundcam_producers.outbox import HEADERS
 from groundcam_producers.task import Beat, CameraTask
 from groundcam_runtime.kafka.publisher import Publisher, Record
-from groundcam_runtime.metrics import ProducerMetrics
 from groundcam_schemas import CameraState, CameraStatus, encode
 
 log = logging.getLogger(__name__)

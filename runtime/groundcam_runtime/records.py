@@ -40,7 +40,7 @@ class Position:
     note: str = ""
     farewell: str = ""
     """The note to leave there instead when the partition is given up in order."""
-    tenure: int = 0
+    epoch: int = 0
     """Of the partition, while this holds: what was answered in an earlier one says nothing in a later one."""
 
 
@@ -49,7 +49,7 @@ class Assigned:
     """These partitions are ours from now on, with what was committed of each; None where nothing is known."""
 
     partitions: Mapping[Partition, Position | None]
-    tenure: int = 0
+    epoch: int = 0
     """Counts up: a partition that leaves and comes back is ours in another tenure."""
 
 

@@ -27,14 +27,14 @@ from groundcam_schemas.messages import (
     QuestionRef,
     TimingsNs,
 )
-from groundcam_schemas.questions import Ask, ClassSpec, Question
+from groundcam_schemas.questions import CameraQuestion, ClassSpec, Question
 from groundcam_schemas.topics import Topics
 
 __all__ = [
     "JSON_CONTENT_TYPE",
     "MSGPACK_CONTENT_TYPE",
-    "Ask",
     "Attempt",
+    "CameraQuestion",
     "CameraState",
     "CameraStatus",
     "ClassSpec",

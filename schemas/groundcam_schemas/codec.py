@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from groundcam_schemas import limits
 from groundcam_schemas.errors import SchemaError, UnsupportedVersionError
 from groundcam_schemas.messages import Attempt, CameraStatus, Detections, Frame, Gap, Message
-from groundcam_schemas.questions import Question
+from groundcam_schemas.questions import CameraQuestion
 
 MSGPACK_CONTENT_TYPE = "application/msgpack"
 JSON_CONTENT_TYPE = "application/json"
@@ -18,13 +18,13 @@ VERSIONS: dict[type[BaseModel], str] = {
     Frame: "frame/1.1",
     Detections: "detections/1.0",
     Gap: "gap/1.0",
-    Question: "question/1.1",
+    CameraQuestion: "question/1.1",
     CameraStatus: "camera-status/1.0",
     Attempt: "attempt/1.0",
 }
 """What each message says in its field `schema`: its name, its major and its minor version."""
 
-M = TypeVar("M", Frame, Detections, Gap, Question, CameraStatus, Attempt)
+M = TypeVar("M", Frame, Detections, Gap, CameraQuestion, CameraStatus, Attempt)
 
 
 def encode(message: Message) -> bytes:

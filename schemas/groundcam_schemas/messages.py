@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from groundcam_schemas import limits
-from groundcam_schemas.questions import Ask, Question
+from groundcam_schemas.questions import CameraQuestion, Question
 
 
 class _Part(BaseModel):
@@ -32,7 +32,7 @@ class Frame(_Part):
     source_height: limits.Side
     encoding: Literal["jpeg"] = "jpeg"
     data: Annotated[bytes, Field(strict=True, min_length=1, max_length=limits.MAX_FRAME_BYTES)]
-    question: Ask | None = None
+    question: Question | None = None
     """Overrides the camera's question for this frame."""
 
 
@@ -199,4 +199,4 @@ class Attempt(_Part):
     """This one included."""
 
 
-Message = Frame | Detections | Gap | Question | CameraStatus | Attempt
+Message = Frame | Detections | Gap | CameraQuestion | CameraStatus | Attempt

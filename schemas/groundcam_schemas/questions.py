@@ -26,7 +26,7 @@ class ClassSpec(BaseModel):
     """Overrides the question's own for this class."""
 
 
-class Ask(BaseModel):
+class Question(BaseModel):
     """The question itself, without who asked it and when."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -84,7 +84,7 @@ class Ask(BaseModel):
         return self.box_threshold if own is None else own
 
 
-class Question(Ask):
+class CameraQuestion(Question):
     """A message on the prompts topic (compacted; key = camera id, or `*` for every camera)."""
 
     camera_id: limits.Identifier

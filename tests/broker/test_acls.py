@@ -22,7 +22,7 @@ from kafka.admin import (
 from conftest import Program, Start, Wait, make_topics
 from footage import frame, jpeg, publisher, video
 from groundcam.audit import audit, totals
-from groundcam_runtime.broker import EmbeddedBroker
+from groundcam.devkafka.broker import EmbeddedBroker
 from groundcam_runtime.kafka.errors import RefusedError
 from groundcam_runtime.kafka.publisher import Record
 from groundcam_runtime.kafka.topics import TopicAdmin, TopicSpec

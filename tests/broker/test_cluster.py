@@ -11,7 +11,7 @@ import pytest
 from conftest import Start, Wait, make_topics
 from footage import preload
 from groundcam.audit import audit, totals
-from groundcam_runtime.broker import BrokerError, EmbeddedBroker
+from groundcam.devkafka.broker import BrokerError, EmbeddedBroker
 from groundcam_runtime.settings import KafkaSettings
 
 pytestmark = pytest.mark.broker
@@ -41,7 +41,7 @@ def test_the_broker_command_serves_until_it_is_stopped(start: Start, wait: Wait)
 def test_a_killed_owner_leaves_neither_process_nor_folder(wait: Wait, tmp_path: Path) -> None:
     """SIGKILL gives nobody a chance to clean up: the guard does."""
     code = (
-        "import sys, time\nfrom groundcam_runtime.broker import EmbeddedBroker\n"
+        "import sys, time\nfrom groundcam.devkafka.broker import EmbeddedBroker\n"
         "broker = EmbeddedBroker().start()\nprint(broker._folder, flush=True)\ntime.sleep(600)"
     )
     owner = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)

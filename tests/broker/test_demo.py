@@ -22,7 +22,7 @@ def one_of(processes: list[psutil.Process], *words: str) -> psutil.Process:
     """The program itself, not the guard that runs it."""
     for process in processes:
         line = process.cmdline()
-        if "groundcam_runtime.guard" not in line and all(any(part.endswith(word) for part in line) for word in words):
+        if "groundcam.devkafka.guard" not in line and all(any(part.endswith(word) for part in line) for word in words):
             return process
     raise AssertionError(f"no process of {words} among {[process.cmdline() for process in processes]}")
 

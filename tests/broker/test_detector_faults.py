@@ -10,7 +10,7 @@ from groundcam.audit import audit, totals
 from groundcam_runtime.kafka.publisher import Record
 from groundcam_runtime.settings import KafkaSettings
 from groundcam_schemas import CameraState, CameraStatus, encode
-from groundcam_worker.control import camera_sizes
+from groundcam_worker.question_follower import camera_sizes
 
 pytestmark = pytest.mark.broker
 

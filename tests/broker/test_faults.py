@@ -11,7 +11,7 @@ import pytest
 from conftest import Program, Start, Wait, make_topics
 from footage import frame, jpeg, preload, publisher
 from groundcam.audit import audit, totals
-from groundcam_runtime.broker import EmbeddedBroker
+from groundcam.devkafka.broker import EmbeddedBroker
 from groundcam_runtime.kafka.publisher import Publisher, Record, RecordTooLargeError
 from groundcam_runtime.kafka.reader import Reader
 from groundcam_runtime.kafka.topics import TopicSpec

@@ -12,7 +12,7 @@ import pytest
 from conftest import Program, Start, Wait, make_topics
 from footage import jpeg, rtsp_server, video
 from groundcam.audit import audit
-from groundcam_runtime.broker import EmbeddedBroker
+from groundcam.devkafka.broker import EmbeddedBroker
 from groundcam_runtime.kafka.reader import Reader
 from groundcam_runtime.settings import KafkaSettings
 from groundcam_schemas import CameraState, CameraStatus, Frame, Gap, GapReason, decode, decode_answer
@@ -216,7 +216,7 @@ def test_the_colours_of_a_frame_are_those_of_the_video(kafka: KafkaSettings, sta
     import av
     import numpy as np
 
-    from groundcam_worker.pictures import decode_jpeg
+    from groundcam_runtime.pictures.decoding import decode_jpeg
 
     clip = video("bikes.mp4")
     producer = start(kafka, "produce", "--camera", f"gate={clip}", "--every-frame", "--quality", "95")

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import serialization
 from conftest import Start, Wait, make_topics
 from footage import video
 from groundcam.audit import audit, totals
-from groundcam_runtime.broker import EmbeddedBroker
+from groundcam.devkafka.broker import EmbeddedBroker
 from groundcam_runtime.kafka.connect import ATTEMPT_S
 from groundcam_runtime.kafka.errors import RefusedError, UnreachableError
 from groundcam_runtime.kafka.oauth import ClientCredentialsToken

@@ -10,8 +10,8 @@ import yaml
 
 from conftest import Program, Start, Wait
 from footage import video
+from groundcam.devkafka.broker import free_port
 from groundcam_producers.placement import in_shard, place
-from groundcam_runtime.broker import free_port
 from groundcam_runtime.kafka.reader import Reader
 from groundcam_runtime.settings import KafkaSettings
 from groundcam_schemas import Frame, decode

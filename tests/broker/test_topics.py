@@ -10,7 +10,7 @@ import pytest
 
 from conftest import Program, Start, Wait
 from footage import frame, jpeg, publisher
-from groundcam_runtime.broker import EmbeddedBroker
+from groundcam.devkafka.broker import EmbeddedBroker
 from groundcam_runtime.kafka.errors import TopicError
 from groundcam_runtime.kafka.publisher import Record
 from groundcam_runtime.kafka.reader import Reader

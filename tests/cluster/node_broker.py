@@ -1,6 +1,6 @@
 """The tests' Apache Kafka, at an address that pods reach."""
 
-from groundcam_runtime.broker import EmbeddedBroker
+from groundcam.devkafka.broker import EmbeddedBroker
 
 PODS, SASL = "PODS", "SASL"
 USER, PASSWORD = "worker", "right1234"

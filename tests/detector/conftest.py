@@ -7,11 +7,11 @@ import pytest
 import torch
 
 import checkpoints
-from groundcam_worker.grounding_dino.reference import Reference
-from groundcam_worker.guarded import GuardedDetector
-from groundcam_worker.loading import load
-from groundcam_worker.models import resolve
-from groundcam_worker.opening import open_detector
+from groundcam_worker.checkpoints.catalogue import resolve
+from groundcam_worker.checkpoints.loading import load
+from groundcam_worker.detectors.grounding_dino.reference import Reference
+from groundcam_worker.detectors.guarded import GuardedDetector
+from groundcam_worker.detectors.opening import open_detector
 
 
 @pytest.fixture(scope="session")

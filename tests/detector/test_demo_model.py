@@ -2,14 +2,14 @@
 
 import pytest
 
-from groundcam_schemas import Ask
+from groundcam_schemas import Question
+from groundcam_worker.checkpoints.catalogue import DEMO, resolve
 from groundcam_worker.errors import QuestionError
-from groundcam_worker.models import DEMO, resolve
 
 
 @pytest.fixture(scope="module")
 def detector() -> object:
-    from groundcam_worker.opening import open_detector
+    from groundcam_worker.detectors.opening import open_detector
 
     return open_detector(resolve("demo"), "cpu")
 
@@ -40,4 +40,4 @@ def test_it_finds_what_it_is_asked_for(detector: object, kind: str, precision: f
 
 def test_a_word_that_it_does_not_know_is_refused_by_name(detector: object) -> None:
     with pytest.raises(QuestionError, match="'person' is not in the model's vocabulary"):
-        detector.check(Ask.of("red circle", "person"))  # type: ignore[attr-defined]
+        detector.check(Question.of("red circle", "person"))  # type: ignore[attr-defined]

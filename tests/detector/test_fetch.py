@@ -12,10 +12,10 @@ import pytest
 from huggingface_hub import constants
 
 import checkpoints
-from groundcam_worker import hub as client
+from groundcam_worker.checkpoints import hub as client
+from groundcam_worker.checkpoints.catalogue import RECORD, resolve
+from groundcam_worker.checkpoints.folder_lock import LOCK, alone_in
 from groundcam_worker.errors import ModelError
-from groundcam_worker.folder_lock import LOCK, alone_in
-from groundcam_worker.models import RECORD, resolve
 from groundcam_worker.run import load_detector
 from groundcam_worker.settings import WorkSettings
 from hub_server import NOWHERE, REPOSITORY, Hub, ask_at, environment, read_folder

@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 import torch
 
-from groundcam_schemas import Ask
-from groundcam_worker.detector import detect_each
+from groundcam_schemas import Question
+from groundcam_worker.detectors.guarded import GuardedDetector
+from groundcam_worker.detectors.protocol import detect_each
 from groundcam_worker.errors import DetectorLostError, ModelError, UnansweredError
-from groundcam_worker.guarded import GuardedDetector
 from parity import match, picture, rows
 
 IMAGES = [picture(seed) for seed in range(7)]
-ASKS = [Ask.of("dog", "cat")] * 7
+ASKS = [Question.of("dog", "cat")] * 7
 
 
 class Memory:
@@ -82,7 +82,7 @@ def test_warming_up_finds_the_largest_batch_that_fits(breakable: GuardedDetector
     memory = Memory(breakable, room=2)
     inner: Any = breakable._detector
     inner._compiled = inner._network  # warms up all sizes of batches, as where something is prepared
-    breakable.warm_up([Ask.of("dog")], [(320, 240)], 8)
+    breakable.warm_up([Question.of("dog")], [(320, 240)], 8)
     assert breakable.ceiling.limit == 2
     assert memory.tried[:3] == [8, 4, 2]
     assert memory.tried[-1] == 1
@@ -91,7 +91,7 @@ def test_warming_up_finds_the_largest_batch_that_fits(breakable: GuardedDetector
 def test_a_device_that_is_too_small_for_one_picture_is_told_at_the_start(breakable: GuardedDetector) -> None:
     Memory(breakable, room=0)
     with pytest.raises(ModelError, match="memory is too small"):
-        breakable.warm_up([Ask.of("dog")], [(320, 240)], 8)
+        breakable.warm_up([Question.of("dog")], [(320, 240)], 8)
 
 
 ERRORS = {
@@ -127,7 +127,7 @@ def test_an_error_of_the_device_that_stays_is_told_apart(
         failing(ERRORS[name]).detect(IMAGES[:1], ASKS[:1])
     assert "\n" not in str(lost.value)
     with pytest.raises(DetectorLostError):
-        failing(ERRORS[name]).warm_up([Ask.of("dog")], [(64, 64)], 1)
+        failing(ERRORS[name]).warm_up([Question.of("dog")], [(64, 64)], 1)
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ import huggingface_hub
 import pytest
 
 import checkpoints
+from groundcam_worker.checkpoints.catalogue import resolve
+from groundcam_worker.detectors.opening import open_detector
 from groundcam_worker.errors import ModelError
-from groundcam_worker.models import resolve
-from groundcam_worker.opening import open_detector
 
 
 def _cut_weights(folder: Path) -> None:

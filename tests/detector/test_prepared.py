@@ -8,22 +8,28 @@ import numpy as np
 import pytest
 import torch
 
-from groundcam_schemas import Ask
-from groundcam_worker.detector import Told
+from groundcam_schemas import Question
+from groundcam_worker.checkpoints.catalogue import resolve
+from groundcam_worker.detectors.grounding_dino.graph_cache import (
+    KEPT,
+    GraphCache,
+    batch_sizes,
+    called_again,
+    tokens_for,
+)
+from groundcam_worker.detectors.grounding_dino.network import Shape, Text
+from groundcam_worker.detectors.grounding_dino.optimisations import Optimisations
+from groundcam_worker.detectors.guarded import GuardedDetector
+from groundcam_worker.detectors.opening import open_detector
+from groundcam_worker.detectors.protocol import DetectorHooks
 from groundcam_worker.errors import DetectorLostError, ModelError
-from groundcam_worker.grounding_dino.network import Shape, Text
-from groundcam_worker.grounding_dino.prepared import KEPT, PreparedRuns, batch_sizes, called_again, tokens_for
-from groundcam_worker.grounding_dino.steps import Steps
-from groundcam_worker.guarded import GuardedDetector
-from groundcam_worker.models import resolve
-from groundcam_worker.opening import open_detector
 from parity import match, picture, rows
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler, and there is none")
 def test_a_compiled_network_gives_the_same(detector: GuardedDetector, folder: Path) -> None:
-    compiled = open_detector(resolve(str(folder)), "cpu", Steps(compile=True))
-    ask = Ask.of("person", "open door")
+    compiled = open_detector(resolve(str(folder)), "cpu", Optimisations(compile=True))
+    ask = Question.of("person", "open door")
     compiled.warm_up([ask], [(320, 240)], 1)
     inner: Any = compiled._detector
     assert len(inner._prepared._runs) == 1
@@ -35,8 +41,8 @@ def test_a_compiled_network_gives_the_same(detector: GuardedDetector, folder: Pa
 def test_a_prepared_run_answers_smaller_batches_too(breakable: GuardedDetector, detector: GuardedDetector) -> None:
     """What the other rows hold does not matter, whatever batch ran before."""
     inner: Any = breakable._detector
-    inner._prepared, inner._compiled = PreparedRuns(called_again), inner._network  # as if it were compiled
-    asks = [Ask.of("dog"), Ask.of("person", "open door", "taxi")]
+    inner._prepared, inner._compiled = GraphCache(called_again), inner._network  # as if it were compiled
+    asks = [Question.of("dog"), Question.of("person", "open door", "taxi")]
     breakable.warm_up(asks, [(320, 240)], 4)
     ran: list[int] = []
     forward = inner._network.forward
@@ -61,18 +67,18 @@ def test_where_recording_fails_it_goes_on_without(breakable: GuardedDetector, de
             raise RuntimeError(self.text)
 
     inner: Any = breakable._detector
-    images, asks = [picture(1)], [Ask.of("dog")]
+    images, asks = [picture(1)], [Question.of("dog")]
     inner._records = True
     for text in ("a recorded run does not give", "CUDA error: operation not permitted when stream is capturing"):
         failing = Failing(text)
-        inner._prepared = PreparedRuns(failing)
+        inner._prepared = GraphCache(failing)
         inner._plain.clear()
         inner._once.clear()
         for _ in range(4):
             (found,) = breakable.detect(images, asks)
             assert match(rows(found), rows(detector.detect(images, asks)[0])).outside() == 0
         assert failing.tries == 1, "at its second sight, and not again"
-    inner._prepared = PreparedRuns(Failing("CUDA error: an illegal memory access"))
+    inner._prepared = GraphCache(Failing("CUDA error: an illegal memory access"))
     inner._plain.clear()
     with pytest.raises(DetectorLostError):
         breakable.detect(images, asks)
@@ -82,9 +88,9 @@ def test_a_shape_that_comes_up_again_is_recorded_once_for_all_batches_up_to_a_si
     breakable: GuardedDetector,
 ) -> None:
     inner: Any = breakable._detector
-    inner._records, inner._prepared = True, PreparedRuns(called_again)
+    inner._records, inner._prepared = True, GraphCache(called_again)
     for count in (3, 3, 4, 2, 1, 3):
-        breakable.detect([picture(seed) for seed in range(count)], [Ask.of("dog")] * count)
+        breakable.detect([picture(seed) for seed in range(count)], [Question.of("dog")] * count)
     assert [batch for _, batch in inner._prepared._runs] == [4]
 
 
@@ -92,22 +98,26 @@ def test_a_model_without_numbers_is_never_ready(breakable: GuardedDetector) -> N
     inner: Any = breakable._detector
     inner._network.norm.weight.data.fill_(float("nan"))
     with pytest.raises(ModelError, match="NaN"):
-        breakable.warm_up([Ask.of("dog")], [(320, 240)], 1)
+        breakable.warm_up([Question.of("dog")], [(320, 240)], 1)
 
 
 def test_a_shape_is_not_called_warm_where_nothing_was_asked_yet(folder: Path) -> None:
     """A worker may start without a question: what comes with the first one is counted."""
     new: list[tuple[int, int]] = []
-    detector = open_detector(resolve(str(folder)), "cpu", told=Told(new_shape=lambda *shape: new.append(shape)))
+    detector = open_detector(
+        resolve(str(folder)), "cpu", told=DetectorHooks(new_shape=lambda *shape: new.append(shape))
+    )
     detector.warm_up([], [(320, 240)], 8)
-    detector.detect([picture(1)], [Ask.of("dog")])
+    detector.detect([picture(1)], [Question.of("dog")])
     assert new == [(170, 128)]
 
 
 def test_a_question_of_several_captions_warms_its_shapes_too(folder: Path) -> None:
     new: list[tuple[int, int]] = []
-    detector = open_detector(resolve(str(folder)), "cpu", told=Told(new_shape=lambda *shape: new.append(shape)))
-    long = Ask.of(*(f"{one}{other}" for one in "abcdef" for other in "abcdef"))
+    detector = open_detector(
+        resolve(str(folder)), "cpu", told=DetectorHooks(new_shape=lambda *shape: new.append(shape))
+    )
+    long = Question.of(*(f"{one}{other}" for one in "abcdef" for other in "abcdef"))
     detector.warm_up([long], [(320, 240)], 8)
     detector.detect([picture(1)], [long])
     assert new == []
@@ -118,7 +128,9 @@ def test_on_a_cpu_each_shape_is_warmed_once_whatever_is_asked(breakable: Guarded
     ran: list[int] = []
     forward = inner._network.forward
     inner._network.forward = lambda pixels, *rest: (ran.append(len(pixels)), forward(pixels, *rest))[1]
-    breakable.warm_up([Ask.of("dog"), Ask.of("a red taxi"), Ask.of("person", "cat")], [(320, 240), (640, 360)], 8)
+    breakable.warm_up(
+        [Question.of("dog"), Question.of("a red taxi"), Question.of("person", "cat")], [(320, 240), (640, 360)], 8
+    )
     assert ran == [1, 1]
 
 
@@ -132,14 +144,14 @@ def test_batch_sizes_and_text_lengths_to_prepare_are_few() -> None:
 def test_every_shape_is_warmed_up_and_another_is_counted(folder: Path) -> None:
     new: list[tuple[int, int]] = []
     detector = open_detector(
-        resolve(str(folder)), "cpu", told=Told(new_shape=lambda width, height: new.append((width, height)))
+        resolve(str(folder)), "cpu", told=DetectorHooks(new_shape=lambda width, height: new.append((width, height)))
     )
-    detector.warm_up([Ask.of("dog"), Ask.of("person", "taxi")], [(320, 240), (640, 480), (1280, 720)], 8)
+    detector.warm_up([Question.of("dog"), Question.of("person", "taxi")], [(320, 240), (640, 480), (1280, 720)], 8)
     for size in ((320, 240), (1280, 720), (1920, 1080)):
-        detector.detect([picture(1, *size)], [Ask.of("dog")])
+        detector.detect([picture(1, *size)], [Question.of("dog")])
     assert new == []
     for _ in range(2):
-        detector.detect([picture(1, 240, 320)], [Ask.of("dog")])
+        detector.detect([picture(1, 240, 320)], [Question.of("dog")])
     assert new == [(128, 170)]
 
 
@@ -147,7 +159,7 @@ def test_a_compiled_or_recorded_run_is_forgotten_when_newer_ones_come() -> None:
     def forward(pixels: torch.Tensor, _text: Text, _shape: Shape) -> tuple[torch.Tensor, torch.Tensor]:
         return pixels.flatten(1), pixels.flatten(1)
 
-    runs, shape = PreparedRuns(called_again), Shape(*(torch.zeros(1) for _ in range(5)))  # type: ignore[arg-type]
+    runs, shape = GraphCache(called_again), Shape(*(torch.zeros(1) for _ in range(5)))  # type: ignore[arg-type]
     text = Text(*(torch.zeros(1, 4, 1) for _ in range(4)))
     for width in range(1, KEPT + 2):
         runs.add(forward, torch.zeros(1, 3, 1, width), text, shape)
@@ -160,9 +172,9 @@ def test_a_compiled_or_recorded_run_is_forgotten_when_newer_ones_come() -> None:
 
 def test_runs_of_one_shape_share_the_place_of_their_pictures(breakable: GuardedDetector) -> None:
     inner: Any = breakable._detector
-    inner._prepared, inner._compiled = PreparedRuns(called_again), inner._network
-    longer = Ask.of("person", "open door", "taxi", "cat", "car", "van", "a red shape")
-    breakable.warm_up([Ask.of("dog"), longer], [(320, 240)], 8)
+    inner._prepared, inner._compiled = GraphCache(called_again), inner._network
+    longer = Question.of("person", "open door", "taxi", "cat", "car", "van", "a red shape")
+    breakable.warm_up([Question.of("dog"), longer], [(320, 240)], 8)
     runs = inner._prepared._runs.values()
     assert len(runs) == 8
     assert len({run.pixels.data_ptr() for run in runs}) == 1
@@ -171,12 +183,12 @@ def test_runs_of_one_shape_share_the_place_of_their_pictures(breakable: GuardedD
 def test_constants_of_a_shape_live_as_long_as_what_was_recorded_with_them(breakable: GuardedDetector) -> None:
     """A recording reads them where they lie, whatever else the network remembers or forgets."""
     inner: Any = breakable._detector
-    inner._prepared, inner._compiled = PreparedRuns(called_again), inner._network
-    breakable.warm_up([Ask.of("dog")], [(320, 240)], 1)
+    inner._prepared, inner._compiled = GraphCache(called_again), inner._network
+    breakable.warm_up([Question.of("dog")], [(320, 240)], 1)
     (run,) = inner._prepared._runs.values()
     image = picture(1)
-    (before,) = breakable.detect([image], [Ask.of("dog")])
+    (before,) = breakable.detect([image], [Question.of("dog")])
     inner._network._shapes.clear()
-    (after,) = breakable.detect([image], [Ask.of("dog")])
+    (after,) = breakable.detect([image], [Question.of("dog")])
     assert rows(before) == rows(after)
     assert run.shape.points.shape[-1] == 2

@@ -2,11 +2,11 @@
 
 import pytest
 
-from groundcam_schemas import Ask
+from groundcam_schemas import Question
+from groundcam_worker.detectors.grounding_dino.captions import OF_NO_CLASS
+from groundcam_worker.detectors.grounding_dino.text import Kept
+from groundcam_worker.detectors.guarded import GuardedDetector
 from groundcam_worker.errors import QuestionError
-from groundcam_worker.grounding_dino.captions import OF_NO_CLASS
-from groundcam_worker.grounding_dino.text import Kept
-from groundcam_worker.guarded import GuardedDetector
 from parity import match, picture, rows
 
 
@@ -48,17 +48,17 @@ def test_a_caption_is_what_transformers_tokenises(detector: GuardedDetector) -> 
 )
 def test_a_class_that_cannot_be_asked_is_named(detector: GuardedDetector, labels: tuple[str, ...], names: str) -> None:
     with pytest.raises(QuestionError, match=names):
-        detector.check(Ask.of(*labels))
+        detector.check(Question.of(*labels))
 
 
 @pytest.mark.parametrize("label", ["Person", "  open   door ", "dog-cat", "a, b"])
 def test_capitals_blanks_and_punctuation_are_read(detector: GuardedDetector, label: str) -> None:
-    detector.check(Ask.of(label, "taxi"))
+    detector.check(Question.of(label, "taxi"))
 
 
 def test_capitals_are_the_same_to_the_model(detector: GuardedDetector) -> None:
     image = picture(1)
-    (small,), (large,) = (detector.detect([image], [Ask.of(word)]) for word in ("person", "PERSON"))
+    (small,), (large,) = (detector.detect([image], [Question.of(word)]) for word in ("person", "PERSON"))
     assert rows(small) == rows(large)
 
 
@@ -68,7 +68,7 @@ MANY = tuple(f"{one}{other}" for one in LETTERS for other in LETTERS)[:300]
 
 def test_three_hundred_classes_are_asked_in_several_captions_and_merged(detector: GuardedDetector) -> None:
     """The answer is that of each caption asked by itself, with the class ids of the whole question."""
-    image, ask = picture(1), Ask.of(*MANY, box_threshold=0.6, text_threshold=0.6)
+    image, ask = picture(1), Question.of(*MANY, box_threshold=0.6, text_threshold=0.6)
     detector.check(ask)
     captions = reader(detector).captions(MANY)  # type: ignore[attr-defined]
     assert len(captions) > 10
@@ -79,7 +79,7 @@ def test_three_hundred_classes_are_asked_in_several_captions_and_merged(detector
     single = []
     for part in parts:
         labels = [MANY[index] for index in part]
-        (answer,) = detector.detect([image], [Ask.of(*labels, box_threshold=0.6, text_threshold=0.6)])
+        (answer,) = detector.detect([image], [Question.of(*labels, box_threshold=0.6, text_threshold=0.6)])
         assert sorted(part[one.class_id] for one in answer) == sorted(
             one.class_id for one in found if one.class_id in part
         )
@@ -90,7 +90,7 @@ def test_three_hundred_classes_are_asked_in_several_captions_and_merged(detector
 
 def test_a_long_question_and_a_short_one_share_a_batch(detector: GuardedDetector) -> None:
     images = [picture(seed) for seed in (1, 2, 3)]
-    asks = [Ask.of("dog"), Ask.of(*MANY[:60]), Ask.of(*MANY[:25])]
+    asks = [Question.of("dog"), Question.of(*MANY[:60]), Question.of(*MANY[:25])]
     together = detector.detect(images, asks)
     for image, ask, mixed in zip(images, asks, together, strict=True):
         (alone,) = detector.detect([image], [ask])
@@ -102,8 +102,8 @@ def test_the_text_backbone_runs_once_for_each_question(breakable: GuardedDetecto
     calls, original = [], side._backbone.forward
     side._backbone.forward = lambda *given, **named: (calls.append(1), original(*given, **named))[1]
     for seed in range(3):
-        breakable.detect([picture(seed), picture(seed + 9)], [Ask.of("dog"), Ask.of("cat", "dog")])
-    breakable.detect([picture(4)], [Ask.of("dog", box_threshold=0.7)])
+        breakable.detect([picture(seed), picture(seed + 9)], [Question.of("dog"), Question.of("cat", "dog")])
+    breakable.detect([picture(4)], [Question.of("dog", box_threshold=0.7)])
     assert len(calls) == 2
 
 

@@ -10,17 +10,17 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from groundcam_schemas import Ask
+from groundcam_schemas import Question
+from groundcam_worker.checkpoints.catalogue import DEMO, resolve
+from groundcam_worker.checkpoints.loading import load
+from groundcam_worker.detectors.grounding_dino.deformable import SAMPLINGS, Levels
+from groundcam_worker.detectors.grounding_dino.optimisations import Optimisations
+from groundcam_worker.detectors.grounding_dino.pixels import Pixels
+from groundcam_worker.detectors.grounding_dino.reference import Reference
+from groundcam_worker.detectors.grounding_dino.shapes import Limits
+from groundcam_worker.detectors.guarded import GuardedDetector
+from groundcam_worker.detectors.opening import open_detector
 from groundcam_worker.errors import ModelError
-from groundcam_worker.grounding_dino.deformable import SAMPLINGS, Levels
-from groundcam_worker.grounding_dino.pixels import Pixels
-from groundcam_worker.grounding_dino.reference import Reference
-from groundcam_worker.grounding_dino.shapes import Limits
-from groundcam_worker.grounding_dino.steps import Steps
-from groundcam_worker.guarded import GuardedDetector
-from groundcam_worker.loading import load
-from groundcam_worker.models import DEMO, resolve
-from groundcam_worker.opening import open_detector
 from parity import picture
 
 SIZES = ((9, 16), (5, 8), (3, 4), (2, 2))
@@ -56,8 +56,8 @@ import sys
 sys.path[:0] = {paths!r}
 import torch
 from test_steps import deformable_inputs
-from groundcam_worker.grounding_dino.deformable import SAMPLINGS
-from groundcam_worker.grounding_dino.kernels import kernel_fault
+from groundcam_worker.detectors.grounding_dino.deformable import SAMPLINGS
+from groundcam_worker.detectors.grounding_dino.kernels import kernel_fault
 single, half = (torch.float32, 1e-5), (torch.float16, 1e-2)
 for coordinates, depth, (dtype, near) in ((2, 16, single), (4, 24, single), (4, 32, half)):
     values, offsets, weights, *rest = deformable_inputs(coordinates, depth=depth, count=19, heads=2)
@@ -84,11 +84,11 @@ def test_the_triton_kernel_gives_the_same() -> None:
 
 def test_a_kernel_that_cannot_run_here_is_refused_by_its_setting(folder: Path) -> None:
     with pytest.raises(ModelError, match=r"small.*work\.sampling is triton"):
-        open_detector(resolve(str(folder)), "cpu", Steps(sampling="triton"))
+        open_detector(resolve(str(folder)), "cpu", Optimisations(sampling="triton"))
 
 
 def test_the_kernel_is_an_operator_that_can_be_traced() -> None:
-    from groundcam_worker.grounding_dino.kernels import sample_with_triton
+    from groundcam_worker.detectors.grounding_dino.kernels import sample_with_triton
 
     values, offsets, weights, reference, levels = (
         one.to("meta") if isinstance(one, torch.Tensor) else one for one in deformable_inputs(2)
@@ -115,7 +115,7 @@ class _Waits(TorchDispatchMode):
 def test_nothing_waits_for_the_device_in_the_middle(folder: Path, detector: GuardedDetector) -> None:
     """On this small model of 2 and 2 layers, transformers' own way waits four times, and launches more."""
     inner: Any = detector._detector
-    image, ask = picture(1), Ask.of("person", "dog")
+    image, ask = picture(1), Question.of("person", "dog")
     shape = detector.input_shape(320, 240)
     detector.detect([image], [ask])
     with torch.inference_mode():
@@ -187,8 +187,8 @@ class Block:
 sys.meta_path.insert(0, Block())
 import numpy as np
 from groundcam_schemas import Ask
-from groundcam_worker.models import resolve
-from groundcam_worker.opening import open_detector
+from groundcam_worker.checkpoints.catalogue import resolve
+from groundcam_worker.detectors.opening import open_detector
 found = open_detector(resolve({model!r}), "cpu").detect([np.zeros((90, 160, 3), np.uint8)], [Ask.of("red circle")])
 print(len(found))
 """
@@ -203,18 +203,18 @@ def test_the_detector_needs_neither_kafka_nor_video_nor_opencv() -> None:
 
 
 def test_where_triton_cannot_start_its_kernel_a_gpu_goes_another_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    from groundcam_worker.grounding_dino import steps
+    from groundcam_worker.detectors.grounding_dino import steps
 
     cuda, cpu = torch.device("cuda"), torch.device("cpu")
     monkeypatch.setattr(steps, "kernel_fault", lambda _device: "RuntimeError: Failed to find C compiler.")
-    assert (Steps().sampling_on(cuda), Steps().sampling_on(cpu)) == ("grid_sample", "embedding_bag")
+    assert (Optimisations().sampling_on(cuda), Optimisations().sampling_on(cpu)) == ("grid_sample", "embedding_bag")
     monkeypatch.setattr(steps, "kernel_fault", lambda _device: None)
-    assert Steps().sampling_on(cuda) == "triton"
+    assert Optimisations().sampling_on(cuda) == "triton"
 
 
 def test_a_kernel_that_fails_says_why_in_one_line() -> None:
     """On a CPU Triton finds no driver."""
-    from groundcam_worker.grounding_dino.kernels import kernel_fault
+    from groundcam_worker.detectors.grounding_dino.kernels import kernel_fault
 
     fault = kernel_fault(torch.device("cpu"))
     assert fault

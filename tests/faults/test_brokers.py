@@ -16,7 +16,7 @@ import pytest
 from conftest import Program, Start, Wait, make_topics
 from footage import frame, jpeg, preload, publisher
 from groundcam.audit import audit, totals
-from groundcam_runtime.broker import EmbeddedBroker, free_port
+from groundcam.devkafka.broker import EmbeddedBroker, free_port
 from groundcam_runtime.kafka.publisher import Record
 from groundcam_runtime.settings import KafkaSettings
 from groundcam_schemas import encode

@@ -6,13 +6,13 @@ import pytest
 import torch
 
 import checkpoints
-from groundcam_schemas import Ask
-from groundcam_worker.detector import Told
-from groundcam_worker.grounding_dino.deformable import SAMPLINGS
-from groundcam_worker.grounding_dino.steps import Steps
-from groundcam_worker.guarded import GuardedDetector
-from groundcam_worker.models import ModelSource, resolve
-from groundcam_worker.opening import open_detector
+from groundcam_schemas import Question
+from groundcam_worker.checkpoints.catalogue import ModelSource, resolve
+from groundcam_worker.detectors.grounding_dino.deformable import SAMPLINGS
+from groundcam_worker.detectors.grounding_dino.optimisations import Optimisations
+from groundcam_worker.detectors.guarded import GuardedDetector
+from groundcam_worker.detectors.opening import open_detector
+from groundcam_worker.detectors.protocol import DetectorHooks
 from parity import BOX, BOX_16, SCORE_16, held_ranks, match, our_ranks, picture, rows
 
 pytestmark = [
@@ -20,16 +20,16 @@ pytestmark = [
     pytest.mark.skipif(not torch.cuda.is_available(), reason="gpu tier: this machine has no CUDA device"),
 ]
 
-EVERY = Ask.of("person", "open door", box_threshold=0.0, text_threshold=0.0)
+EVERY = Question.of("person", "open door", box_threshold=0.0, text_threshold=0.0)
 IMAGES = [picture(seed, 448, 256) for seed in range(5)]
 STEPS = {
-    "plain fp32": Steps("fp32", "grid_sample", graphs=False),
-    "triton": Steps("fp32", "triton", graphs=False),
-    "graphs": Steps("fp32", "grid_sample", graphs=True),
-    "fp16": Steps("fp16", "grid_sample", graphs=False),
-    "bf16": Steps("bf16", "triton", graphs=False),
-    "all": Steps(),
-    "all, compiled": Steps(compile=True),
+    "plain fp32": Optimisations("fp32", "grid_sample", graphs=False),
+    "triton": Optimisations("fp32", "triton", graphs=False),
+    "graphs": Optimisations("fp32", "grid_sample", graphs=True),
+    "fp16": Optimisations("fp16", "grid_sample", graphs=False),
+    "bf16": Optimisations("bf16", "triton", graphs=False),
+    "all": Optimisations(),
+    "all, compiled": Optimisations(compile=True),
 }
 
 
@@ -74,7 +74,7 @@ def test_the_triton_kernel_gives_the_same_on_the_device(dtype: torch.dtype, coor
     values, offsets, weights, reference, _ = deformable_inputs(coordinates, depth=32, count=301, heads=8)
     from test_steps import SIZES
 
-    from groundcam_worker.grounding_dino.deformable import Levels
+    from groundcam_worker.detectors.grounding_dino.deformable import Levels
 
     levels = Levels(SIZES, torch.device("cuda"))
     given = [one.clamp(-6e4, 6e4).to("cuda", dtype) for one in (values, offsets, weights)]
@@ -85,7 +85,7 @@ def test_the_triton_kernel_gives_the_same_on_the_device(dtype: torch.dtype, coor
 
 def test_a_recorded_run_is_used_for_smaller_batches_and_new_shapes(source: ModelSource) -> None:
     new: list[Any] = []
-    gpu: GuardedDetector = open_detector(source, "cuda", told=Told(new_shape=lambda *shape: new.append(shape)))
+    gpu: GuardedDetector = open_detector(source, "cuda", told=DetectorHooks(new_shape=lambda *shape: new.append(shape)))
     gpu.warm_up([EVERY], [(448, 256)], 4)
     inner: Any = gpu._detector
     assert inner._records, "recording was turned off"
@@ -98,7 +98,7 @@ def test_a_recorded_run_is_used_for_smaller_batches_and_new_shapes(source: Model
 
 def test_out_of_memory_is_survived(source: ModelSource) -> None:
     """Real memory: the process is allowed a little of the device's."""
-    gpu = open_detector(source, "cuda", Steps(graphs=False))
+    gpu = open_detector(source, "cuda", Optimisations(graphs=False))
     gpu.detect(IMAGES[:1], [EVERY])
     total = torch.cuda.get_device_properties(0).total_memory
     many = [picture(seed, 448, 256) for seed in range(64)]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from conftest import Program, environment, make_topics
-from groundcam_runtime.broker import free_port
+from groundcam.devkafka.broker import free_port
 from groundcam_runtime.settings import KafkaSettings
 from prometheus_server import Prometheus
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from groundcam_runtime.broker import free_port
+from groundcam.devkafka.broker import free_port
 
 MISSING = [name for name in ("prometheus", "promtool") if shutil.which(name) is None]
 REASON = f"not on this machine: {', '.join(MISSING)} (Debian and Ubuntu: the package prometheus)"

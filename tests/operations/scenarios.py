@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from footage import frame, preload, publisher, rtsp_server, video
-from groundcam_runtime.broker import EmbeddedBroker, free_port
+from groundcam.devkafka.broker import EmbeddedBroker, free_port
 from groundcam_runtime.kafka.publisher import Record
 from groundcam_runtime.kafka.source import GroupSource
 from groundcam_schemas import encode

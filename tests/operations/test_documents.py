@@ -8,10 +8,12 @@ import pytest
 
 import alert_rules
 import boards
-from groundcam_runtime.metrics import Metrics, ProducerMetrics, WorkerMetrics
+from groundcam_producers.metrics import ProducerMetrics
+from groundcam_runtime.metrics import Metrics
 from groundcam_runtime.records import Partition
-from groundcam_runtime.standing import GpuReading, WorkerState
 from groundcam_schemas import GapReason
+from groundcam_worker.metrics import WorkerMetrics
+from groundcam_worker.snapshot import GpuReading, WorkerSnapshot
 
 RUNBOOKS = (alert_rules.ROOT / "docs/alerts.md").read_text()
 PROMETHEUS = {"ALERTS": {"alertname", "alertstate"}}
@@ -27,7 +29,7 @@ def page(metrics: Metrics) -> str:
 def known() -> dict[str, set[str]]:
     """Each metric of ours, as the registries show it, with its labels."""
     worker, producer = WorkerMetrics("1"), ProducerMetrics("1")
-    state = WorkerState(lag={Partition("t", 0): 1}, finished={Partition("t", 0): 1})
+    state = WorkerSnapshot(lag={Partition("t", 0): 1}, finished={Partition("t", 0): 1})
     worker.watch(lambda: state, lambda: [GpuReading("0", 0.5, 1, 2)])
     worker.consumed("gate", 1)
     worker.asked("gate", "v1")

@@ -20,7 +20,7 @@ import alert_rules
 import boards
 import contact_sheet
 import scenarios
-from groundcam_runtime.broker import EmbeddedBroker
+from groundcam.devkafka.broker import EmbeddedBroker
 from installation import Installation, until
 from movements import APPEARS, NOT_HERE, UNDER
 from prometheus_server import MISSING, REASON, Prometheus, Series

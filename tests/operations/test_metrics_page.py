@@ -4,10 +4,12 @@ import subprocess
 
 import pytest
 
-from groundcam_runtime.metrics import Metrics, ProducerMetrics, WorkerMetrics
+from groundcam_producers.metrics import ProducerMetrics
+from groundcam_runtime.metrics import Metrics
 from groundcam_runtime.records import Partition
-from groundcam_runtime.standing import GpuReading, WorkerState
 from groundcam_schemas import GapReason
+from groundcam_worker.metrics import WorkerMetrics
+from groundcam_worker.snapshot import GpuReading, WorkerSnapshot
 from prometheus_server import MISSING, REASON
 
 pytestmark = [pytest.mark.operations, pytest.mark.skipif(bool(MISSING), reason=REASON)]
@@ -15,7 +17,7 @@ pytestmark = [pytest.mark.operations, pytest.mark.skipif(bool(MISSING), reason=R
 
 def worker() -> Metrics:
     metrics, frames = WorkerMetrics("1"), Partition("groundcam.frames", 0)
-    metrics.watch(lambda: WorkerState(lag={frames: 1}, finished={frames: 2}), lambda: [GpuReading("0", 0.5, 1, 2)])
+    metrics.watch(lambda: WorkerSnapshot(lag={frames: 1}, finished={frames: 2}), lambda: [GpuReading("0", 0.5, 1, 2)])
     metrics.consumed("gate", 10)
     metrics.asked("gate", "v1")
     metrics.answered("gate", 1, 0.1)

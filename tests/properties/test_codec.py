@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from groundcam_schemas import (
+    CameraQuestion,
     CameraStatus,
     Detections,
     Frame,
     Gap,
     Message,
-    Question,
     SchemaError,
     decode,
     decode_answer,
@@ -26,7 +26,7 @@ from groundcam_schemas import (
 )
 from strategies import messages
 
-KINDS: tuple[Any, ...] = (Frame, Detections, Gap, Question, CameraStatus)
+KINDS: tuple[Any, ...] = (Frame, Detections, Gap, CameraQuestion, CameraStatus)
 scalars = (
     st.none()
     | st.booleans()

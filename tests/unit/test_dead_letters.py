@@ -6,9 +6,17 @@ import pytest
 
 from command_line import run
 from footage import frame, jpeg
-from groundcam.dead_letters import DeadLetterError, Letter, Wish, check_id, contents, letter_of, since_ms
-from groundcam.letter_telling import as_object, as_text, table
-from groundcam.replay import Planner, original
+from groundcam.dead_letters.letters import (
+    DeadLetterError,
+    Letter,
+    LetterFilter,
+    check_id,
+    contents,
+    letter_of,
+    since_ms,
+)
+from groundcam.dead_letters.replay import Planner, original
+from groundcam.dead_letters.report import as_object, as_text, table
 from groundcam_runtime.records import Consumed, Partition
 from groundcam_schemas import DeadLetter, Topics, encode
 
@@ -61,16 +69,16 @@ def test_a_time_of_the_clock_is_read() -> None:
 def test_a_wish_is_for_what_fits_all_of_it() -> None:
     one = letter()
     for fits in (
-        Wish(),
-        Wish(frozenset(["0@7"])),
-        Wish(camera="gate", error="badpictureerror", since_ms=1_899_999_001_000),
+        LetterFilter(),
+        LetterFilter(frozenset(["0@7"])),
+        LetterFilter(camera="gate", error="badpictureerror", since_ms=1_899_999_001_000),
     ):
         assert fits.fits(one)
     for misses in (
-        Wish(frozenset(["0@8"])),
-        Wish(camera="yard"),
-        Wish(error="Bad"),
-        Wish(camera="gate", since_ms=1_899_999_001_001),
+        LetterFilter(frozenset(["0@8"])),
+        LetterFilter(camera="yard"),
+        LetterFilter(error="Bad"),
+        LetterFilter(camera="gate", since_ms=1_899_999_001_001),
     ):
         assert not misses.fits(one)
 

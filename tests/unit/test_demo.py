@@ -10,8 +10,8 @@ from groundcam.demo.board import board
 from groundcam.demo.scene import RGB, SCENES, Known, Scene
 from groundcam.demo.score import Score, iou, score
 from groundcam.demo.tally import CameraTally, milliseconds, quantile, summary, together
-from groundcam.sightings import Sighting, Sightings
-from groundcam.spread import Spread
+from groundcam.frame_join import FrameJoin, JoinedFrame
+from groundcam.offline.thinning import Thinning
 from groundcam_runtime.records import Consumed, Partition
 from groundcam_schemas import (
     CameraState,
@@ -110,8 +110,8 @@ def test_quantiles_are_by_nearest_rank() -> None:
 def test_the_summary_has_the_fields_that_it_promises() -> None:
     tally = CameraTally("star")
     for seq in range(11):
-        sighting = Sighting(answer(seq, 1_000_000_000 + seq * 100_000_000), b"", 0, 1_250_000_000 + seq * 100_000_000)
-        tally.see(sighting, Score(1, 1, 1))
+        joined = JoinedFrame(answer(seq, 1_000_000_000 + seq * 100_000_000), b"", 0, 1_250_000_000 + seq * 100_000_000)
+        tally.see(joined, Score(1, 1, 1))
     report = RunReport("gate", "", published=12, detected=11, in_gaps=1)
     figures = summary(tally, report, 1_000_000_000, 2_000_000_000)
     assert tally.rate_between(0, 4_000_000_000) == 11 / 4, "a camera that falls silent gets less"
@@ -128,62 +128,62 @@ def test_an_answer_and_its_picture_meet_in_any_order() -> None:
     picture, said = encode(frame("gate", 4, jpeg())), encode(answer(4))
     for first, second in (("frames", "detections"), ("detections", "frames")):
         values = {"frames": picture, "detections": said}
-        sightings = Sightings(TOPICS)
-        assert sightings.take(record(getattr(TOPICS, first), values[first])) is None
-        sighting = sightings.take(record(getattr(TOPICS, second), values[second]))
-        assert isinstance(sighting, Sighting)
-        assert sighting.jpeg == jpeg()
-        assert sighting.latency_s == pytest.approx(0.2)
-        assert sightings.take(record(TOPICS.detections, said)) is None, "a repeat is dropped"
+        frame_join = FrameJoin(TOPICS)
+        assert frame_join.take(record(getattr(TOPICS, first), values[first])) is None
+        joined = frame_join.take(record(getattr(TOPICS, second), values[second]))
+        assert isinstance(joined, JoinedFrame)
+        assert joined.jpeg == jpeg()
+        assert joined.latency_s == pytest.approx(0.2)
+        assert frame_join.take(record(TOPICS.detections, said)) is None, "a repeat is dropped"
 
 
 def test_gaps_and_states_pass_and_nonsense_is_left_out() -> None:
-    sightings = Sightings(TOPICS)
+    frame_join = FrameJoin(TOPICS)
     gap = Gap(camera_id="gate", run_id="r", reason=GapReason.STALE, first_seq=0, last_seq=3)
     status = CameraStatus(camera_id="gate", state=CameraState.ONLINE, since_ns=1, url="clip.mp4")
-    assert sightings.take(record(TOPICS.detections, encode(gap))) == gap
-    assert sightings.take(record(TOPICS.cameras, encode(status))) == status
+    assert frame_join.take(record(TOPICS.detections, encode(gap))) == gap
+    assert frame_join.take(record(TOPICS.cameras, encode(status))) == status
     for topic in (TOPICS.frames, TOPICS.detections, TOPICS.cameras):
-        assert sightings.take(record(topic, b"\xc1 no message")) is None
+        assert frame_join.take(record(topic, b"\xc1 no message")) is None
 
 
 def test_a_plain_jpeg_meets_its_answer_by_its_place() -> None:
     said = answer(7).model_copy(
         update={"frame": FrameRef(run_id=f"@{TOPICS.frames}/0", seq=7, topic=TOPICS.frames, partition=0, offset=7)}
     )
-    sightings = Sightings(TOPICS)
-    assert sightings.take(record(TOPICS.frames, jpeg(), offset=7)) is None
-    assert isinstance(sightings.take(record(TOPICS.detections, encode(said))), Sighting)
+    frame_join = FrameJoin(TOPICS)
+    assert frame_join.take(record(TOPICS.frames, jpeg(), offset=7)) is None
+    assert isinstance(frame_join.take(record(TOPICS.detections, encode(said))), JoinedFrame)
 
 
 def test_what_waits_for_its_other_half_is_bounded() -> None:
-    sightings = Sightings(TOPICS, most_bytes=10 * len(jpeg()))
+    frame_join = FrameJoin(TOPICS, most_bytes=10 * len(jpeg()))
     for seq in range(50):
-        sightings.take(record(TOPICS.frames, encode(frame("gate", seq, jpeg()))))
-    assert sightings.take(record(TOPICS.detections, encode(answer(30)))) is None, "its picture is gone"
-    assert sightings.take(record(TOPICS.detections, encode(answer(45)))) is not None
+        frame_join.take(record(TOPICS.frames, encode(frame("gate", seq, jpeg()))))
+    assert frame_join.take(record(TOPICS.detections, encode(answer(30)))) is None, "its picture is gone"
+    assert frame_join.take(record(TOPICS.detections, encode(answer(45)))) is not None
 
 
 def test_cameras_of_no_interest_take_no_room() -> None:
-    sightings = Sightings(TOPICS, {"yard"})
-    assert sightings.take(record(TOPICS.frames, encode(frame("gate", 1, jpeg())))) is None
-    assert sightings.take(record(TOPICS.detections, encode(answer(1)))) is None
-    assert sightings.take(record(TOPICS.frames, encode(frame("yard", 1, jpeg())))) is None
-    assert sightings.take(record(TOPICS.detections, encode(answer(1, camera_id="yard")))) is not None
+    frame_join = FrameJoin(TOPICS, {"yard"})
+    assert frame_join.take(record(TOPICS.frames, encode(frame("gate", 1, jpeg())))) is None
+    assert frame_join.take(record(TOPICS.detections, encode(answer(1)))) is None
+    assert frame_join.take(record(TOPICS.frames, encode(frame("yard", 1, jpeg())))) is None
+    assert frame_join.take(record(TOPICS.detections, encode(answer(1, camera_id="yard")))) is not None
 
 
 def test_spread_keeps_some_of_many_evenly() -> None:
-    spread: Spread[int] = Spread(24)
+    spread: Thinning[int] = Thinning(24)
     for number in range(10_000):
         spread.add(number)
     chosen = spread.chosen()
     steps = np.diff(chosen)
     assert (chosen[0], len(chosen)) == (0, 24)
     assert steps.max() <= 2 * steps.min()
-    few: Spread[int] = Spread(24)
+    few: Thinning[int] = Thinning(24)
     few.add(1)
     assert few.chosen() == [1]
-    assert Spread(3).chosen() == []
+    assert Thinning(3).chosen() == []
 
 
 def test_without_a_terminal_the_board_writes_plain_lines() -> None:

@@ -10,12 +10,14 @@ import cv2
 import numpy as np
 import pytest
 
-from groundcam.answering import WAITING_BATCHES, answered
-from groundcam.inputs import InputError, Picture
-from groundcam_schemas import Ask
-from groundcam_worker.detector import Detection, FakeDetector, Image
+from groundcam.offline.answering import WAITING_BATCHES, answered
+from groundcam.offline.inputs import InputError, Picture
+from groundcam_runtime.pictures.image import Image
+from groundcam_schemas import Question
+from groundcam_worker.detectors.fake import FakeDetector
+from groundcam_worker.detectors.protocol import Detection
 
-ASK = Ask.of("person")
+ASK = Question.of("person")
 
 
 class Recording(FakeDetector):
@@ -25,7 +27,7 @@ class Recording(FakeDetector):
         super().__init__()
         self.batches: list[tuple[tuple[int, int], int]] = []
 
-    def detect(self, images: Sequence[Image], asks: Sequence[Ask]) -> Sequence[tuple[Detection, ...]]:
+    def detect(self, images: Sequence[Image], asks: Sequence[Question]) -> Sequence[tuple[Detection, ...]]:
         assert len({image.shape for image in images}) == 1
         if any(image[0, 0, 0] == 255 for image in images):
             raise RuntimeError("this one cannot be answered")

@@ -6,18 +6,19 @@ from pathlib import Path
 import pytest
 
 from groundcam.settings import Settings
+from groundcam_producers.metrics import ProducerMetrics
 from groundcam_producers.settings import CameraSettings
-from groundcam_runtime.metrics import ProducerMetrics, WorkerMetrics
 from groundcam_runtime.records import Partition
-from groundcam_runtime.standing import GpuReading, WorkerState
 from groundcam_schemas import GapReason
+from groundcam_worker.metrics import WorkerMetrics
+from groundcam_worker.snapshot import GpuReading, WorkerSnapshot
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 METRICS = (ROOT / "docs" / "metrics.md").read_text()
 SUFFIXES = {"counter": "_total", "info": "_info"}
 FRAMES = Partition("groundcam.frames", 0)
-STATE = WorkerState(lag={FRAMES: 1}, finished={FRAMES: 2})
+STATE = WorkerSnapshot(lag={FRAMES: 1}, finished={FRAMES: 2})
 
 
 def settings() -> set[str]:

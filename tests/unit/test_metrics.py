@@ -2,10 +2,12 @@
 
 from types import SimpleNamespace
 
-from groundcam_runtime import metrics as module
-from groundcam_runtime.metrics import FORGET_S, OTHERS, Metrics, ProducerMetrics, WorkerMetrics
+from groundcam_producers.metrics import ProducerMetrics
+from groundcam_runtime.metrics import Metrics
 from groundcam_schemas import CameraState, GapReason
-from groundcam_worker.nvml import Nvml
+from groundcam_worker import metrics as module
+from groundcam_worker.gpus import Nvml
+from groundcam_worker.metrics import FORGET_S, OTHERS, WorkerMetrics
 
 WORKER_SERIES, PRODUCER_SERIES = 29, 22
 """As docs/metrics.md says them."""

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
-from groundcam_worker import hub as client
-from groundcam_worker import models
+from groundcam_worker.checkpoints import catalogue as models
+from groundcam_worker.checkpoints import hub as client
+from groundcam_worker.checkpoints.catalogue import KNOWN, RECORD, ModelSource, resolve
+from groundcam_worker.checkpoints.folder_lock import LOCK
 from groundcam_worker.errors import ModelError
-from groundcam_worker.folder_lock import LOCK
-from groundcam_worker.models import KNOWN, RECORD, ModelSource, resolve
 from hub_server import GATED, NOWHERE, REPOSITORY, WANTED, Hub, ask_at, groundcam, read_folder, small_files
 
 INDEX = "model.safetensors.index.json"

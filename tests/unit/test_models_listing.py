@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from groundcam_worker.models import KNOWN
+from groundcam_worker.checkpoints.catalogue import KNOWN
 from hub_server import NOWHERE, groundcam
 
 

@@ -10,20 +10,21 @@ import pytest
 
 from footage import frame, jpeg
 from groundcam_runtime.kafka.publisher import Delivery, Record
-from groundcam_runtime.metrics import WorkerMetrics
+from groundcam_runtime.partitions.assignment import Assignment
+from groundcam_runtime.partitions.commit_note import CommitNote, read_note
 from groundcam_runtime.records import Assigned, Consumed, Event, Gone, Partition, Position
-from groundcam_schemas import Ask, Detections, Gap, Topics, decode_answer, encode
-from groundcam_worker.alone import Alone
-from groundcam_worker.bookmark import Bookmark, read_bookmark
-from groundcam_worker.detector import Detector, FakeDetector
+from groundcam_schemas import Detections, Gap, Question, Topics, decode_answer, encode
+from groundcam_worker.detectors.fake import FakeDetector
+from groundcam_worker.detectors.protocol import Detector
 from groundcam_worker.errors import DetectorLostError, SourceLostError
-from groundcam_worker.freshness import Freshness
-from groundcam_worker.holdings import Holdings
-from groundcam_worker.limits import Limits
-from groundcam_worker.outbox import Outbox
-from groundcam_worker.pipeline import Pipeline
-from groundcam_worker.questions import Questions
-from groundcam_worker.witness import NoWitnessError
+from groundcam_worker.loop.outbox import Outbox
+from groundcam_worker.loop.pipeline import Pipeline
+from groundcam_worker.metrics import WorkerMetrics
+from groundcam_worker.policy.freshness import Freshness
+from groundcam_worker.policy.limits import Limits
+from groundcam_worker.policy.questions import Questions
+from groundcam_worker.quarantine.quarantine import Quarantine
+from groundcam_worker.quarantine.sandbox import NoSandboxError
 
 TOPICS = Topics()
 FRAMES = Partition(TOPICS.frames, 0)
@@ -36,7 +37,7 @@ class ScriptedSource:
     def __init__(self, *events: Event) -> None:
         self.events = deque(events)
         self.committed: dict[Partition, int] = {}
-        self.notes: dict[Partition, Bookmark] = {}
+        self.notes: dict[Partition, CommitNote] = {}
         self.failure: str | None = None
         self.polled_at = self.heard_at = time.monotonic()
         self.silence_s = 10.0
@@ -48,7 +49,7 @@ class ScriptedSource:
     def commit(self, positions: Mapping[Partition, Position], *, written: bool = False) -> None:
         if not written:
             self.committed |= {partition: position.offset for partition, position in positions.items()}
-            self.notes |= {partition: read_bookmark(position.note) for partition, position in positions.items()}
+            self.notes |= {partition: read_note(position.note) for partition, position in positions.items()}
 
     def pause(self) -> None:
         self.paused = True
@@ -99,16 +100,16 @@ def run(
     limits: Limits | None = None,
     freshness: Freshness | None = None,
     attempts: Any = None,
-    witness: Any = None,
+    sandbox: Any = None,
 ) -> bool:
     """Run the loop until something holds; return whether it finished what it had begun."""
     wake = threading.Event()
     outbox = Outbox(publisher, TOPICS, "test", as_json=False)  # type: ignore[arg-type]
     limits = limits or Limits(batch_size=4, batch_wait_s=0.0)
     pipeline = Pipeline(
-        source, detector or FakeDetector(), outbox, Questions([("*", Ask.of("person"))]), WorkerMetrics("test"), wake,
-        holdings=Holdings(limits.suspects), limits=limits, freshness=freshness or Freshness(0.0),
-        alone=Alone(attempts, wake), witness=witness,
+        source, detector or FakeDetector(), outbox, Questions([("*", Question.of("person"))]), WorkerMetrics("test"), wake,
+        assignment=Assignment(limits.suspects), limits=limits, freshness=freshness or Freshness(0.0),
+        quarantine=Quarantine(attempts, wake), sandbox=sandbox,
     )  # fmt: skip
     deadline = time.monotonic() + 20
 
@@ -207,19 +208,19 @@ class Deaths:
 class NoRoomForTwo:
     """A device on which a second model does not fit."""
 
-    def answer(self, jpeg: bytes, ask: Ask) -> Any:
-        raise NoWitnessError("CUDA out of memory")
+    def answer(self, jpeg: bytes, ask: Question) -> Any:
+        raise NoSandboxError("CUDA out of memory")
 
 
-IN_USE = Bookmark(in_use=True).text()
+IN_USE = CommitNote(in_use=True).text()
 
 
 def test_after_a_death_frames_are_marked_and_tried_one_by_one_and_the_mark_is_taken_back() -> None:
-    alone: list[int] = []
+    quarantine: list[int] = []
 
     class Counting(FakeDetector):
         def detect(self, images: Any, asks: Any) -> Any:
-            alone.append(len(images))
+            quarantine.append(len(images))
             return super().detect(images, asks)
 
     source, attempts = ScriptedSource(ours(0, IN_USE), *map(record, range(30))), Deaths()
@@ -227,8 +228,8 @@ def test_after_a_death_frames_are_marked_and_tried_one_by_one_and_the_mark_is_ta
     assert run(source, HeldPublisher(), lambda: source.committed.get(FRAMES) == 30, Counting(), attempts=attempts)
     suspects = limits.suspects
     assert attempts.announced == [*range(suspects), -1]
-    assert alone[:suspects] == [1] * suspects
-    assert max(alone[suspects:]) > 1
+    assert quarantine[:suspects] == [1] * suspects
+    assert max(quarantine[suspects:]) > 1
 
 
 def test_a_frame_that_ended_five_processes_without_a_witness_is_put_aside() -> None:
@@ -242,13 +243,13 @@ def test_a_frame_that_ended_five_processes_without_a_witness_is_put_aside() -> N
 def test_without_room_for_a_witness_a_frame_is_tried_again_by_the_worker_itself() -> None:
     source, publisher = ScriptedSource(ours(0, IN_USE), *map(record, range(5))), HeldPublisher()
     assert run(
-        source, publisher, lambda: source.committed.get(FRAMES) == 5, attempts=Deaths(at_2=1), witness=NoRoomForTwo()
+        source, publisher, lambda: source.committed.get(FRAMES) == 5, attempts=Deaths(at_2=1), sandbox=NoRoomForTwo()
     )
     assert sum(isinstance(answer, Detections) for answer in publisher.answers()) == 5
 
 
 def test_frames_that_kafka_deleted_are_told_before_the_next_answer() -> None:
-    note = Bookmark(last={"gate": ("run-1", 9)}).text()
+    note = CommitNote(last={"gate": ("run-1", 9)}).text()
     source, publisher = ScriptedSource(ours(10, note), *map(record, range(20, 23))), HeldPublisher()
     assert run(source, publisher, lambda: source.committed.get(FRAMES) == 23)
     gap, first, *_ = publisher.answers()
@@ -256,7 +257,7 @@ def test_frames_that_kafka_deleted_are_told_before_the_next_answer() -> None:
     assert (gap.reason.value, gap.first_seq, gap.last_seq) == ("expired", 10, 19)
     assert isinstance(first, Detections)
     assert first.frame.seq == 20
-    assert source.notes[FRAMES] == Bookmark(True, {"gate": ("run-1", 22)})
+    assert source.notes[FRAMES] == CommitNote(True, {"gate": ("run-1", 22)})
 
 
 def test_a_camera_may_have_a_largest_age_of_its_own() -> None:

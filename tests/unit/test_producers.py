@@ -16,7 +16,7 @@ from groundcam_producers.jpeg import encode
 from groundcam_producers.pace import Pace
 from groundcam_producers.settings import CameraSettings, ProduceSettings
 from groundcam_producers.video import Decoded, PictureFolder, Scaler, VideoSource
-from groundcam_worker.pictures import decode_jpeg
+from groundcam_runtime.pictures.decoding import decode_jpeg
 
 
 def write_video(

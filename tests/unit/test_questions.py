@@ -2,9 +2,9 @@
 
 import pytest
 
-from groundcam_schemas import Ask, Question
+from groundcam_schemas import CameraQuestion, Question
 from groundcam_worker.errors import QuestionError
-from groundcam_worker.questions import Questions, parse_classes, parse_question
+from groundcam_worker.policy.questions import Questions, parse_classes, parse_question
 
 
 @pytest.mark.parametrize(
@@ -61,31 +61,31 @@ def test_three_hundred_classes_are_one_question() -> None:
 
 def test_what_is_asked_later_does_not_change_the_version_of_an_older_question() -> None:
     """Ids of answers are made from it: a field that came later counts only where it says something."""
-    plain = Ask.of("person", "dog")
+    plain = Question.of("person", "dog")
     assert plain.version == "0d27b5ad72c2ad7f"
     versions = {
         plain.version,
-        Ask.of("person", "dog", nms_iou=0.5).version,
-        Ask.of("person", "dog", max_objects=5).version,
+        Question.of("person", "dog", nms_iou=0.5).version,
+        Question.of("person", "dog", max_objects=5).version,
     }
     assert len(versions) == 3
 
 
 def test_a_question_may_be_for_one_camera() -> None:
-    assert parse_question("gate=person, bicycle") == ("gate", Ask.of("person", "bicycle"))
-    assert parse_question("person", box_threshold=0.5) == ("*", Ask.of("person", box_threshold=0.5))
+    assert parse_question("gate=person, bicycle") == ("gate", Question.of("person", "bicycle"))
+    assert parse_question("person", box_threshold=0.5) == ("*", Question.of("person", box_threshold=0.5))
 
 
 def test_the_strongest_question_holds() -> None:
     """A frame's own, then the camera's, then the default; Kafka beats the command line."""
-    questions = Questions([("*", Ask.of("a")), ("gate", Ask.of("b"))])
+    questions = Questions([("*", Question.of("a")), ("gate", Question.of("b"))])
     assert _labels(questions, "yard") == ("*", ("a",))
     assert _labels(questions, "gate") == ("gate", ("b",))
-    assert _labels(questions, "gate", Ask.of("own")) == ("frame", ("own",))
-    questions.tell(Question(**dict(Ask.of("c")), camera_id="*"))
+    assert _labels(questions, "gate", Question.of("own")) == ("frame", ("own",))
+    questions.tell(CameraQuestion(**dict(Question.of("c")), camera_id="*"))
     assert _labels(questions, "yard") == ("*", ("c",))
     assert _labels(questions, "gate") == ("gate", ("b",))
-    questions.tell(Question(**dict(Ask.of("d")), camera_id="gate"))
+    questions.tell(CameraQuestion(**dict(Question.of("d")), camera_id="gate"))
     assert _labels(questions, "gate") == ("gate", ("d",))
     questions.forget("gate")
     assert _labels(questions, "gate") == ("gate", ("b",))
@@ -94,10 +94,10 @@ def test_the_strongest_question_holds() -> None:
 
 def test_two_questions_for_one_camera_are_an_error() -> None:
     with pytest.raises(QuestionError, match="two questions for the camera gate"):
-        Questions([("gate", Ask.of("a")), ("gate", Ask.of("b"))])
+        Questions([("gate", Question.of("a")), ("gate", Question.of("b"))])
 
 
-def _labels(questions: Questions, camera: str, own: Ask | None = None) -> tuple[str, tuple[str, ...]]:
+def _labels(questions: Questions, camera: str, own: Question | None = None) -> tuple[str, tuple[str, ...]]:
     found = questions.for_frame(camera, own)
     assert found is not None
     assert found[0].classes == found[1].labels

@@ -11,15 +11,16 @@ from pathlib import Path
 import pytest
 
 from groundcam.settings import load
+from groundcam_producers.metrics import ProducerMetrics
 from groundcam_producers.settings import CameraSettings, ProduceSettings
 from groundcam_runtime import logs
 from groundcam_runtime.health import HealthServer, Probes
-from groundcam_runtime.metrics import ProducerMetrics, WorkerMetrics
 from groundcam_runtime.records import Partition
 from groundcam_runtime.redaction import public_url, redact
 from groundcam_runtime.settings import KafkaSettings, SettingError
-from groundcam_runtime.standing import GpuReading, WorkerState
 from groundcam_schemas import CameraState, GapReason
+from groundcam_worker.metrics import WorkerMetrics
+from groundcam_worker.snapshot import GpuReading, WorkerSnapshot
 
 PROBES = Probes(lambda: None, lambda: None, lambda: None, dict)
 
@@ -237,7 +238,7 @@ def test_metrics_and_health_are_served_on_one_port() -> None:
     metrics.dropped("gate", GapReason.STALE)
     metrics.stage("detect", 0.01)
     metrics.batch(4)
-    state = WorkerState(lag={Partition("groundcam.frames", 0): 7}, finished={Partition("groundcam.frames", 0): 12})
+    state = WorkerSnapshot(lag={Partition("groundcam.frames", 0): 7}, finished={Partition("groundcam.frames", 0): 12})
     metrics.watch(lambda: state, lambda: [GpuReading("0", 0.5, 10, 20)])
     ready: list[str] = ["the model is being loaded"]
     probes = replace(PROBES, ready=lambda: ready[0] if ready else None, report=lambda: {"url": "rtsp://u:s3cret99@h/"})

@@ -7,8 +7,8 @@ import msgpack
 import pytest
 
 from groundcam_schemas import (
-    Ask,
     Attempt,
+    CameraQuestion,
     CameraState,
     CameraStatus,
     DeadLetter,
@@ -35,7 +35,7 @@ KINDS: dict[str, Any] = {
     "frame": Frame,
     "detections": Detections,
     "gap": Gap,
-    "question": Question,
+    "question": CameraQuestion,
     "camera-status": CameraStatus,
     "attempt": Attempt,
 }
@@ -63,12 +63,12 @@ def test_bytes_of_every_minor_version_are_read(file: str) -> None:
 
 
 def test_what_version_1_1_added_to_a_question_is_read() -> None:
-    question = decode(Question, golden("question-1.1.msgpack"))
+    question = decode(CameraQuestion, golden("question-1.1.msgpack"))
     assert (question.nms_iou, question.max_objects) == (0.6, 20)
     frame = decode(Frame, golden("frame-1.1.msgpack"))
     assert frame.question is not None
     assert (frame.question.nms_iou, frame.question.max_objects) == (0.6, 20)
-    old = decode(Question, golden("question-1.0.msgpack"))
+    old = decode(CameraQuestion, golden("question-1.0.msgpack"))
     assert (old.nms_iou, old.max_objects) == (None, 1000)
 
 
@@ -87,7 +87,7 @@ def test_golden_detections_keep_their_id_for_ever() -> None:
     frame = FrameId(answer.camera_id, answer.frame.run_id, answer.frame.seq)
     again = detections_id(frame, answer.question.version, answer.model.name, answer.model.revision)
     assert answer.id == again
-    assert decode(Question, golden("question-1.0.msgpack")).version == answer.question.version
+    assert decode(CameraQuestion, golden("question-1.0.msgpack")).version == answer.question.version
 
 
 def test_detections_are_the_same_in_json() -> None:
@@ -240,14 +240,14 @@ def test_headers_that_are_no_dead_letter_are_refused(headers: list[tuple[str, by
 
 
 def test_equal_questions_have_equal_versions_and_others_do_not() -> None:
-    assert Ask.of("a", "b").version == Ask.of("a", "b").version
+    assert Question.of("a", "b").version == Question.of("a", "b").version
     others = [
-        Ask.of("b", "a"),
-        Ask.of("a"),
-        Ask.of("a", "b", box_threshold=0.31),
-        Ask.of("a", "b", text_threshold=0.1),
+        Question.of("b", "a"),
+        Question.of("a"),
+        Question.of("a", "b", box_threshold=0.31),
+        Question.of("a", "b", text_threshold=0.1),
     ]
-    assert len({ask.version for ask in [Ask.of("a", "b"), *others]}) == 5
+    assert len({ask.version for ask in [Question.of("a", "b"), *others]}) == 5
 
 
 def test_a_frame_without_an_envelope_is_known_by_its_place() -> None:

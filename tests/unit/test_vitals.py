@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
+from groundcam_runtime.partitions.assignment import Assignment
 from groundcam_runtime.records import Assigned, Partition, Position
-from groundcam_worker.holdings import Holdings
-from groundcam_worker.vitals import Vitals
+from groundcam_worker.health import WorkerHealth
 
 FRAMES = Partition("groundcam.frames", 0)
 
 
-def worker(**changes: float) -> tuple[Vitals, Any]:
+def worker(**changes: float) -> tuple[WorkerHealth, Any]:
     """Vitals of a loop that is well, but for some changes: `ticked`, `polled`, `heard` and `busy`, seconds ago."""
     now = time.monotonic()
     ago = {name: now - changes.get(name, 0.0) for name in ("ticked", "polled", "heard")}
@@ -22,24 +22,26 @@ def worker(**changes: float) -> tuple[Vitals, Any]:
     pipeline = SimpleNamespace(
         ticked_at=ago["ticked"], source=source, engine=engine, assigned=int(changes.get("assigned", 1)), waiting_bytes=7
     )
-    holdings = Holdings(4)
-    holdings.arrive(Assigned({FRAMES: Position(5)}, 1))
-    vitals = Vitals({"model": "demo"})
-    vitals.begin(pipeline, holdings, SimpleNamespace(waiting_bytes=9), lambda finished: {FRAMES: finished[FRAMES] + 3})  # type: ignore[arg-type]
-    return vitals, pipeline
+    assignment = Assignment(4)
+    assignment.arrive(Assigned({FRAMES: Position(5)}, 1))
+    worker_health = WorkerHealth({"model": "demo"})
+    worker_health.begin(
+        pipeline, assignment, SimpleNamespace(waiting_bytes=9), lambda finished: {FRAMES: finished[FRAMES] + 3}
+    )  # type: ignore[arg-type]
+    return worker_health, pipeline
 
 
 def test_while_the_model_loads_it_is_alive_and_neither_started_nor_ready() -> None:
-    vitals = Vitals({"model": "demo"})
-    assert vitals.stuck() is None
-    assert vitals.started() == vitals.not_ready() == "the model is being loaded"
-    assert vitals.state().ready is False
-    assert vitals.report()["ready"] == "the model is being loaded"
+    worker_health = WorkerHealth({"model": "demo"})
+    assert worker_health.stuck() is None
+    assert worker_health.started() == worker_health.not_ready() == "the model is being loaded"
+    assert worker_health.state().ready is False
+    assert worker_health.report()["ready"] == "the model is being loaded"
 
 
 def test_a_loop_that_is_well_is_alive_started_and_ready() -> None:
-    vitals, _ = worker()
-    assert (vitals.stuck(), vitals.started(), vitals.not_ready()) == (None, None, None)
+    worker_health, _ = worker()
+    assert (worker_health.stuck(), worker_health.started(), worker_health.not_ready()) == (None, None, None)
 
 
 @pytest.mark.parametrize(
@@ -59,11 +61,11 @@ def test_a_batch_of_minutes_is_no_reason_for_a_restart() -> None:
 
 
 def test_a_broker_that_is_away_fails_readiness_and_never_liveness() -> None:
-    vitals, _ = worker(heard=3600.0)
-    assert vitals.not_ready() == "Kafka has not answered for 3600 s"
-    assert vitals.stuck() is None
-    assert vitals.state().ready is False
-    assert vitals.state().kafka_silent_s == pytest.approx(3600, abs=1)
+    worker_health, _ = worker(heard=3600.0)
+    assert worker_health.not_ready() == "Kafka has not answered for 3600 s"
+    assert worker_health.stuck() is None
+    assert worker_health.state().ready is False
+    assert worker_health.state().kafka_silent_s == pytest.approx(3600, abs=1)
 
 
 def test_without_a_partition_it_is_not_ready() -> None:
@@ -71,8 +73,8 @@ def test_without_a_partition_it_is_not_ready() -> None:
 
 
 def test_people_see_what_is_answered_and_what_is_not() -> None:
-    vitals, _ = worker()
-    found = vitals.report()
+    worker_health, _ = worker()
+    found = worker_health.report()
     assert found["model"] == "demo"
     assert found["partitions"] == {"groundcam.frames[0]": {"finished_offset": 5, "not_answered": 8}}
     assert (found["waiting_frames_bytes"], found["unacknowledged_bytes"]) == (7, 9)

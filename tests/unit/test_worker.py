@@ -7,22 +7,24 @@ import numpy as np
 import pytest
 
 from groundcam_runtime.kafka.ends import EndWatcher
+from groundcam_runtime.partitions.assignment import Assignment
+from groundcam_runtime.pictures.decoding import decode_jpeg
+from groundcam_runtime.pictures.errors import PictureError
+from groundcam_runtime.pictures.jpeg_header import jpeg_size
 from groundcam_runtime.records import Assigned, Consumed, Partition, Position
 from groundcam_runtime.settings import KafkaSettings
-from groundcam_schemas import Ask, Frame, Object, encode
-from groundcam_worker.answers import contains, objects_of
-from groundcam_worker.detector import Detection, FakeDetector, detect_each
+from groundcam_schemas import Frame, Object, Question, encode
+from groundcam_worker.checkpoints.catalogue import resolve
+from groundcam_worker.detectors.fake import FakeDetector
+from groundcam_worker.detectors.protocol import Detection, detect_each
 from groundcam_worker.errors import (
     BadMessageError,
-    BadPictureError,
     DetectorLostError,
     ModelError,
     UnansweredError,
 )
-from groundcam_worker.holdings import Holdings
-from groundcam_worker.intake import camera_of, read_frame
-from groundcam_worker.models import resolve
-from groundcam_worker.pictures import decode_jpeg, jpeg_size
+from groundcam_worker.parse import camera_of, read_frame
+from groundcam_worker.policy.answers import contains, objects_of
 from groundcam_worker.settings import fake_seconds
 
 
@@ -37,7 +39,7 @@ def record(value: bytes | None, key: bytes | None = b"gate", offset: int = 5) ->
 
 def test_the_best_so_many_objects_are_told() -> None:
     found = [Detection(0, score, (1.0, 1.0, 5.0, 5.0)) for score in (0.4, 0.9, 0.6)]
-    kept = objects_of(found, Ask.of("person", max_objects=2), (10, 10), (10, 10))
+    kept = objects_of(found, Question.of("person", max_objects=2), (10, 10), (10, 10))
     assert [one.score for one in kept] == [0.9, 0.6]
 
 
@@ -78,7 +80,7 @@ def forged(width: int, height: int) -> bytes:
     ],
 )
 def test_a_bad_jpeg_is_refused_before_it_costs_anything(data: bytes, says: str) -> None:
-    with pytest.raises(BadPictureError, match=says):
+    with pytest.raises(PictureError, match=says):
         decode_jpeg(data)
 
 
@@ -117,8 +119,8 @@ def found(*box: float, score: float = 0.5, class_id: int = 0) -> Detection:
     return Detection(class_id, score, (x1, y1, x2, y2))
 
 
-def answered(*detections: Detection, ask: Ask | None = None) -> tuple[Object, ...]:
-    return objects_of(detections, ask or Ask.of("a", "b"), (100, 50), (200, 100))
+def answered(*detections: Detection, ask: Question | None = None) -> tuple[Object, ...]:
+    return objects_of(detections, ask or Question.of("a", "b"), (100, 50), (200, 100))
 
 
 def test_boxes_are_scaled_to_the_source_and_clamped_to_it() -> None:
@@ -151,7 +153,7 @@ def test_objects_come_best_first() -> None:
 
 
 def test_only_boxes_whose_centre_is_in_a_region_count() -> None:
-    ask = Ask.of("a").model_copy(update={"regions": (((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0)),)})
+    ask = Question.of("a").model_copy(update={"regions": (((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0)),)})
     kept = answered(found(0, 0, 40, 40), found(60, 0, 100, 40), ask=ask)
     assert [one.box[0] for one in kept] == [0.0]
 
@@ -181,7 +183,7 @@ def test_one_bad_picture_costs_its_neighbours_nothing(bad: int) -> None:
     images = [np.full((8, 8, 3), 9, np.uint8) for _ in range(16)]
     images[bad][:] = 0
     detector = Picky()
-    results = detect_each(detector, images, [Ask.of("a")] * 16)
+    results = detect_each(detector, images, [Question.of("a")] * 16)
     assert [index for index, one in enumerate(results) if isinstance(one, UnansweredError)] == [bad]
     assert detector.calls <= 2 * 4 + 1
 
@@ -192,7 +194,7 @@ def test_a_lost_detector_is_not_asked_again() -> None:
             raise DetectorLostError("CUDA error")
 
     with pytest.raises(DetectorLostError):
-        detect_each(Lost(), [np.ones((8, 8, 3), np.uint8)] * 4, [Ask.of("a")] * 4)
+        detect_each(Lost(), [np.ones((8, 8, 3), np.uint8)] * 4, [Question.of("a")] * 4)
 
 
 def test_a_detector_that_forgets_a_picture_is_not_trusted() -> None:
@@ -201,7 +203,7 @@ def test_a_detector_that_forgets_a_picture_is_not_trusted() -> None:
             return super().detect(images, asks)[1:]
 
     with pytest.raises(DetectorLostError, match="1 results for 2 images"):
-        detect_each(Forgetful(), [np.ones((8, 8, 3), np.uint8)] * 2, [Ask.of("a")] * 2)
+        detect_each(Forgetful(), [np.ones((8, 8, 3), np.uint8)] * 2, [Question.of("a")] * 2)
 
 
 def test_model_names_are_resolved(tmp_path):  # type: ignore[no-untyped-def]
@@ -225,9 +227,9 @@ def test_the_dry_run_detector_is_asked_for_by_name() -> None:
 
 
 def test_partitions_of_which_nothing_was_read_yet_are_known_by_where_they_were_taken_on() -> None:
-    holdings, fresh, old = Holdings(4), Partition("frames", 0), Partition("frames", 1)
-    holdings.arrive(Assigned({fresh: Position(0), old: Position(17), Partition("frames", 2): None}, 1))
-    assert holdings.ends() == {fresh: 0, old: 17}
+    assignment, fresh, old = Assignment(4), Partition("frames", 0), Partition("frames", 1)
+    assignment.arrive(Assigned({fresh: Position(0), old: Position(17), Partition("frames", 2): None}, 1))
+    assert assignment.ends() == {fresh: 0, old: 17}
 
 
 def test_what_is_behind_counts_from_the_first_record_that_kafka_still_has() -> None:

@@ -51,3 +51,9 @@ class QuestionError(ValueError):
 
 class ModelError(ValueError):
     """A model that cannot be loaded."""
+
+
+def first_line(error: BaseException) -> str:
+    """Return what an error says, on one line."""
+    text = str(error).strip()
+    return (text.splitlines()[0] if text else type(error).__name__)[:300]

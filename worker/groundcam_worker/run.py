@@ -13,26 +13,27 @@ from groundcam_runtime.kafka.publisher import Publisher
 from groundcam_runtime.kafka.source import GroupSource
 from groundcam_runtime.kafka.topics import TopicAdmin
 from groundcam_runtime.kafka.transactions import TransactionalPublisher
-from groundcam_runtime.metrics import WorkerMetrics
+from groundcam_runtime.partitions.assignment import Assignment
+from groundcam_runtime.partitions.commit_note import take_over_note
 from groundcam_runtime.rights import Role, rights
 from groundcam_runtime.settings import HttpSettings, KafkaSettings, TraceSettings
 from groundcam_runtime.tracing import Tracing, require_tracing
-from groundcam_worker.alone import Alone
-from groundcam_worker.attempts import Attempts
-from groundcam_worker.bookmark import taken_over
-from groundcam_worker.control import PromptFollower, camera_sizes
-from groundcam_worker.detector import Detector, FakeDetector, Told
-from groundcam_worker.freshness import Freshness
-from groundcam_worker.holdings import Holdings
-from groundcam_worker.limits import Limits
-from groundcam_worker.models import resolve
-from groundcam_worker.nvml import Nvml
-from groundcam_worker.outbox import MAX_ANSWER_BYTES, Outbox
-from groundcam_worker.pipeline import Pipeline
+from groundcam_worker.checkpoints.catalogue import resolve
+from groundcam_worker.detectors.fake import FakeDetector
+from groundcam_worker.detectors.protocol import Detector, DetectorHooks
+from groundcam_worker.gpus import Nvml
+from groundcam_worker.health import WorkerHealth
+from groundcam_worker.loop.outbox import MAX_ANSWER_BYTES, Outbox
+from groundcam_worker.loop.pipeline import Pipeline
+from groundcam_worker.loop.transaction_plan import TransactionPlanner
+from groundcam_worker.metrics import WorkerMetrics
+from groundcam_worker.policy.freshness import Freshness
+from groundcam_worker.policy.limits import Limits
+from groundcam_worker.quarantine.attempt_log import AttemptLog
+from groundcam_worker.quarantine.quarantine import Quarantine
+from groundcam_worker.quarantine.sandbox import Sandbox
+from groundcam_worker.question_follower import QuestionFollower, camera_sizes
 from groundcam_worker.settings import WorkSettings, fake_seconds
-from groundcam_worker.transacting import Transacting
-from groundcam_worker.vitals import Vitals
-from groundcam_worker.witness import Witness
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ HEADROOM = 512
 LEAVE_S = 5.0
 
 
-def load_detector(settings: WorkSettings, told: Told | None = None) -> Detector:
+def load_detector(settings: WorkSettings, told: DetectorHooks | None = None) -> Detector:
     """Return a detector. Raises ModelError, ValueError."""
     wait_s = fake_seconds(settings.model)
     if wait_s is not None:
@@ -49,10 +50,10 @@ def load_detector(settings: WorkSettings, told: Told | None = None) -> Detector:
     source = resolve(settings.model)
     log.info("importing torch and transformers, which takes some seconds")
     # Seconds, and gigabytes.
-    from groundcam_worker.grounding_dino.steps import Steps  # noqa: PLC0415
-    from groundcam_worker.opening import open_detector  # noqa: PLC0415
+    from groundcam_worker.detectors.grounding_dino.optimisations import Optimisations  # noqa: PLC0415
+    from groundcam_worker.detectors.opening import open_detector  # noqa: PLC0415
 
-    steps = Steps(settings.precision, settings.sampling, settings.cuda_graphs, settings.compile)
+    steps = Optimisations(settings.precision, settings.sampling, settings.cuda_graphs, settings.compile)
     return open_detector(source, settings.device, steps, input_size=settings.input_size, told=told)
 
 
@@ -74,9 +75,9 @@ def run(
     wake = wake or threading.Event()
     topics = kafka.topics
     metrics = WorkerMetrics(version)
-    vitals = Vitals(_about(settings, kafka, version))
-    probes = Probes(vitals.stuck, vitals.not_ready, vitals.started, vitals.report)
-    metrics.watch(vitals.state, Nvml().read)
+    worker_health = WorkerHealth(_about(settings, kafka, version))
+    probes = Probes(worker_health.stuck, worker_health.not_ready, worker_health.started, worker_health.report)
+    metrics.watch(worker_health.state, Nvml().read)
     metrics.capacity(settings.batch_size)
     with ExitStack() as stack:
         health = stack.enter_context(HealthServer(http.host, http.port, metrics, probes))
@@ -85,7 +86,7 @@ def run(
         _require_topics(kafka, settings.group)
         questions = settings.questions()
         detector = load_detector(settings, _told(metrics, settings.batch_size))
-        prompts = PromptFollower(kafka, questions, detector.check)
+        prompts = QuestionFollower(kafka, questions, detector.check)
         stack.callback(prompts.close)
         sizes = {*settings.warm_sizes, *camera_sizes(kafka)}
         detector.warm_up(questions.all(), sorted(sizes), settings.batch_size)
@@ -100,20 +101,20 @@ def run(
             max_records=8 * settings.batch_size,
             max_bytes=settings.max_queued_bytes // 2,
             read_committed=settings.transactional,
-            take_over=taken_over,
+            take_over=take_over_note,
             on_event=wake.set,
         )
         limits = limits_of(settings)
-        holdings = Holdings(limits.suspects)
+        assignment = Assignment(limits.suspects)
         tracing = Tracing(trace, "groundcam-worker", version)
         stack.callback(tracing.close)
-        outbox = _outbox(settings, kafka, version, source, holdings, wake, tracing)
+        outbox = _outbox(settings, kafka, version, source, assignment, wake, tracing)
         stack.callback(outbox.close)
         stack.callback(source.close, LEAVE_S)
-        attempts = Attempts(kafka, settings.group)
+        attempts = AttemptLog(kafka, settings.group)
         stack.callback(attempts.close)
-        witness = Witness(partial(load_detector, settings), settings.max_pixels)
-        stack.callback(witness.close)
+        sandbox = Sandbox(partial(load_detector, settings), settings.max_pixels)
+        stack.callback(sandbox.close)
         pipeline = Pipeline(
             source,
             detector,
@@ -121,18 +122,18 @@ def run(
             questions,
             metrics,
             wake,
-            holdings=holdings,
+            assignment=assignment,
             limits=limits,
             freshness=Freshness(settings.max_age_s, settings.max_age_by_camera),
-            alone=Alone(attempts, wake),
-            witness=witness,
+            quarantine=Quarantine(attempts, wake),
+            sandbox=sandbox,
             never_stale=frozenset([topics.recordings]),
         )
         source.start()
         ends = EndWatcher(kafka, [topics.frames, topics.recordings])
         stack.callback(ends.close)
         ends.start()
-        vitals.begin(pipeline, holdings, outbox, ends.behind)
+        worker_health.begin(pipeline, assignment, outbox, ends.behind)
         log.info("waiting for frames as a member of %s", settings.group)
         finished = pipeline.run(stop.is_set, settings.drain_timeout_s)
         if finished:
@@ -145,7 +146,7 @@ def _outbox(
     kafka: KafkaSettings,
     version: str,
     source: GroupSource,
-    holdings: Holdings,
+    assignment: Assignment,
     wake: threading.Event,
     tracing: Tracing,
 ) -> Outbox:
@@ -153,7 +154,7 @@ def _outbox(
     largest, largest_answer = _largest_records(kafka)
     waiting = settings.max_answer_bytes
     publisher: Publisher | TransactionalPublisher
-    transacting = Transacting(source, holdings)
+    transacting = TransactionPlanner(source, assignment)
     if settings.transactional:
         publisher = TransactionalPublisher(
             kafka,
@@ -196,12 +197,12 @@ def limits_of(settings: WorkSettings) -> Limits:
     )
 
 
-def _told(metrics: WorkerMetrics, batch_size: int) -> Told:
+def _told(metrics: WorkerMetrics, batch_size: int) -> DetectorHooks:
     def new_shape(width: int, height: int) -> None:
         metrics.new_shape()
         log.info("pictures come that are scaled to %dx%d, which was not warmed up: see work.warm_sizes", width, height)
 
-    return Told(new_shape, metrics.error, lambda pictures: metrics.capacity(min(pictures, batch_size)))
+    return DetectorHooks(new_shape, metrics.error, lambda pictures: metrics.capacity(min(pictures, batch_size)))
 
 
 def _about(settings: WorkSettings, kafka: KafkaSettings, version: str) -> dict[str, Any]:

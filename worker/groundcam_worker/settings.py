@@ -6,9 +6,9 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from groundcam_runtime.settings import SettingsPart, Size
-from groundcam_schemas import Ask
+from groundcam_schemas import Question
 from groundcam_schemas.limits import MAX_OBJECTS, CameraId, Fraction
-from groundcam_worker.questions import Questions, parse_question
+from groundcam_worker.policy.questions import Questions, parse_question
 
 
 class WorkSettings(SettingsPart):
@@ -105,7 +105,7 @@ class WorkSettings(SettingsPart):
 
     def questions(self) -> Questions:
         """Return the questions to start with. Raises QuestionError."""
-        pairs: list[tuple[str, Ask]] = [
+        pairs: list[tuple[str, Question]] = [
             parse_question(
                 text,
                 box_threshold=self.box_threshold,

@@ -1,6 +1,6 @@
 """Move a trained model's scores so that the product's default threshold suits it, and write the bundled folder.
 
-    python -m training.calibrate --model build/demo-model/model --out worker/groundcam_worker/demo_model
+    python -m training.calibrate --model build/demo-model/model --out worker/groundcam_worker/checkpoints/demo_model
 
 Focal loss leaves it open at which score an object is as likely there as not. Here it is found on scenes of their own
 where precision equals recall, and moved to 0.3 by the bias of the class score. Every logit gets the same amount, but
@@ -16,12 +16,12 @@ import torch
 from transformers import GroundingDinoForObjectDetection
 
 from groundcam.demo.score import Score, score
-from groundcam_schemas import Ask
+from groundcam_schemas import Question
 from groundcam_schemas.questions import BOX_THRESHOLD
-from groundcam_worker.answers import objects_of
-from groundcam_worker.detector import Detector
-from groundcam_worker.models import resolve
-from groundcam_worker.opening import open_detector
+from groundcam_worker.checkpoints.catalogue import resolve
+from groundcam_worker.detectors.opening import open_detector
+from groundcam_worker.detectors.protocol import Detector
+from groundcam_worker.policy.answers import objects_of
 from training.architecture import BIAS_CHANNEL, processor
 from training.evaluate import Case, seen_pairs
 
@@ -36,7 +36,7 @@ def balance(detector: Detector, cases: list[Case]) -> float:
     """Return the threshold at which precision and recall are nearest to each other."""
     totals = [Score() for _ in GRID]
     for case in cases:
-        ask = Ask.of(*case.question, box_threshold=LOWEST, text_threshold=LOWEST)
+        ask = Question.of(*case.question, box_threshold=LOWEST, text_threshold=LOWEST)
         size = case.picture.shape[1], case.picture.shape[0]
         found = objects_of(detector.detect([case.picture], [ask])[0], ask, size, size)
         for index, threshold in enumerate(GRID):

@@ -12,11 +12,11 @@ import numpy as np
 
 from groundcam.demo.scene import RGB, Actor, Known, Scene
 from groundcam.demo.score import Score, score
-from groundcam_schemas import Ask
-from groundcam_worker.answers import objects_of
-from groundcam_worker.detector import Detector
-from groundcam_worker.models import resolve
-from groundcam_worker.opening import open_detector
+from groundcam_schemas import Question
+from groundcam_worker.checkpoints.catalogue import resolve
+from groundcam_worker.detectors.opening import open_detector
+from groundcam_worker.detectors.protocol import Detector
+from groundcam_worker.policy.answers import objects_of
 from training.paints import Picture
 from training.phrases import COLOURS, HELD_OUT, SEEN, SHAPES, Kind, Phrase, draw_kinds, draw_question
 from training.scenes import LEAST_CONTRAST, draw_scene
@@ -85,7 +85,7 @@ def evaluate(detector: Detector, cases: Iterator[Case]) -> tuple[Score, int]:
     """Return the score over all cases and how many there were."""
     total, count = Score(), 0
     for case in cases:
-        ask = Ask.of(*case.question)
+        ask = Question.of(*case.question)
         size = case.picture.shape[1], case.picture.shape[0]
         found = objects_of(detector.detect([case.picture], [ask])[0], ask, size, size)
         total = total + score(found, case.known, case.question)

@@ -46,12 +46,12 @@ class Commits:
         with self._lock:
             (self._written if written else self._pending).update(positions)
 
-    def open(self, partitions: Collection[Partition], tenure: int) -> dict[Partition, Position | None]:
+    def open(self, partitions: Collection[Partition], epoch: int) -> dict[Partition, Position | None]:
         """Look up what was committed of new partitions, and say there that somebody works on them now."""
         found = self._committed(partitions)
         self._commit(
             {
-                partition: Position(position.offset, self._take_over(position.note), tenure=tenure)
+                partition: Position(position.offset, self._take_over(position.note), epoch=epoch)
                 for partition, position in found.items()
                 if position is not None
             }
@@ -97,7 +97,7 @@ class Commits:
         with self._lock:
             known = {**self._written, **self._pending}
         return {
-            partition: Position(one.offset, (one.farewell if in_order else "") or one.note, tenure=one.tenure)
+            partition: Position(one.offset, (one.farewell if in_order else "") or one.note, epoch=one.epoch)
             for partition, one in self._still_true(known).items()
             if partition in leaving
         }
@@ -105,7 +105,7 @@ class Commits:
     def _still_true(self, positions: Mapping[Partition, Position]) -> dict[Partition, Position]:
         """Leave out partitions that are not ours, and what comes from a time when they were ours before."""
         owned = dict(self._owned)
-        return {partition: one for partition, one in positions.items() if owned.get(partition) == one.tenure}
+        return {partition: one for partition, one in positions.items() if owned.get(partition) == one.epoch}
 
     def _committed(self, partitions: Collection[Partition]) -> dict[Partition, Position | None]:
         """Return what was committed, offset 0 where nothing was; None where nobody says so in time.

@@ -65,7 +65,7 @@ class GroupSource:
         self._queued_bytes = 0
         self._lock = threading.Lock()
         self._arriving: set[Partition] = set()
-        self._tenures = 0
+        self._epochs = 0
         self.silence_s = 3 * session_timeout_s / HEARTBEATS + 2
         """So long after `heard_at` it is clear that no broker answers."""
         self.owned: dict[Partition, int] = {}
@@ -218,10 +218,10 @@ class GroupSource:
     def _welcome(self) -> None:
         arrived = self._arriving & {Partition(*partition) for partition in self._consumer.assignment()}
         self._arriving -= arrived
-        self._tenures += 1
-        found = self._commits.open(arrived, self._tenures)
-        self.owned |= dict.fromkeys(arrived, self._tenures)
-        self._emit(Assigned(found, self._tenures))
+        self._epochs += 1
+        found = self._commits.open(arrived, self._epochs)
+        self.owned |= dict.fromkeys(arrived, self._epochs)
+        self._emit(Assigned(found, self._epochs))
 
     def _fail(self, reason: str) -> None:
         self.failure = reason

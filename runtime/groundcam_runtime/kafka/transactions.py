@@ -46,14 +46,14 @@ FENCED = (
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class TransactionPlan:
     """What one transaction holds."""
 
     deliveries: Sequence[Delivery]
     positions: Mapping[Partition, Position]
     membership: Any
     """The consumer's group metadata: a broker refuses the offsets of a member that the group has moved past."""
-    foreign: Sequence[Delivery] = ()
+    not_ours: Sequence[Delivery] = ()
     """What is another member's to say: dropped."""
 
 
@@ -69,7 +69,7 @@ class TransactionalPublisher:
         *,
         max_waiting_bytes: int,
         max_record_bytes: int,
-        cut: Callable[[Sequence[Delivery]], Cut],
+        cut: Callable[[Sequence[Delivery]], TransactionPlan],
         committed: Callable[[Mapping[Partition, Position]], None],
         on_change: Callable[[], None] = lambda: None,
     ) -> None:
@@ -90,7 +90,7 @@ class TransactionalPublisher:
         self.waiting_bytes = 0
         self._retry_at = 0.0
         self._job: threading.Thread | None = None
-        self._in_job: Cut | None = None
+        self._in_job: TransactionPlan | None = None
         self._outcome: BaseException | None = None
         self._call: tuple[str, float] | None = None
         self._producer: Any = self._build()
@@ -150,7 +150,7 @@ class TransactionalPublisher:
 
     def _begin(self) -> None:
         cut = self._cut(list(self._waiting))
-        for delivery in cut.foreign:
+        for delivery in cut.not_ours:
             self._finish(delivery)
         if not cut.deliveries and not cut.positions:
             return
@@ -187,7 +187,7 @@ class TransactionalPublisher:
 
     # What follows runs on the transaction's own thread.
 
-    def _run(self, cut: Cut) -> None:
+    def _run(self, cut: TransactionPlan) -> None:
         try:
             if self._producer is None:
                 self._producer = self._build()
@@ -209,7 +209,7 @@ class TransactionalPublisher:
             self._call = None
             self._on_change()
 
-    def _transact(self, producer: Any, cut: Cut) -> None:
+    def _transact(self, producer: Any, cut: TransactionPlan) -> None:
         self._timed("begin_transaction", producer.begin_transaction)
         sent = [(delivery, self._send(producer, delivery.record)) for delivery in cut.deliveries]
         for delivery, future in sent:

@@ -1,0 +1,1 @@
+"""Dead letters: find them, say what is in them, put them back."""

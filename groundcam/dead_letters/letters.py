@@ -1,0 +1,142 @@
+"""Dead letters: find them, and say what is in them. Only `read` waits for Kafka."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from groundcam_runtime.kafka.reader import Reader
+from groundcam_runtime.records import Consumed
+from groundcam_runtime.settings import KafkaSettings
+from groundcam_schemas import DeadLetter, Frame, SchemaError, decode
+
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_JPEG = b"\xff\xd8\xff"
+
+
+class DeadLetterError(RuntimeError):
+    """A dead letter that is not there, or cannot be put back; the sentence says which and why. Exit code 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One message that was put aside."""
+
+    record: Consumed
+    told: DeadLetter | None
+    """Where it lay and why it was put aside; None where its headers do not say."""
+
+    @property
+    def id(self) -> str:
+        """Its place on the dead-letters topic."""
+        return f"{self.record.partition.number}@{self.record.offset}"
+
+    @property
+    def order(self) -> tuple[int, int, int]:
+        """By what the newest come last."""
+        return self.record.timestamp_ms, self.record.partition.number, self.record.offset
+
+    @property
+    def camera(self) -> str:
+        """The camera, as far as it is known."""
+        key = (self.record.key or b"").decode("utf-8", "replace")
+        return (self.told.camera_id if self.told else "") or key or "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class LetterFilter:
+    """Which dead letters are meant: all that fit everything that is given."""
+
+    ids: frozenset[str] = frozenset()
+    camera: str | None = None
+    error: str | None = None
+    since_ms: int | None = None
+
+    def fits(self, letter: Letter) -> bool:
+        """Whether a letter is meant."""
+        error_class = letter.told.error_class if letter.told else ""
+        return (
+            (not self.ids or letter.id in self.ids)
+            and self.camera in (None, letter.camera)
+            and (self.error is None or self.error.lower() == error_class.lower())
+            and (self.since_ms is None or letter.record.timestamp_ms >= self.since_ms)
+        )
+
+
+def check_id(text: str) -> str:
+    """Return a letter's id as `Letter.id` writes it, or raise ValueError."""
+    match = re.fullmatch(r"(\d{1,9})@(\d{1,18})", text)
+    if match is None:
+        raise ValueError(f"{text!r} is no id of a dead letter, such as 0@17")
+    return f"{int(match[1])}@{int(match[2])}"
+
+
+def since_ms(text: str, now_s: float) -> int:
+    """Read `90s`, `15m`, `2h`, `3d`, or an ISO time, which is local unless it says otherwise. Raises ValueError."""
+    if match := re.fullmatch(r"(\d{1,9})([smhd])", text):
+        return int((now_s - int(match[1]) * SECONDS[match[2]]) * 1000)
+    try:
+        return int(datetime.fromisoformat(text).timestamp() * 1000)
+    except (ValueError, OverflowError, OSError):
+        raise ValueError(f"{text!r} is neither like 2h nor a time like 2030-01-31T14:00") from None
+
+
+def read(settings: KafkaSettings) -> Iterator[Letter]:
+    """Yield every dead letter that lies there now; of each partition in order. Raises KafkaProblem."""
+    with Reader(settings, [settings.topics.dead_letters], start="beginning") as reader:
+        for record in reader.to_the_end():
+            yield letter_of(record)
+
+
+def letter_of(record: Consumed) -> Letter:
+    """Read a record of the dead-letters topic."""
+    try:
+        return Letter(record, DeadLetter.from_headers(record.headers))
+    except SchemaError:
+        return Letter(record, None)
+
+
+def frame_in(letter: Letter) -> Frame | SchemaError:
+    """Return the frame that the message is, or why it is none."""
+    try:
+        return decode(Frame, letter.record.value or b"")
+    except SchemaError as error:
+        return error
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a letter's bytes are."""
+
+    frame: Frame | None
+    jpeg: bytes | None
+    """The frame's, or the message itself where it begins like one."""
+    size: tuple[int, int] | None
+    """Width and height of the picture, where it can be decoded."""
+    errors: tuple[str, ...]
+    """Why it is no frame, and why there is no picture."""
+
+
+def contents(letter: Letter) -> Contents:
+    """Look into a letter: is it a frame, is there a picture?"""
+    value = letter.record.value or b""
+    found = frame_in(letter)
+    if isinstance(found, Frame):
+        return _pictured(found, found.data)
+    if value.startswith(_JPEG):
+        return _pictured(None, value)
+    return Contents(None, None, None, (f"neither a frame ({found}) nor a JPEG",))
+
+
+def _pictured(frame: Frame | None, jpeg: bytes) -> Contents:
+    try:
+        from groundcam_runtime.pictures.decoding import decode_jpeg
+        from groundcam_runtime.pictures.errors import PictureError
+    except ImportError as missing:
+        why = f"the picture was not looked at: that needs the package {missing.name}, pip install 'groundcam[worker]'"
+        return Contents(frame, jpeg, None, (why,))
+    try:
+        height, width = decode_jpeg(jpeg).shape[:2]
+    except PictureError as error:
+        return Contents(frame, jpeg, None, (f"the picture is bad: {error}",))
+    return Contents(frame, jpeg, (width, height), ())

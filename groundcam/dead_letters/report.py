@@ -1,0 +1,105 @@
+"""Dead letters as text for people and as JSON for programs; never their bytes, which could hold anything. Pure."""
+
+import time
+from typing import Any
+
+from groundcam.dead_letters.letters import Contents, Letter
+
+WIDEST_TEXT = 60
+WIDEST_HEADER = 200
+
+
+def as_object(letter: Letter) -> dict[str, Any]:
+    """Return a letter as JSON for programs, without its bytes."""
+    told = letter.told
+    return {
+        "id": letter.id,
+        "put_aside_at_ms": letter.record.timestamp_ms,
+        "camera_id": letter.camera,
+        "run_id": told.run_id if told else "",
+        "seq": told.seq if told else None,
+        "error_class": told.error_class if told else "",
+        "error_text": told.error_text if told else "its headers do not say why it is here",
+        "attempts": told.attempts if told else None,
+        "worker_version": told.worker_version if told else "",
+        "topic": told.topic if told else None,
+        "partition": told.partition if told else None,
+        "offset": told.offset if told else None,
+        "timestamp_ms": told.timestamp_ms if told else None,
+        "bytes": letter.record.size,
+    }
+
+
+def held_object(letter: Letter, held: Contents) -> dict[str, Any]:
+    """Return what is in a letter as JSON for programs, without its bytes."""
+    frame = held.frame.model_dump(mode="json", exclude={"data"}) if held.frame else None
+    return {
+        "headers": [[name, _shown(value)] for name, value in letter.record.headers],
+        "frame": frame,
+        "jpeg_bytes": len(held.jpeg) if held.jpeg is not None else None,
+        "picture": held.size,
+        "problems": held.errors,
+    }
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """Return a table for people, of letters as objects."""
+    lines = [("ID", "PUT ASIDE", "CAMERA", "FRAME", "BYTES", "ERROR", "TEXT")]
+    for row in rows:
+        text = printable(row["error_text"])
+        lines.append(
+            (
+                row["id"], _clock(row["put_aside_at_ms"]), printable(row["camera_id"]),
+                "-" if row["seq"] is None else str(row["seq"]), str(row["bytes"]),
+                printable(row["error_class"]) or "-",
+                text if len(text) <= WIDEST_TEXT else f"{text[: WIDEST_TEXT - 3]}...",
+            )
+        )  # fmt: skip
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    )
+
+
+def as_text(letter: Letter, held: Contents) -> str:
+    """Everything about a letter, for people; never its bytes, which could hold anything."""
+    told = letter.told
+    lines = [f"{letter.id}, put aside {_clock(letter.record.timestamp_ms)}, camera {printable(letter.camera)}"]
+    if told is None:
+        lines.append("its headers do not say where it lay and why it is here")
+    else:
+        lines += [
+            f"lay on {printable(told.topic)}[{told.partition}]@{told.offset}, sent {_clock(told.timestamp_ms)}",
+            f"error: {printable(told.error_class)}: {printable(told.error_text)}",
+            f"attempts: {told.attempts}, the last by groundcam {printable(told.worker_version)}",
+        ]
+    size = letter.record.size
+    if held.frame:
+        frame = held.frame
+        lines.append(
+            f"{size} bytes, a frame: camera {frame.camera_id}, run {printable(frame.run_id)}, seq {frame.seq},"
+            f" {frame.width}x{frame.height} of a source of {frame.source_width}x{frame.source_height},"
+            f" a JPEG of {len(frame.data)} bytes"
+        )
+    else:
+        lines.append(f"{size} bytes, {'a plain JPEG' if held.jpeg is not None else 'of something else'}")
+    if held.size:
+        lines.append("the picture can be read: {}x{}".format(*held.size))
+    lines += [printable(problem) for problem in held.errors]
+    lines.append("headers:")
+    lines += [f"  {printable(name)}: {printable(_shown(value))}" for name, value in letter.record.headers]
+    return "\n".join(lines)
+
+
+def _shown(value: bytes) -> str:
+    text = value.decode("utf-8", "replace")
+    return text if len(text) <= WIDEST_HEADER else f"{text[:WIDEST_HEADER]}... ({len(value)} bytes)"
+
+
+def printable(text: str) -> str:
+    """Return text that does not steer a terminal, whoever has written it."""
+    return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)
+
+
+def _clock(ms: int) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(ms / 1000)) if ms >= 0 else "at an unknown time"

@@ -1,0 +1,1 @@
+"""An Apache Kafka from pip packages, for first steps and tests."""

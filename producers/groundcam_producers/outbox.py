@@ -1,0 +1,167 @@
+"""What one camera says to Kafka: frames, gaps and its state. Nothing that was numbered is left untold."""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from groundcam_producers.task import CameraTask
+from groundcam_runtime.gaps import Collected, GapCollector
+from groundcam_runtime.kafka.publisher import Publisher, Record
+from groundcam_runtime.tracing import UNTRACED, Trace, Tracing
+from groundcam_schemas import (
+    MSGPACK_CONTENT_TYPE,
+    CameraState,
+    CameraStatus,
+    Frame,
+    FrameId,
+    Gap,
+    GapReason,
+    encode,
+)
+
+GAP_DELAY_S = 1.0
+HEADERS = (("content-type", MSGPACK_CONTENT_TYPE.encode()),)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """A frame on its way to Kafka."""
+
+    frame: Frame
+    trace: Trace
+    at_ns: int
+
+
+class Outbox:
+    """Publishes for one camera. Belongs to one thread."""
+
+    def __init__(self, task: CameraTask, publisher: Publisher, run_id: str, tracing: Tracing) -> None:
+        self._task = task
+        self._publisher = publisher
+        self._tracing = tracing
+        self._topics = task.kafka.topics
+        self._run_id = run_id
+        self._gaps = GapCollector(GAP_DELAY_S)
+        self._status: CameraStatus | None = None
+        self.totals: Counter[str] = Counter()
+        self.dropped: Counter[GapReason] = Counter()
+
+    @property
+    def state(self) -> CameraState:
+        """The newest state."""
+        return self._status.state if self._status else CameraState.CONNECTING
+
+    def frame(self, frame: Frame, *, wait: Callable[[], bool] | None) -> None:
+        """Send a frame, or report that Kafka takes no more.
+
+        With `wait` nothing is dropped: it is called until there is room, and gives up by returning False.
+        """
+        value = encode(frame)
+        sent = _Sent(frame, self._begin_trace(frame), time.time_ns())
+        headers = (*HEADERS, *sent.trace.headers)
+        record = Record(self._task.topic, value, frame.camera_id, self._task.partition, headers)
+        while wait is not None and not self._publisher.has_room(record.size) and wait():
+            self.poll()
+        if self._publisher.has_room(record.size):
+            self._publisher.send(record, sent)
+        else:
+            self.skip(frame.seq, GapReason.PRODUCER_OVERLOAD)
+            sent.trace.end(time.time_ns(), **{"groundcam.outcome": GapReason.PRODUCER_OVERLOAD.value})
+
+    def _begin_trace(self, frame: Frame) -> Trace:
+        if not self._tracing.is_on:
+            return UNTRACED
+        trace = self._tracing.begin(
+            "publish frame", frame.captured_at_ns, (),
+            {"groundcam.camera": frame.camera_id, "groundcam.run": frame.run_id, "groundcam.seq": frame.seq,
+             "messaging.system": "kafka", "messaging.destination.name": self._task.topic},
+        )  # fmt: skip
+        trace.stage("encode", frame.captured_at_ns, time.time_ns())
+        return trace
+
+    def skip(self, seq: int, reason: GapReason) -> None:
+        """Report that nobody will look at a frame that was numbered."""
+        self.dropped[reason] += 1
+        self._gaps.add(FrameId(self._task.camera_id, self._run_id, seq), reason, now=time.monotonic())
+
+    def away(self, from_ns: int, to_ns: int) -> None:
+        """Report a time in which there were no frames."""
+        self._send_answer(
+            Gap(
+                camera_id=self._task.camera_id,
+                run_id=self._run_id,
+                reason=GapReason.CAMERA_OFFLINE,
+                from_ns=from_ns,
+                to_ns=max(from_ns, to_ns),
+            )
+        )
+
+    def status(
+        self,
+        state: CameraState,
+        *,
+        size: tuple[int, int] | None = None,
+        fps: float | None = None,
+        error: str | None = None,
+    ) -> None:
+        """Tell the camera's state, if it is news."""
+        last = self._status
+        if last and state is CameraState.CONNECTING:
+            error = last.last_error  # what went wrong before stays known until frames come
+        if last and (last.state, last.last_error, last.width, last.height) == (
+            state,
+            error,
+            *(size or (None, None)),
+        ):
+            return
+        since_ns = last.since_ns if last and last.state is state else time.time_ns()
+        self._status = status = CameraStatus(
+            camera_id=self._task.camera_id,
+            state=state,
+            since_ns=since_ns,
+            url=self._task.camera.public_url,
+            width=size[0] if size else None,
+            height=size[1] if size else None,
+            fps=fps,
+            last_error=error,
+        )
+        self._send(self._topics.cameras, encode(status))
+
+    def poll(self, *, everything: bool = False) -> None:
+        """Move on: send gaps that are due (or all of them), and note what Kafka has."""
+        for collected in list(self._gaps.all() if everything else self._gaps.due(time.monotonic())):
+            self._send_gap(collected)
+        for delivery in self._publisher.poll():
+            sent = delivery.tag
+            if not isinstance(sent, _Sent):
+                continue
+            now_ns, outcome = time.time_ns(), "published"
+            if delivery.error is None:
+                self.totals["frames_published"] += 1
+                self.totals["published_bytes"] += delivery.record.size
+            else:
+                self.skip(sent.frame.seq, GapReason.TOO_LARGE)
+                outcome = GapReason.TOO_LARGE.value
+            sent.trace.stage("send", sent.at_ns, now_ns)
+            sent.trace.end(now_ns, **{"groundcam.outcome": outcome})
+
+    def finish(self, timeout_s: float, show_life: Callable[[], None]) -> bool:
+        """Send the rest and wait for it; return whether Kafka has all of it. `show_life` is called meanwhile."""
+        deadline = time.monotonic() + timeout_s
+        self.poll(everything=True)
+        while self._publisher.unfinished and time.monotonic() < deadline:
+            time.sleep(0.01)
+            show_life()
+            self.poll(everything=True)
+        return not self._publisher.unfinished
+
+    def _send_gap(self, collected: Collected) -> None:
+        self._send_answer(collected.gap)
+
+    def _send_answer(self, gap: Gap) -> None:
+        self._send(self._topics.detections, encode(gap))
+
+    def _send(self, topic: str, value: bytes) -> None:
+        """These are small and rare, and the frames' accounting rests on them: they are never dropped."""
+        self._publisher.send(Record(topic, value, self._task.camera_id, headers=HEADERS), None, urgent=True)

@@ -1,0 +1,1 @@
+"""What a group member knows of its partitions: pure, without threads, clocks or Kafka."""

@@ -1,0 +1,87 @@
+"""The partitions that are ours, and what of each is open. Pure."""
+
+from collections.abc import Iterable
+
+from groundcam_runtime.partitions.commit_note import CommitNote, read_note
+from groundcam_runtime.partitions.offsets import OffsetLedger
+from groundcam_runtime.partitions.partition import Claim, PartitionState
+from groundcam_runtime.partitions.sequence import SequenceGaps
+from groundcam_runtime.records import Assigned, Consumed, Gone, Partition, Position
+from groundcam_schemas import FrameId
+
+
+class Assignment:
+    """Knows of each frame whether it is still ours. What is not, the next owner answers."""
+
+    def __init__(self, suspects: int) -> None:
+        """`suspects` is how many frames of a partition a worker may have had in flight when it died."""
+        self._suspects = suspects
+        self._held: dict[Partition, PartitionState] = {}
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    @property
+    def open_count(self) -> int:
+        """How many frames are begun and not answered."""
+        return sum(state.ledger.open_count for state in self._held.values())
+
+    def ends(self) -> dict[Partition, int]:
+        """Return the offset before which everything is answered, of each partition of which it is known.
+
+        May be called from any thread.
+        """
+        known = {partition: one.end for partition, one in dict(self._held).items()}
+        return {partition: end for partition, end in known.items() if end is not None}
+
+    def arrive(self, event: Assigned) -> dict[Partition, Position]:
+        """Take partitions on; return the position of each, where it is known."""
+        positions: dict[Partition, Position] = {}
+        for partition, found in event.partitions.items():
+            note = read_note(found.note) if found else CommitNote()
+            start = found.offset if found else None
+            suspects_end = None if start is None else start + self._suspects if note.in_use else 0
+            state = PartitionState(
+                event.epoch,
+                OffsetLedger(dict(note.last)),
+                SequenceGaps(start, note.last, whole=note.whole),
+                suspects_end,
+                start,
+            )
+            self._held[partition] = state
+            if start is not None:
+                positions[partition] = state.position(start)
+        return positions
+
+    def leave(self, event: Gone) -> None:
+        """Give partitions up."""
+        for partition in event.partitions:
+            self._held.pop(partition, None)
+
+    def begin(self, record: Consumed, frame: FrameId | None) -> Claim | None:
+        """Note that a record was taken; None where its partition has left: the next owner reads it."""
+        state = self._held.get(record.partition)
+        if state is None:
+            return None
+        if record.offset < state.ledger.next_offset:
+            # The topic was made anew, or its log was cut: what came before is not there to be committed.
+            state = PartitionState(state.epoch, OffsetLedger(), SequenceGaps(record.offset, {}))
+            self._held[record.partition] = state
+        if state.suspects_end is None:
+            state.suspects_end = record.offset + self._suspects
+        state.ledger.begin(record.offset, frame)
+        return Claim(record.partition, record.offset, state)
+
+    def is_ours(self, claim: Claim) -> bool:
+        """Whether a record's partition is still ours, without a break since it was taken."""
+        return self._held.get(claim.partition) is claim.state
+
+    def finish(self, claims: Iterable[Claim]) -> dict[Partition, Position]:
+        """Note that records are answered; return what may be committed now that could not be before."""
+        ends: dict[Partition, int] = {}
+        for claim in claims:
+            if self.is_ours(claim) and claim.state.ledger.is_open(claim.offset):
+                end = claim.state.ledger.finish(claim.offset)
+                if end is not None:
+                    ends[claim.partition] = end
+        return {partition: self._held[partition].position(end) for partition, end in ends.items()}

@@ -1,0 +1,48 @@
+"""One partition that is ours, for as long as it is."""
+
+from dataclasses import dataclass
+
+from groundcam_runtime.partitions.commit_note import CommitNote
+from groundcam_runtime.partitions.offsets import OffsetLedger
+from groundcam_runtime.partitions.sequence import SequenceGaps
+from groundcam_runtime.records import Partition, Position
+
+
+@dataclass(eq=False, slots=True)
+class PartitionState:
+    """One partition in one tenure."""
+
+    epoch: int
+    ledger: OffsetLedger
+    sequence: SequenceGaps
+    suspects_end: int | None = 0
+    """Frames below this offset may have been in flight when a worker died: they are tried alone.
+
+    None until the first one comes, where nobody could say how the partition was left.
+    """
+    start: int | None = None
+    """The offset that it was taken on at, where that is known."""
+
+    @property
+    def end(self) -> int | None:
+        """The offset before which everything is answered, where that is known."""
+        return self.ledger.end if self.ledger.next_offset else self.start
+
+    def position(self, offset: int) -> Position:
+        """Return what to commit: the next offset, with what is known of the frames before it."""
+        last = self.ledger.last
+        return Position(
+            offset,
+            CommitNote(in_use=True, last=last).text(),
+            CommitNote(in_use=False, last=last).text(),
+            self.epoch,
+        )
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Claim:
+    """A record that is ours to answer for as long as its partition is, without a break."""
+
+    partition: Partition
+    offset: int
+    state: PartitionState

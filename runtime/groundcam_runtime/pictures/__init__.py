@@ -1,0 +1,1 @@
+"""Reading JPEGs and drawing boxes, without torch."""

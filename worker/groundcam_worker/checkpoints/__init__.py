@@ -1,0 +1,1 @@
+"""Which models there are, fetching them, and loading them."""

@@ -1,0 +1,37 @@
+"""A detector without a model, for tests and dry runs."""
+
+import time
+from collections.abc import Callable, Hashable, Sequence
+
+from groundcam_runtime.pictures.image import Image
+from groundcam_schemas import Model, Question
+from groundcam_worker.detectors.protocol import Detection
+
+
+class FakeDetector:
+    """Finds the question's first class in the middle of every picture, after a wait of its own."""
+
+    def __init__(self, seconds_per_image: float = 0.0, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._seconds_per_image = seconds_per_image
+        self._sleep = sleep
+        self.model = Model(name="fake", revision="0")
+
+    def input_shape(self, width: int, height: int) -> Hashable:
+        """Pictures of one size share a batch."""
+        return width, height
+
+    def check(self, ask: Question) -> None:
+        """Every question will do."""
+
+    def warm_up(self, asks: Sequence[Question], sizes: Sequence[tuple[int, int]], batch_size: int) -> None:
+        """There is nothing to do."""
+
+    def detect(self, images: Sequence[Image], asks: Sequence[Question]) -> Sequence[tuple[Detection, ...]]:
+        """Return one box per image."""
+        self._sleep(self._seconds_per_image * len(images))
+        results = []
+        for image, _ask in zip(images, asks, strict=True):
+            height, width = image.shape[:2]
+            box = (width * 0.25, height * 0.25, width * 0.75, height * 0.75)
+            results.append((Detection(0, 0.9, box),))
+        return results

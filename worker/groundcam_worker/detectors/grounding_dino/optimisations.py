@@ -1,0 +1,50 @@
+"""What makes the detector fast, each a switch that can be turned off. The answers stay the same, to rounding."""
+
+import logging
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from groundcam_worker.detectors.grounding_dino.kernels import HAS_TRITON, IS_INTERPRETED, kernel_fault
+
+log = logging.getLogger(__name__)
+
+Precision = Literal["auto", "fp32", "fp16", "bf16"]
+Sampling = Literal["auto", "grid_sample", "embedding_bag", "triton"]
+
+DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+@dataclass(frozen=True, slots=True)
+class Optimisations:
+    """How to run the network."""
+
+    precision: Precision = "auto"
+    """Of weights and features; coordinates of boxes are always fp32. auto: fp16 on CUDA, fp32 elsewhere."""
+    sampling: Sampling = "auto"
+    """How deformable attention reads features. auto: on CUDA triton, or grid_sample where Triton cannot
+    start its kernel, for lack of a C compiler, say; embedding_bag elsewhere."""
+    graphs: bool = True
+    """On CUDA, record the launches of each warmed shape once and replay them."""
+    compile: bool = False
+    """torch.compile for warmed shapes: takes a minute or more for each, at the start."""
+
+    def dtype(self, device: torch.device) -> torch.dtype:
+        """Return what `precision` means on a device."""
+        if self.precision == "auto":
+            return torch.float16 if device.type == "cuda" else torch.float32
+        return DTYPES[self.precision]
+
+    def sampling_on(self, device: torch.device) -> str:
+        """Return what `sampling` means on a device. Raises ValueError for a kernel that cannot run there."""
+        if self.sampling == "triton" and not (HAS_TRITON and (device.type == "cuda" or IS_INTERPRETED)):
+            raise ValueError("work.sampling is triton, which needs a CUDA device and the package triton")
+        if self.sampling != "auto":
+            return self.sampling
+        if device.type != "cuda":
+            return "embedding_bag"
+        if (fault := kernel_fault(device)) is None:
+            return "triton"
+        log.warning("deformable attention runs without its Triton kernel: %s", fault)
+        return "grid_sample"

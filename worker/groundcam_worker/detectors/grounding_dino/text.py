@@ -1,0 +1,188 @@
+"""Questions as the network takes them. What depends on the words alone is computed once and kept.
+
+transformers runs the text backbone for every picture of every batch, on text padded to the longest.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+import torch
+from torch import Tensor
+
+from groundcam_schemas import Question
+from groundcam_worker.detectors.grounding_dino.captions import OF_NO_CLASS, Caption, Marks, captions_of
+from groundcam_worker.detectors.grounding_dino.network import Text, sinusoid
+from groundcam_worker.errors import ModelError, QuestionError
+
+KEPT_QUESTIONS, KEPT_BATCHES = 256, 8
+MOST_CAPTIONS = 32
+_MARKS = {"[CLS]": 101, "[SEP]": 102, ".": 1012, "?": 1029}
+"""The model's own code has these ids written into it (transformers, modeling_grounding_dino.SPECIAL_TOKENS)."""
+
+V = TypeVar("V")
+
+
+class LRU(Generic[V]):
+    """The newest values by key. Belongs to one thread."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._values: OrderedDict[Hashable, V] = OrderedDict()
+
+    def get(self, key: Hashable, make: Callable[[], V]) -> V:
+        """Return the value of a key, made if it is not there."""
+        if key not in self._values:
+            self._values[key] = make()
+            if len(self._values) > self._most:
+                self._values.popitem(last=False)
+        self._values.move_to_end(key)
+        return self._values[key]
+
+
+class Reader:
+    """Tokenises questions; may be used by any thread."""
+
+    def __init__(self, tokenizer: Any, max_tokens: int) -> None:
+        """Raises ModelError for a tokenizer that the model cannot be used with."""
+        known = tokenizer.convert_tokens_to_ids(list(_MARKS))
+        if known != list(_MARKS.values()):
+            raise ModelError(f"it has no tokenizer that fits it: its delimiters are {known}")
+        self._tokenizer = tokenizer
+        self._max_tokens = max_tokens
+        self._special = {*tokenizer.all_special_ids, *_MARKS.values()}
+        self._lock = threading.Lock()  # a tokenizer has state
+
+    def captions(self, labels: Sequence[str]) -> tuple[Caption, ...]:
+        """Return a question's captions. Raises QuestionError, which names the class that cannot be asked."""
+        phrases: list[tuple[int, ...]] = []
+        for label in labels:
+            with self._lock:
+                ids = tuple(self._tokenizer(label, add_special_tokens=False)["input_ids"])
+            if not ids:
+                raise QuestionError(f"the class {label!r} is empty")
+            if self._tokenizer.unk_token_id in ids:
+                words = [word for word in label.split() if self._is_unknown(word)]
+                raise QuestionError(
+                    f"the class {label!r} is not in the model's vocabulary"
+                    + (f": it cannot read {words[0]!r}" if words and words != [label] else "")
+                )
+            if self._special.intersection(ids):
+                raise QuestionError(
+                    f"the class {label!r} has a full stop, a question mark or a special token in it,"
+                    " which the model takes as an end"
+                )
+            if ids in phrases:
+                raise QuestionError(
+                    f"the classes {labels[phrases.index(ids)]!r} and {label!r} are the same to the model"
+                )
+            phrases.append(ids)
+        marks = Marks(_MARKS["[CLS]"], _MARKS["."], _MARKS["[SEP]"])
+        try:
+            captions = captions_of(phrases, marks, self._max_tokens)
+        except ValueError as too_long:
+            label = labels[too_long.args[0]]
+            raise QuestionError(
+                f"the class {label[:40]!r}... is longer than the {self._max_tokens} tokens that the model reads"
+            ) from None
+        if len(captions) > MOST_CAPTIONS:
+            raise QuestionError(
+                f"the question {labels[0][:40]!r}... of {len(labels)} classes needs {len(captions)} captions of"
+                f" {self._max_tokens} tokens, more than {MOST_CAPTIONS}"
+            )
+        return captions
+
+    def _is_unknown(self, word: str) -> bool:
+        with self._lock:
+            return self._tokenizer.unk_token_id in self._tokenizer(word, add_special_tokens=False)["input_ids"]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One caption of a question, with what its classes must score."""
+
+    caption: Caption
+    thresholds: tuple[float, ...]
+    """Of each class of the whole question: its own, or the larger one of the box and the text threshold."""
+
+
+class Rows:
+    """What is read off a batch of captions besides their text."""
+
+    def __init__(self, rows: Sequence[Row], tokens: int, device: torch.device) -> None:
+        def padded(values: Sequence[float], rest: float) -> list[float]:
+            return [*values, *([rest] * (tokens - len(values)))]
+
+        self.classes = torch.tensor(
+            [padded(row.caption.classes, OF_NO_CLASS) for row in rows], dtype=torch.int64, device=device
+        )
+        """[B, T]"""
+        self.thresholds = torch.tensor(
+            [
+                padded([row.thresholds[one] if one >= 0 else 2.0 for one in row.caption.classes], 2.0)
+                for row in rows
+            ],
+            device=device,
+        )  # fmt: skip
+        """[B, T]; no score passes where no class is."""
+
+
+class TextSide:
+    """Runs the text backbone, once for each caption. Belongs to one thread."""
+
+    def __init__(self, model: Any, reader: Reader, device: torch.device, dtype: torch.dtype) -> None:
+        """Take over the backbone and the projection of transformers' model; both stay fp32."""
+        self._backbone, self._projection = model.model.text_backbone, model.model.text_projection
+        self._width = int(model.config.d_model)
+        self._reader, self._device, self._dtype = reader, device, dtype
+        self._rows: LRU[tuple[Row, ...]] = LRU(KEPT_QUESTIONS)
+        self._features: LRU[Tensor] = LRU(KEPT_QUESTIONS)
+        self._batches: LRU[tuple[Text, Rows]] = LRU(KEPT_BATCHES)
+
+    def rows(self, ask: Question) -> tuple[Row, ...]:
+        """Return a question's captions. Raises QuestionError."""
+        common = max(ask.box_threshold, ask.text_threshold)
+        thresholds = tuple(common if one.box_threshold is None else one.box_threshold for one in ask.classes)
+        return self._rows.get(
+            (ask.labels, thresholds),
+            lambda: tuple(Row(caption, thresholds) for caption in self._reader.captions(ask.labels)),
+        )
+
+    def batch(self, rows: Sequence[Row], tokens: int) -> tuple[Text, Rows]:
+        """Return the text of a batch, padded to `tokens`."""
+        return self._batches.get(
+            (tuple(rows), tokens), lambda: (self._padded(rows, tokens), Rows(rows, tokens, self._device))
+        )
+
+    def _padded(self, rows: Sequence[Row], tokens: int) -> Text:
+        count = len(rows)
+        features = torch.zeros(count, tokens, self._width, device=self._device)
+        real = torch.zeros(count, tokens, dtype=torch.bool)
+        phrases = torch.arange(tokens).neg().sub(1).repeat(count, 1)  # padding sees itself alone
+        places = torch.zeros(count, tokens, dtype=torch.int64)
+        for index, row in enumerate(rows):
+            caption = row.caption
+            length = len(caption.ids)
+            features[index, :length] = self._features.get(caption, partial(self._encode, caption))
+            real[index, :length] = True
+            phrases[index, :length] = torch.tensor(caption.phrases)
+            places[index, :length] = torch.tensor(caption.places)
+        positions = sinusoid(places[..., None].float(), self._width)
+        allowed = (phrases[:, None, :] == phrases[:, :, None])[:, None]
+        return Text(
+            features.to(self._dtype), positions.to(self._device, self._dtype),
+            real.to(self._device), allowed.to(self._device),
+        )  # fmt: skip
+
+    def _encode(self, caption: Caption) -> Tensor:
+        """Return the features [T, D] of a caption."""
+        ids = torch.tensor([caption.ids], device=self._device)
+        phrases = torch.tensor(caption.phrases, device=self._device)
+        allowed = (phrases[None, :] == phrases[:, None])[None, None]
+        places = torch.tensor([caption.places], device=self._device)
+        out = self._backbone(ids, allowed, torch.zeros_like(ids), places, return_dict=True)
+        features: Tensor = self._projection(out.last_hidden_state)[0]
+        return features

@@ -1,0 +1,41 @@
+"""Open a model as a detector, whatever its family. Everything heavy is imported below this file."""
+
+from functools import partial
+
+from groundcam_worker.checkpoints.catalogue import ModelSource
+from groundcam_worker.checkpoints.loading import load
+from groundcam_worker.detectors.devices import free_cache, pick
+from groundcam_worker.detectors.grounding_dino.detector import GroundingDino
+from groundcam_worker.detectors.grounding_dino.optimisations import Optimisations
+from groundcam_worker.detectors.guarded import GuardedDetector
+from groundcam_worker.detectors.open_vocabulary import FAMILIES, OpenVocabulary
+from groundcam_worker.detectors.protocol import Detector, DetectorHooks
+from groundcam_worker.errors import ModelError
+
+GROUNDING_DINO = ("grounding-dino", "mm-grounding-dino")
+
+
+def open_detector(
+    source: ModelSource,
+    device: str = "auto",
+    steps: Optimisations | None = None,
+    *,
+    input_size: tuple[int, int] | None = None,
+    told: DetectorHooks | None = None,
+) -> GuardedDetector:
+    """Load a model onto a device. `input_size` is (width, height) in pixels. Raises ModelError."""
+    chosen, told = pick(device), told or DetectorHooks()
+    loaded = load(source)
+    detector: Detector
+    try:
+        if loaded.family in GROUNDING_DINO:
+            detector = GroundingDino(loaded, chosen, steps, input_size=input_size, on_new_shape=told.new_shape)
+        elif loaded.family not in FAMILIES:
+            raise ModelError(f"its family {loaded.family} is not known here")
+        elif input_size is not None:
+            raise ModelError(f"work.input_size is set, and the family {loaded.family} has one input size")
+        else:
+            detector = OpenVocabulary(loaded, chosen)
+    except ValueError as error:
+        raise ModelError(f"the model {source} cannot be used: {error}") from error
+    return GuardedDetector(detector, partial(free_cache, chosen), told)

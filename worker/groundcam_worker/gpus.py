@@ -1,0 +1,46 @@
+"""GPUs as NVIDIA's driver tells of them. The only file that imports pynvml; without a driver there are none."""
+
+import logging
+from typing import Any
+
+from groundcam_worker.snapshot import GpuReading
+
+log = logging.getLogger(__name__)
+
+
+class Nvml:
+    """Reads all GPUs that this process may see."""
+
+    def __init__(self) -> None:
+        """Find the driver, if there is one."""
+        self._library: Any = None
+        try:
+            import pynvml  # noqa: PLC0415 - a worker on a CPU may lack it
+        except ImportError:
+            return
+        try:
+            pynvml.nvmlInit()
+        except pynvml.NVMLError as error:
+            log.debug("no GPU is measured: %s", error)
+        else:
+            self._library = pynvml
+
+    def read(self) -> list[GpuReading]:
+        """Return a reading of each GPU; none of one that does not answer, or says less than all of it (MIG)."""
+        if self._library is None:
+            return []
+        readings: list[GpuReading] = []
+        try:
+            count = self._library.nvmlDeviceGetCount()
+        except self._library.NVMLError:
+            return []
+        for number in range(count):
+            try:
+                handle = self._library.nvmlDeviceGetHandleByIndex(number)
+                memory = self._library.nvmlDeviceGetMemoryInfo(handle)
+                busy = self._library.nvmlDeviceGetUtilizationRates(handle).gpu
+            except self._library.NVMLError as error:
+                log.debug("GPU %d is not measured: %s", number, error)
+                continue
+            readings.append(GpuReading(str(number), busy / 100, int(memory.used), int(memory.total)))
+        return readings

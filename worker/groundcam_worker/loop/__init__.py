@@ -1,0 +1,1 @@
+"""The loop: from a record on Kafka to an acknowledged answer."""

@@ -1,0 +1,1 @@
+"""What decides: pure, without threads, clocks or Kafka."""

@@ -1,0 +1,37 @@
+"""How much may be in a worker's memory, and for how long."""
+
+from dataclasses import dataclass
+
+RUNNING_AND_NEXT = 2
+"""Batches at the detector: the one that runs, and one prefetched so that it never waits for us."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much may be in memory, and for how long."""
+
+    batch_size: int = 8
+    batch_wait_s: float = 0.01
+    calm_s: float = 3.0
+    """So long a camera must have kept up until it counts as one that does."""
+    decode_threads: int = 2
+    max_pixels: int = 33_177_600
+    max_waiting_bytes: int = 32 * 1024 * 1024
+    """Of frames that wait to be decoded."""
+    max_picture_bytes: int = 256 * 1024 * 1024
+    """Of decoded pictures."""
+
+    @property
+    def pictures(self) -> int:
+        """Enough decoded pictures for the next batch while two are at the detector."""
+        return (RUNNING_AND_NEXT + 1) * self.batch_size
+
+    @property
+    def unanswered(self) -> int:
+        """How many frames may wait for Kafka's acknowledgement, or for their turn."""
+        return max(1024, 64 * self.batch_size)
+
+    @property
+    def suspects(self) -> int:
+        """How many frames of a partition, from the last commit on, may have been in flight when a worker died."""
+        return 2 * self.pictures

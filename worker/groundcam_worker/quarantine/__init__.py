@@ -1,0 +1,1 @@
+"""Frames that may have ended a process, tried one by one."""

@@ -1,0 +1,150 @@
+"""Try a frame in a process of its own, and see whether that process survives.
+
+Only a frame that has already ended a process is tried here, so that the second model, and the seconds until it is
+loaded, are paid for when something is really wrong.
+"""
+
+import logging
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+
+from groundcam_schemas import Question
+from groundcam_worker.detectors.protocol import Detection, Detector
+from groundcam_worker.errors import DetectorLostError, FatalFrameError, FrameError, UnansweredError
+from groundcam_worker.jpeg import decode_jpeg
+
+log = logging.getLogger(__name__)
+
+Load = Callable[[], Detector]
+Answer = tuple[Detection, ...]
+LONGEST_S = 600.0
+ENDS_S = 5.0
+LOST = 70
+"""As the worker's own exit code for a device that is lost."""
+
+
+class NoSandboxError(RuntimeError):
+    """The process cannot be started: two models may be too much for the device."""
+
+
+class Sandbox:
+    """Keeps one such process while it is needed. Belongs to one thread."""
+
+    def __init__(self, load: Load, max_pixels: int) -> None:
+        """`load` is called in the other process, so it must be importable there."""
+        self._load = load
+        self._max_pixels = max_pixels
+        self._process: BaseProcess | None = None
+        self._pipe: Connection | None = None
+
+    def answer(self, jpeg: bytes, ask: Question) -> Answer:
+        """Return what is found in a picture.
+
+        Raises FatalFrameError when the process does not survive it, FrameError when it says that it cannot be
+        answered, NoWitnessError when there is none.
+        """
+        pipe = self._start() if self._pipe is None else self._pipe
+        try:
+            pipe.send((jpeg, ask))
+            if not pipe.poll(LONGEST_S):
+                self.close()
+                raise FatalFrameError(f"it was still not answered after {LONGEST_S:.0f} s, alone in a process")
+            found: Answer | FrameError | NoSandboxError = pipe.recv()
+        except (EOFError, OSError):
+            process, code = self._process, None
+            if process is not None:
+                process.join(ENDS_S)
+                code = process.exitcode
+            raise FatalFrameError(f"it ended the process twice, alone in it ({_how(code)} the second time)") from None
+        finally:
+            if self._process is not None and not self._process.is_alive():
+                self.close()
+        if isinstance(found, NoSandboxError):
+            self.close()
+        if isinstance(found, FrameError | NoSandboxError):
+            raise found
+        return found
+
+    def close(self) -> None:
+        """End the process."""
+        if self._pipe is not None:
+            self._pipe.close()
+        if self._process is not None:
+            self._process.kill()
+            self._process.join(ENDS_S)
+        self._process = self._pipe = None
+
+    def _start(self) -> Connection:
+        """Start the process and return when its detector is loaded."""
+        log.warning("a frame has ended this worker's process: it is tried again in a process of its own")
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs, self._load, self._max_pixels), daemon=True)
+        self._process.start()
+        theirs.close()
+        try:
+            if not self._pipe.poll(LONGEST_S):
+                raise EOFError
+            problem: str | None = self._pipe.recv()
+        except (EOFError, OSError):
+            problem = "it ended while it was starting"
+        if problem is not None:
+            self.close()
+            raise NoSandboxError(problem)
+        return self._pipe
+
+
+def _serve(pipe: Connection, load: Load, max_pixels: int) -> None:
+    """The other process."""
+    # What is sent to the whole group is the worker's to obey: this one ends with it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        detector = load()
+    except Exception as error:  # noqa: BLE001 - it is told to the other side
+        pipe.send(f"{type(error).__name__}: {error}")
+        return
+    with suppress(EOFError, OSError):  # a worker that is gone needs no answer
+        pipe.send(None)
+        while True:
+            jpeg, ask = pipe.recv()
+            pipe.send(_answer(detector, jpeg, ask, max_pixels))
+
+
+def _answer(detector: Detector, jpeg: bytes, ask: Question, max_pixels: int) -> Answer | FrameError | NoSandboxError:
+    try:
+        (answer,) = detector.detect([decode_jpeg(jpeg, max_pixels)], [ask])
+    except FrameError as error:
+        return error
+    except DetectorLostError:
+        os._exit(LOST)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is about this picture
+        text = f"{type(error).__name__}: {error}"
+        # Two models may leave too little room for a picture that one has room for.
+        return NoSandboxError(text) if "out of memory" in text.lower() else UnansweredError(text)
+    return answer
+
+
+def _end_with_parent() -> None:
+    """A picture that hangs would keep this process alive for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
+
+
+def _how(code: int | None) -> str:
+    if code is None or code >= 0:
+        return f"exit code {code}"
+    try:
+        return signal.Signals(-code).name
+    except ValueError:
+        return f"signal {-code}"
