@@ -3,7 +3,7 @@
 The points: poll (records have come), inference (half of a batch's time), produce (an answer is handed to Kafka's
 client), flush (Kafka has an answer), commit (offsets are committed). BUG=early commits what is not answered yet.
 FREEZE=pid stops that process just before a transaction is committed. KILLER=white has every white picture end the
-process that looks at it, also the witness's.
+process that looks at it, also the sandbox's.
 """
 
 import os
@@ -20,7 +20,7 @@ from groundcam_runtime.kafka.transactions import TransactionalPublisher
 from groundcam_runtime.partitions.assignment import Assignment
 from groundcam_runtime.records import Consumed, Position
 from groundcam_worker.detectors.fake import FakeDetector
-from groundcam_worker.loop.pipeline import Pipeline
+from groundcam_worker.loop.driver import Driver
 
 POINT, TIMES, SIGNAL = (os.environ.get("FAULT") or "none:0:SIGKILL").split(":")
 left = int(TIMES)
@@ -70,10 +70,11 @@ def freeze(self: TransactionalPublisher, name: str, *rest: Any) -> None:
     timed(self, name, *rest)
 
 
-def begin_early(self: Pipeline, record: Consumed) -> None:
-    epoch = self.source.owned.get(record.partition, 0)  # type: ignore[attr-defined]
-    self.source.commit({record.partition: Position(record.offset + 1, epoch=epoch)})
-    begin(self, record)
+def handle_early(self: Driver, event: Any) -> None:
+    if isinstance(event, Consumed):
+        epoch = self.source.owned.get(event.partition, 0)  # type: ignore[attr-defined]
+        self.source.commit({event.partition: Position(event.offset + 1, epoch=epoch)})
+    handle(self, event)
 
 
 def finish_unseen(self: Assignment, items: Any) -> dict[Any, Any]:
@@ -83,9 +84,9 @@ def finish_unseen(self: Assignment, items: Any) -> dict[Any, Any]:
 
 frozen: list[str] = []
 timed = TransactionalPublisher._timed
-take_event, answer, begin, finish = GroupSource._emit, FakeDetector.detect, Pipeline._begin, Assignment.finish
+take_event, answer, handle, finish = GroupSource._emit, FakeDetector.detect, Driver._handle, Assignment.finish
 
-FakeDetector.detect = detect  # type: ignore[method-assign] # in the witness's process, too
+FakeDetector.detect = detect  # type: ignore[method-assign] # in the sandbox's process, too
 
 if __name__ == "__main__":
     GroupSource._emit = emit  # type: ignore[method-assign]
@@ -96,7 +97,7 @@ if __name__ == "__main__":
     after(TransactionalPublisher, "_timed", "flush", lambda _result, arguments: arguments[0] == "send_offsets")
     after(TransactionalPublisher, "_timed", "commit", lambda _result, arguments: arguments[0] == "commit_transaction")
     if os.environ.get("BUG") == "early":
-        Pipeline._begin = begin_early  # type: ignore[method-assign]
+        Driver._handle = handle_early  # type: ignore[method-assign]
         Assignment.finish = finish_unseen  # type: ignore[method-assign]
     if os.environ.get("FREEZE"):
         TransactionalPublisher._timed = freeze  # type: ignore[method-assign]

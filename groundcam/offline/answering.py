@@ -9,7 +9,6 @@ from collections.abc import Hashable, Iterable, Iterator
 from groundcam.offline.inputs import InputError, Picture
 from groundcam_schemas import Object, Question
 from groundcam_worker.detectors.protocol import Detector, detect_each
-from groundcam_worker.errors import UnansweredError
 from groundcam_worker.policy.answers import objects_of
 
 Answer = tuple[Object, ...] | InputError
@@ -55,7 +54,7 @@ def _answer(
     for picture, detections in zip(group, found, strict=True):
         answers[id(picture)] = (
             InputError(f"{picture.path} cannot be answered: {detections}")
-            if isinstance(detections, UnansweredError)
+            if isinstance(detections, Exception)
             else objects_of(detections, ask, picture.size, picture.size)
         )
 

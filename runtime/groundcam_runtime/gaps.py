@@ -51,6 +51,11 @@ class GapCollector:
         first = [ranges[0].since for ranges in self._open.values()]
         return min(first) + self._max_age_s if first else None
 
+    @property
+    def tags(self) -> list[Any]:
+        """The tags of everything that is collected."""
+        return [tag for ranges in self._open.values() for one in ranges for tag in one.tags]
+
     def take(self, camera_id: str) -> Iterator[Collected]:
         """Take a camera's gaps, in order: they must go out before its next answer."""
         for one in self._open.pop(camera_id, ()):

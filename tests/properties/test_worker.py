@@ -27,7 +27,7 @@ def test_batches_lose_nothing_and_reorder_no_camera(
     now = 0.0
     for number, (camera, shape, pause_s, pops) in enumerate(frames):
         now += pause_s
-        batcher.push((number, camera, shape), shape=shape, camera_id=camera, now=now)
+        batcher.push((number, camera, shape), shape=shape, lane=camera, now=now)
         while pops and (batch := batcher.pop(now=now)):
             out.append(batch)
     while batch := batcher.pop_any():
@@ -53,7 +53,7 @@ def test_a_batch_is_ready_at_its_deadline_at_the_latest(
     now = 0.0
     for number, (camera, shape, pause_s, _) in enumerate(frames):
         now += pause_s
-        batcher.push(number, shape=shape, camera_id=camera, now=now)
+        batcher.push(number, shape=shape, lane=camera, now=now)
     while (deadline := batcher.deadline) is not None:
         assert deadline <= now + wait_s
         assert batcher.pop(now=deadline)

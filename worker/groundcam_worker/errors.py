@@ -6,6 +6,8 @@ WorkerError
  |   +- BadPictureError    the JPEG is damaged, or larger than it may be
  |   +- UnansweredError    the detector raised for this frame, alone in its batch
  |   +- FatalFrameError    the frame has ended the process twice, alone in it
+ +- OutOfMemoryError       memory is short: the frame is tried again; it is not the frame's fault
+ +- SandboxUnavailableError   a process of its own cannot be had: the worker tries the frame itself
  +- DetectorLostError      no later frame can be answered: exit, commit nothing; exit code 70
  +- SourceLostError        the group goes on without this worker: exit; exit code 1
 QuestionError              a question that cannot be asked; the sentence names the class; exit code 2
@@ -35,6 +37,14 @@ class UnansweredError(FrameError):
 
 class FatalFrameError(FrameError):
     """Nobody survives this frame."""
+
+
+class OutOfMemoryError(WorkerError):
+    """There was too little memory for this frame alone, of the device or of the machine."""
+
+
+class SandboxUnavailableError(WorkerError):
+    """The sandbox cannot be started: two models may be too much for the device."""
 
 
 class DetectorLostError(WorkerError):

@@ -4,10 +4,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from groundcam_runtime.partitions.assignment import Assignment
 from groundcam_runtime.records import Partition
-from groundcam_worker.loop.outbox import Outbox
-from groundcam_worker.loop.pipeline import Pipeline
+from groundcam_worker.loop.driver import Driver
 from groundcam_worker.snapshot import WorkerSnapshot
 
 Behind = Callable[[dict[Partition, int]], Mapping[Partition, int]]
@@ -25,27 +23,27 @@ class WorkerHealth:
         """`about` is shown to people as it is."""
         self._about = dict(about)
         self._since = time.time()
-        self._parts: tuple[Pipeline, Assignment, Outbox] | None = None
+        self._driver: Driver | None = None
         self._behind: Behind = lambda _finished: {}
 
-    def begin(self, pipeline: Pipeline, assignment: Assignment, outbox: Outbox, behind: Behind) -> None:
-        """The model is loaded, and this is how the work stands from now on."""
-        self._parts = pipeline, assignment, outbox
+    def begin(self, driver: Driver, behind: Behind) -> None:
+        """The model is loaded, and this is what works from now on."""
+        self._driver = driver
         self._behind = behind
 
     def started(self) -> str | None:
         """Whether it has begun to work; loading may take minutes."""
-        return None if self._parts else "the model is being loaded"
+        return None if self._driver else "the model is being loaded"
 
     def stuck(self) -> str | None:
         """Liveness: a broker that is away is no reason to be restarted, a loop that stands still is."""
-        if self._parts is None:
+        if self._driver is None:
             return None
-        pipeline, now = self._parts[0], time.monotonic()
+        driver, now = self._driver, time.monotonic()
         since = {
-            "the loop": (pipeline.ticked_at, STUCK_S),
-            "the Kafka consumer": (pipeline.source.polled_at, STUCK_S),
-            "the detector": (pipeline.engine.busy_since or now, DETECTOR_STUCK_S),
+            "the loop": (driver.ticked_at, STUCK_S),
+            "the Kafka consumer": (driver.source.polled_at, STUCK_S),
+            "the detector": (driver.inference.busy_since or now, DETECTOR_STUCK_S),
         }
         for what, (at, limit_s) in since.items():
             if now - at > limit_s:
@@ -54,24 +52,23 @@ class WorkerHealth:
 
     def not_ready(self) -> str | None:
         """Readiness: the model is there, Kafka answers, and there is something to do."""
-        if self._parts is None:
+        if self._driver is None:
             return self.started()
-        pipeline, silent_s = self._parts[0], self._silent_s()
-        if silent_s > pipeline.source.silence_s:
+        driver, silent_s = self._driver, self._silent_s()
+        if silent_s > driver.source.silence_s:
             return f"Kafka has not answered for {silent_s:.0f} s"
-        return None if pipeline.assigned else "no partition is assigned to this worker"
+        return None if len(driver.state.assignment) else "no partition is assigned to this worker"
 
     def state(self) -> WorkerSnapshot:
         """For a scrape."""
-        if self._parts is None:
+        if self._driver is None:
             return WorkerSnapshot()
-        pipeline, assignment, outbox = self._parts
-        finished = assignment.ends()
+        finished = self._driver.state.assignment.ends()
         return WorkerSnapshot(
             ready=self.not_ready() is None,
             kafka_silent_s=self._silent_s(),
-            waiting_bytes=pipeline.waiting_bytes,
-            unacknowledged_bytes=outbox.waiting_bytes,
+            waiting_bytes=self._driver.state.waiting_bytes,
+            unacknowledged_bytes=self._driver.unacknowledged_bytes,
             lag=self._behind(finished),
             finished=finished,
         )
@@ -84,7 +81,7 @@ class WorkerHealth:
             "ready": self.not_ready() or "yes",
             "live": self.stuck() or "yes",
         }
-        if self._parts is None:
+        if self._driver is None:
             return found
         state = self.state()
         found["kafka_silent_s"] = round(state.kafka_silent_s, 1)
@@ -97,4 +94,4 @@ class WorkerHealth:
         return found
 
     def _silent_s(self) -> float:
-        return max(0.0, time.monotonic() - self._parts[0].source.heard_at) if self._parts else 0.0
+        return max(0.0, time.monotonic() - self._driver.source.heard_at) if self._driver else 0.0

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from groundcam_runtime.records import Consumed
 from groundcam_schemas import Frame, FrameId, Question, SchemaError, decode, raw_frame_id
 from groundcam_schemas.limits import MAX_PIXELS_A_SIDE, check_camera_id
-from groundcam_worker.errors import BadMessageError
+from groundcam_worker.errors import BadMessageError, FrameError
 from groundcam_worker.jpeg import jpeg_size
 
 _JPEG = b"\xff\xd8\xff"
@@ -14,29 +14,48 @@ LAST_NS = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
-class Incoming:
+class ParsedFrame:
     """A frame that can be looked at."""
 
     id: FrameId
     captured_at_ns: int
     source_size: tuple[int, int]
+    """(width, height) of the camera's own picture, in which boxes are given."""
+    picture_size: tuple[int, int]
+    """(width, height) of the JPEG."""
     jpeg: bytes
     question: Question | None
+    """The frame's own."""
 
 
-def read_frame(record: Consumed) -> Incoming:
-    """Read a record. Raises BadMessageError, and BadPictureError for a plain JPEG without a readable size."""
+@dataclass(frozen=True, slots=True)
+class ParseFailure:
+    """A record that is no frame, or whose picture may not be decoded."""
+
+    id: FrameId | None
+    """None where not even the camera is known."""
+    error: FrameError
+
+
+def parse(record: Consumed, max_pixels: int) -> ParsedFrame | ParseFailure:
+    """Read a record; a picture of more than `max_pixels` is a failure."""
     value = record.value or b""
-    if value.startswith(_JPEG):
-        return _plain_jpeg(record, value)
+    frame_id = place_of(record)
     try:
+        if value.startswith(_JPEG):
+            return _plain_jpeg(record, frame_id, value, max_pixels)
         frame = decode(Frame, value)
+        frame_id = FrameId(frame.camera_id, frame.run_id, frame.seq)
+        picture_size = jpeg_size(frame.data, max_pixels)
     except SchemaError as error:
-        raise BadMessageError(str(error)) from None
-    return Incoming(
-        id=FrameId(frame.camera_id, frame.run_id, frame.seq),
+        return ParseFailure(frame_id, BadMessageError(str(error)))
+    except FrameError as error:
+        return ParseFailure(frame_id, error)
+    return ParsedFrame(
+        id=frame_id,
         captured_at_ns=frame.captured_at_ns,
         source_size=(frame.source_width, frame.source_height),
+        picture_size=picture_size,
         jpeg=frame.data,
         question=frame.question,
     )
@@ -63,18 +82,18 @@ def timestamp_ns(record: Consumed) -> int:
     return min(max(0, record.timestamp_ms) * NS_PER_MS, LAST_NS)
 
 
-def _plain_jpeg(record: Consumed, value: bytes) -> Incoming:
-    frame_id = place_of(record)
+def _plain_jpeg(record: Consumed, frame_id: FrameId | None, value: bytes, max_pixels: int) -> ParsedFrame:
     if frame_id is None:
         raise BadMessageError("a plain JPEG needs its camera's id as key")
-    width, height = jpeg_size(value, MAX_PIXELS_A_SIDE**2)
-    if max(width, height) > MAX_PIXELS_A_SIDE:
+    width, height = size = jpeg_size(value, max_pixels)
+    if max(size) > MAX_PIXELS_A_SIDE:
         raise BadMessageError(f"the picture is {width}x{height} pixels")
-    return Incoming(
+    return ParsedFrame(
         id=frame_id,
-        # Nobody says when it was captured; Kafka says when it was sent.
+        # Nobody says when it was captured; Kafka says when it was sent, or when it came.
         captured_at_ns=timestamp_ns(record),
-        source_size=(width, height),
+        source_size=size,
+        picture_size=size,
         jpeg=value,
         question=None,
     )

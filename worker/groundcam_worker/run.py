@@ -13,7 +13,6 @@ from groundcam_runtime.kafka.publisher import Publisher
 from groundcam_runtime.kafka.source import GroupSource
 from groundcam_runtime.kafka.topics import TopicAdmin
 from groundcam_runtime.kafka.transactions import TransactionalPublisher
-from groundcam_runtime.partitions.assignment import Assignment
 from groundcam_runtime.partitions.commit_note import take_over_note
 from groundcam_runtime.rights import Role, rights
 from groundcam_runtime.settings import HttpSettings, KafkaSettings, TraceSettings
@@ -23,14 +22,19 @@ from groundcam_worker.detectors.fake import FakeDetector
 from groundcam_worker.detectors.protocol import Detector, DetectorHooks
 from groundcam_worker.gpus import Nvml
 from groundcam_worker.health import WorkerHealth
-from groundcam_worker.loop.outbox import MAX_ANSWER_BYTES, Outbox
-from groundcam_worker.loop.pipeline import Pipeline
-from groundcam_worker.loop.transaction_plan import TransactionPlanner
+from groundcam_worker.loop.decoding import Decoding, preparation
+from groundcam_worker.loop.driver import Driver
+from groundcam_worker.loop.inference import Inference
+from groundcam_worker.loop.policies import Policies
+from groundcam_worker.loop.ports import AnswerSink
+from groundcam_worker.loop.publishing import MAX_ANSWER_BYTES, Publishing
+from groundcam_worker.loop.state import LoopState
+from groundcam_worker.loop.telemetry import Telemetry
+from groundcam_worker.loop.transactions import TransactionPlanner
 from groundcam_worker.metrics import WorkerMetrics
 from groundcam_worker.policy.freshness import Freshness
 from groundcam_worker.policy.limits import Limits
 from groundcam_worker.quarantine.attempt_log import AttemptLog
-from groundcam_worker.quarantine.quarantine import Quarantine
 from groundcam_worker.quarantine.sandbox import Sandbox
 from groundcam_worker.question_follower import QuestionFollower, camera_sizes
 from groundcam_worker.settings import WorkSettings, fake_seconds
@@ -42,7 +46,7 @@ HEADROOM = 512
 LEAVE_S = 5.0
 
 
-def load_detector(settings: WorkSettings, told: DetectorHooks | None = None) -> Detector:
+def load_detector(settings: WorkSettings, hooks: DetectorHooks | None = None) -> Detector:
     """Return a detector. Raises ModelError, ValueError."""
     wait_s = fake_seconds(settings.model)
     if wait_s is not None:
@@ -54,7 +58,7 @@ def load_detector(settings: WorkSettings, told: DetectorHooks | None = None) -> 
     from groundcam_worker.detectors.opening import open_detector  # noqa: PLC0415
 
     steps = Optimisations(settings.precision, settings.sampling, settings.cuda_graphs, settings.compile)
-    return open_detector(source, settings.device, steps, input_size=settings.input_size, told=told)
+    return open_detector(source, settings.device, steps, input_size=settings.input_size, hooks=hooks)
 
 
 def run(
@@ -85,7 +89,7 @@ def run(
             log.info("metrics and health on http://%s:%d", http.host, health.port)
         _require_topics(kafka, settings.group)
         questions = settings.questions()
-        detector = load_detector(settings, _told(metrics, settings.batch_size))
+        detector = load_detector(settings, _hooks(metrics, settings.batch_size))
         prompts = QuestionFollower(kafka, questions, detector.check)
         stack.callback(prompts.close)
         sizes = {*settings.warm_sizes, *camera_sizes(kafka)}
@@ -104,84 +108,73 @@ def run(
             take_over=take_over_note,
             on_event=wake.set,
         )
-        limits = limits_of(settings)
-        assignment = Assignment(limits.suspects)
+        state = LoopState(
+            Policies(
+                questions,
+                Freshness(settings.max_age_s, settings.max_age_by_camera),
+                limits_of(settings),
+                never_stale=frozenset([topics.recordings]),
+                by_transactions=settings.transactional,
+            )
+        )
         tracing = Tracing(trace, "groundcam-worker", version)
         stack.callback(tracing.close)
-        outbox = _outbox(settings, kafka, version, source, assignment, wake, tracing)
-        stack.callback(outbox.close)
+        largest, largest_answer = _largest_records(kafka)
+        sink = _sink(settings, kafka, TransactionPlanner(source, state), largest, wake)
+        publishing = Publishing(
+            sink, topics, version, detector.model,
+            as_json=settings.json_answers, tracing=tracing, max_answer_bytes=largest_answer,
+        )  # fmt: skip
+        stack.callback(publishing.close)
         stack.callback(source.close, LEAVE_S)
-        attempts = AttemptLog(kafka, settings.group)
-        stack.callback(attempts.close)
+        attempt_log = AttemptLog(kafka, settings.group)
+        stack.callback(attempt_log.close)
         sandbox = Sandbox(partial(load_detector, settings), settings.max_pixels)
         stack.callback(sandbox.close)
-        pipeline = Pipeline(
+        driver = Driver(
+            state,
             source,
-            detector,
-            outbox,
-            questions,
-            metrics,
+            Decoding(preparation(detector, settings.max_pixels), settings.decode_threads, wake.set),
+            Inference(detector, wake.set),
+            publishing,
+            Telemetry(metrics),
             wake,
-            assignment=assignment,
-            limits=limits,
-            freshness=Freshness(settings.max_age_s, settings.max_age_by_camera),
-            quarantine=Quarantine(attempts, wake),
+            attempt_log=attempt_log,
             sandbox=sandbox,
-            never_stale=frozenset([topics.recordings]),
         )
         source.start()
         ends = EndWatcher(kafka, [topics.frames, topics.recordings])
         stack.callback(ends.close)
         ends.start()
-        worker_health.begin(pipeline, assignment, outbox, ends.behind)
+        worker_health.begin(driver, ends.behind)
         log.info("waiting for frames as a member of %s", settings.group)
-        finished = pipeline.run(stop.is_set, settings.drain_timeout_s)
+        finished = driver.run(stop.is_set, settings.drain_timeout_s)
         if finished:
             source.finish()
         return finished
 
 
-def _outbox(
-    settings: WorkSettings,
-    kafka: KafkaSettings,
-    version: str,
-    source: GroupSource,
-    assignment: Assignment,
-    wake: threading.Event,
-    tracing: Tracing,
-) -> Outbox:
+def _sink(
+    settings: WorkSettings, kafka: KafkaSettings, planner: TransactionPlanner, largest: int, wake: threading.Event
+) -> AnswerSink:
     """Return what sends the answers, by transactions if so set. Raises KafkaProblem."""
-    largest, largest_answer = _largest_records(kafka)
-    waiting = settings.max_answer_bytes
-    publisher: Publisher | TransactionalPublisher
-    transacting = TransactionPlanner(source, assignment)
     if settings.transactional:
-        publisher = TransactionalPublisher(
+        return TransactionalPublisher(
             kafka,
             f"{settings.group}-{settings.instance_id}",
-            max_waiting_bytes=waiting,
+            max_waiting_bytes=settings.max_answer_bytes,
             max_record_bytes=largest,
-            cut=transacting.cut,
-            committed=transacting.committed,
+            cut=planner.plan,
+            committed=planner.committed,
             on_change=wake.set,
         )
-    else:
-        publisher = Publisher(
-            kafka,
-            max_waiting_bytes=waiting,
-            max_record_bytes=largest,
-            client_id="groundcam-worker",
-            on_change=wake.set,
-        )
-    transacting.outbox = outbox = Outbox(
-        publisher,
-        kafka.topics,
-        version,
-        as_json=settings.json_answers,
-        max_answer_bytes=largest_answer,
-        tracing=tracing,
+    return Publisher(
+        kafka,
+        max_waiting_bytes=settings.max_answer_bytes,
+        max_record_bytes=largest,
+        client_id="groundcam-worker",
+        on_change=wake.set,
     )
-    return outbox
 
 
 def limits_of(settings: WorkSettings) -> Limits:
@@ -197,7 +190,7 @@ def limits_of(settings: WorkSettings) -> Limits:
     )
 
 
-def _told(metrics: WorkerMetrics, batch_size: int) -> DetectorHooks:
+def _hooks(metrics: WorkerMetrics, batch_size: int) -> DetectorHooks:
     def new_shape(width: int, height: int) -> None:
         metrics.new_shape()
         log.info("pictures come that are scaled to %dx%d, which was not warmed up: see work.warm_sizes", width, height)

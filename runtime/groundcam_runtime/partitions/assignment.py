@@ -26,6 +26,11 @@ class Assignment:
         """How many frames are begun and not answered."""
         return sum(state.ledger.open_count for state in self._held.values())
 
+    @property
+    def open_records(self) -> set[tuple[Partition, int]]:
+        """Those records, as partition and offset."""
+        return {(partition, offset) for partition, one in self._held.items() for offset in one.ledger.open_offsets}
+
     def ends(self) -> dict[Partition, int]:
         """Return the offset before which everything is answered, of each partition of which it is known.
 

@@ -59,6 +59,11 @@ class OffsetLedger:
         return offset in self._open
 
     @property
+    def open_offsets(self) -> frozenset[int]:
+        """The offsets that are begun and not finished."""
+        return frozenset(self._open)
+
+    @property
     def open_count(self) -> int:
         """How many offsets are begun and not finished."""
         return len(self._open)

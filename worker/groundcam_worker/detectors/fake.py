@@ -5,10 +5,10 @@ from collections.abc import Callable, Hashable, Sequence
 
 from groundcam_runtime.pictures.image import Image
 from groundcam_schemas import Model, Question
-from groundcam_worker.detectors.protocol import Detection
+from groundcam_worker.detectors.protocol import Detection, Synchronous
 
 
-class FakeDetector:
+class FakeDetector(Synchronous):
     """Finds the question's first class in the middle of every picture, after a wait of its own."""
 
     def __init__(self, seconds_per_image: float = 0.0, sleep: Callable[[float], None] = time.sleep) -> None:
@@ -20,17 +20,17 @@ class FakeDetector:
         """Pictures of one size share a batch."""
         return width, height
 
-    def check(self, ask: Question) -> None:
+    def check(self, question: Question) -> None:
         """Every question will do."""
 
-    def warm_up(self, asks: Sequence[Question], sizes: Sequence[tuple[int, int]], batch_size: int) -> None:
+    def warm_up(self, questions: Sequence[Question], sizes: Sequence[tuple[int, int]], batch_size: int) -> None:
         """There is nothing to do."""
 
-    def detect(self, images: Sequence[Image], asks: Sequence[Question]) -> Sequence[tuple[Detection, ...]]:
+    def detect(self, images: Sequence[Image], questions: Sequence[Question]) -> Sequence[tuple[Detection, ...]]:
         """Return one box per image."""
         self._sleep(self._seconds_per_image * len(images))
         results = []
-        for image, _ask in zip(images, asks, strict=True):
+        for image, _question in zip(images, questions, strict=True):
             height, width = image.shape[:2]
             box = (width * 0.25, height * 0.25, width * 0.75, height * 0.75)
             results.append((Detection(0, 0.9, box),))

@@ -2,13 +2,14 @@
 
 import logging
 from collections.abc import Callable, Hashable, Sequence
+from typing import Any
 
 from groundcam_runtime.pictures.image import Image
 from groundcam_schemas import Model, Question
 from groundcam_worker.detectors.batch_ceiling import BatchCeiling
 from groundcam_worker.detectors.devices import is_lost, is_out_of_memory
 from groundcam_worker.detectors.protocol import Detection, Detector, DetectorHooks
-from groundcam_worker.errors import DetectorLostError, ModelError, first_line
+from groundcam_worker.errors import DetectorLostError, ModelError, OutOfMemoryError, first_line
 
 log = logging.getLogger(__name__)
 
@@ -16,11 +17,11 @@ log = logging.getLogger(__name__)
 class GuardedDetector:
     """Stands before a detector on torch. `detect` belongs to one thread; `check` may be called from any."""
 
-    def __init__(self, detector: Detector, free: Callable[[], None], told: DetectorHooks | None = None) -> None:
+    def __init__(self, detector: Detector, free: Callable[[], None], hooks: DetectorHooks | None = None) -> None:
         """`free` gives back memory that is kept for later."""
         self._detector = detector
         self._free = free
-        self._told = told or DetectorHooks()
+        self._hooks = hooks or DetectorHooks()
         self.ceiling = BatchCeiling()
 
     @property
@@ -32,11 +33,11 @@ class GuardedDetector:
         """As the detector has it."""
         return self._detector.input_shape(width, height)
 
-    def check(self, ask: Question) -> None:
+    def check(self, question: Question) -> None:
         """Raise QuestionError for a question that this detector cannot take."""
-        self._detector.check(ask)
+        self._detector.check(question)
 
-    def warm_up(self, asks: Sequence[Question], sizes: Sequence[tuple[int, int]], batch_size: int) -> None:
+    def warm_up(self, questions: Sequence[Question], sizes: Sequence[tuple[int, int]], batch_size: int) -> None:
         """As the detector has it, with the largest batch that fits.
 
         Raises QuestionError, DetectorLostError, and ModelError where not even one picture fits.
@@ -44,7 +45,7 @@ class GuardedDetector:
         while True:
             size = self.ceiling.allow(batch_size)
             try:
-                self._detector.warm_up(asks, sizes, size)
+                self._detector.warm_up(questions, sizes, size)
             except RuntimeError as error:
                 self._judge(error)
                 if size == 1:
@@ -57,28 +58,53 @@ class GuardedDetector:
             self._free()
             log.warning("%d pictures do not fit into the device's memory: at most %d", size, self.ceiling.limit)
 
-    def detect(self, images: Sequence[Image], asks: Sequence[Question]) -> Sequence[tuple[Detection, ...]]:
+    def begin(self, images: Sequence[Image], questions: Sequence[Question]) -> Any:
+        """Start on a batch, if as many fit; what does not is answered in parts, when it is finished."""
+        if self.ceiling.allow(len(images)) < len(images):
+            return images, questions, None
+        return images, questions, self._detector.begin(images, questions)
+
+    def finish(self, begun: Any) -> Sequence[tuple[Detection, ...]]:
+        """As `detect`."""
+        images, questions, handle = begun
+        if handle is not None:
+            try:
+                found = self._detector.finish(handle)
+            except RuntimeError as error:
+                self._judge(error)
+                self._ceiling_failed(len(images))
+            else:
+                if self.ceiling.succeeded(len(images)):
+                    self._hooks.ceiling(len(images) + 1)
+                return found
+            # Outside of the handler, whose traceback would keep the failed batch's tensors alive.
+            handle = begun = None
+            self._free()
+        return self.detect(images, questions)
+
+    def detect(self, images: Sequence[Image], questions: Sequence[Question]) -> Sequence[tuple[Detection, ...]]:
         """Return the objects in each image, boxes in its pixels.
 
-        Raises DetectorLostError for an error of the device that stays, and whatever torch raises for others; out
-        of memory only for one image alone.
+        Raises DetectorLostError for an error of the device that stays, OutOfMemoryError where even one image alone
+        does not fit now, and whatever torch raises for others.
         """
         found: list[tuple[Detection, ...]] = []
         while len(found) < len(images):
             size = self.ceiling.allow(len(images) - len(found))
             part = slice(len(found), len(found) + size)
             try:
-                found += self._detector.detect(images[part], asks[part])
+                found += self._detector.detect(images[part], questions[part])
             except RuntimeError as error:
                 self._judge(error)
                 self._ceiling_failed(size)
                 if size == 1:
-                    raise
+                    self._free()
+                    raise OutOfMemoryError(first_line(error)) from None
                 log.warning("%d pictures do not fit into the device's memory: going on with %d",
                             size, self.ceiling.limit)  # fmt: skip
             else:
                 if self.ceiling.succeeded(size):
-                    self._told.ceiling(size + 1)
+                    self._hooks.ceiling(size + 1)
                 continue
             # Outside of the handler, whose traceback would keep the failed batch's tensors alive.
             self._free()
@@ -87,13 +113,13 @@ class GuardedDetector:
     def _judge(self, error: RuntimeError) -> None:
         """Go on only with too little memory. Raises DetectorLostError for a lost device, and what is neither."""
         if is_lost(error):
-            self._told.error("lost")
+            self._hooks.error("lost")
             raise DetectorLostError(first_line(error)) from error
         if not is_out_of_memory(error):
             raise error
-        self._told.error("out_of_memory")
+        self._hooks.error("out_of_memory")
 
     def _ceiling_failed(self, size: int) -> None:
         self.ceiling.failed(size)
         if self.ceiling.limit is not None:
-            self._told.ceiling(self.ceiling.limit)
+            self._hooks.ceiling(self.ceiling.limit)

@@ -22,7 +22,7 @@ from groundcam_worker.checkpoints.loading import Loaded
 from groundcam_worker.detectors.nms import nms
 from groundcam_worker.detectors.omdet_turbo import OmDetTurbo
 from groundcam_worker.detectors.owlv2 import Owlv2
-from groundcam_worker.detectors.protocol import Detection
+from groundcam_worker.detectors.protocol import Detection, Synchronous
 from groundcam_worker.errors import ModelError, QuestionError
 
 KEPT_QUESTIONS = 256
@@ -47,7 +47,7 @@ class Network(Protocol):
 FAMILIES: dict[str, Callable[[Loaded], Network]] = {"owlv2": Owlv2, "omdet-turbo": OmDetTurbo}
 
 
-class OpenVocabulary:
+class OpenVocabulary(Synchronous):
     """A model of one of the FAMILIES on one device, in fp32. `detect` belongs to one thread."""
 
     def __init__(self, loaded: Loaded, device: torch.device) -> None:

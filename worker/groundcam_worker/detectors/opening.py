@@ -21,15 +21,15 @@ def open_detector(
     steps: Optimisations | None = None,
     *,
     input_size: tuple[int, int] | None = None,
-    told: DetectorHooks | None = None,
+    hooks: DetectorHooks | None = None,
 ) -> GuardedDetector:
     """Load a model onto a device. `input_size` is (width, height) in pixels. Raises ModelError."""
-    chosen, told = pick(device), told or DetectorHooks()
+    chosen, hooks = pick(device), hooks or DetectorHooks()
     loaded = load(source)
     detector: Detector
     try:
         if loaded.family in GROUNDING_DINO:
-            detector = GroundingDino(loaded, chosen, steps, input_size=input_size, on_new_shape=told.new_shape)
+            detector = GroundingDino(loaded, chosen, steps, input_size=input_size, on_new_shape=hooks.new_shape)
         elif loaded.family not in FAMILIES:
             raise ModelError(f"its family {loaded.family} is not known here")
         elif input_size is not None:
@@ -38,4 +38,4 @@ def open_detector(
             detector = OpenVocabulary(loaded, chosen)
     except ValueError as error:
         raise ModelError(f"the model {source} cannot be used: {error}") from error
-    return GuardedDetector(detector, partial(free_cache, chosen), told)
+    return GuardedDetector(detector, partial(free_cache, chosen), hooks)

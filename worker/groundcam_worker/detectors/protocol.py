@@ -1,12 +1,13 @@
 """What the loop asks of a detector."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from groundcam_runtime.pictures.image import Image
 from groundcam_schemas import Model, Question
-from groundcam_worker.errors import DetectorLostError, UnansweredError
+from groundcam_worker.errors import DetectorLostError, OutOfMemoryError, UnansweredError
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class DetectorHooks:
 
 
 class Detector(Protocol):
-    """Answers questions about pictures."""
+    """Answers questions about pictures. `begin`, `finish` and `detect` belong to one thread."""
 
     @property
     def model(self) -> Model:
@@ -40,42 +41,90 @@ class Detector(Protocol):
     def input_shape(self, width: int, height: int) -> Hashable:
         """Return what a picture of this size becomes: pictures of one input shape may share a batch."""
 
-    def check(self, ask: Question) -> None:
-        """Raise QuestionError for a question that this detector cannot take."""
+    def check(self, question: Question) -> None:
+        """Raise QuestionError for a question that this detector cannot take. Any thread may call this."""
 
-    def warm_up(self, asks: Sequence[Question], sizes: Sequence[tuple[int, int]], batch_size: int) -> None:
+    def warm_up(self, questions: Sequence[Question], sizes: Sequence[tuple[int, int]], batch_size: int) -> None:
         """Do what happens only once, for these questions and picture sizes (width, height), before frames wait for it.
 
         Raises QuestionError.
         """
 
-    def detect(self, images: Sequence[Image], asks: Sequence[Question]) -> Sequence[tuple[Detection, ...]]:
-        """Return one result per image, in order; all images have one input shape.
+    def begin(self, images: Sequence[Image], questions: Sequence[Question]) -> Any:
+        """Start on a batch without waiting for the device; `finish` takes what is returned.
 
-        Raises DetectorLostError when no later call can succeed, anything else when this one cannot.
+        All images have one input shape. Another batch may begin before this one is finished. Raises as `detect`.
+        """
+
+    def finish(self, begun: Any) -> Sequence[tuple[Detection, ...]]:
+        """Return the results of a batch, one an image, in order. Batches finish in the order of their beginnings.
+
+        Raises as `detect`.
+        """
+
+    def detect(self, images: Sequence[Image], questions: Sequence[Question]) -> Sequence[tuple[Detection, ...]]:
+        """Begin and finish a batch.
+
+        Raises DetectorLostError when no later call can succeed, OutOfMemoryError when there was too little memory for
+        one image alone, anything else when this batch cannot be answered.
         """
 
 
-def detect_each(
-    detector: Detector, images: Sequence[Image], asks: Sequence[Question]
-) -> list[tuple[Detection, ...] | UnansweredError]:
+class Synchronous(ABC):
+    """For detectors that overlap nothing: a batch begins when it is finished."""
+
+    @abstractmethod
+    def detect(self, images: Sequence[Image], questions: Sequence[Question]) -> Sequence[tuple[Detection, ...]]:
+        """As Detector has it."""
+
+    def begin(self, images: Sequence[Image], questions: Sequence[Question]) -> Any:
+        """Remember the batch."""
+        return images, questions
+
+    def finish(self, begun: Any) -> Sequence[tuple[Detection, ...]]:
+        """Answer it."""
+        return self.detect(*begun)
+
+
+Found = tuple[Detection, ...] | UnansweredError | OutOfMemoryError
+
+
+def detect_each(detector: Detector, images: Sequence[Image], questions: Sequence[Question]) -> list[Found]:
     """Detect; halve a batch that fails until the images that cannot be answered are alone.
 
     Raises DetectorLostError.
     """
-    results: list[tuple[Detection, ...] | UnansweredError]
     try:
-        results = list(detector.detect(images, asks))
+        return checked(detector.detect(images, questions), len(images))
     except DetectorLostError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, it is about these images
-        if len(images) == 1:
-            failed = UnansweredError(f"{type(error).__name__}: {error}")
-            failed.__cause__ = error
-            return [failed]
-        half = len(images) // 2
-        first = detect_each(detector, images[:half], asks[:half])
-        return first + detect_each(detector, images[half:], asks[half:])
-    if len(results) != len(images):
-        raise DetectorLostError(f"the detector gave {len(results)} results for {len(images)} images: this is a bug")
-    return results
+        return answer_apart(detector, images, questions, error)
+
+
+def answer_apart(
+    detector: Detector, images: Sequence[Image], questions: Sequence[Question], error: Exception
+) -> list[Found]:
+    """Answer the halves of a batch that failed; for one image alone return why. Raises DetectorLostError."""
+    if len(images) == 1:
+        return [_why(error)]
+    half = len(images) // 2
+    first = detect_each(detector, images[:half], questions[:half])
+    return first + detect_each(detector, images[half:], questions[half:])
+
+
+def checked(results: Sequence[tuple[Detection, ...]], images: int) -> list[Found]:
+    """Return the results. Raises DetectorLostError unless there is one an image."""
+    if len(results) != images:
+        raise DetectorLostError(f"the detector gave {len(results)} results for {images} images: this is a bug")
+    return list(results)
+
+
+def _why(error: Exception) -> UnansweredError | OutOfMemoryError:
+    if isinstance(error, OutOfMemoryError):
+        return error
+    if isinstance(error, MemoryError):
+        return OutOfMemoryError("the machine has too little memory")
+    failed = UnansweredError(f"{type(error).__name__}: {error}")
+    failed.__cause__ = error
+    return failed

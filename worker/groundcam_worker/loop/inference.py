@@ -1,117 +1,116 @@
-"""The detector's side of the loop: pictures become batches, and batches become answers, in order."""
+"""The detector's thread: the next batch is begun before the one that runs is finished."""
 
+import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import Any
 
-from groundcam_worker.detectors.protocol import Detection, Detector, detect_each
-from groundcam_worker.errors import FrameError, UnansweredError
-from groundcam_worker.frame_in_flight import NS, Item
-from groundcam_worker.metrics import WorkerMetrics
-from groundcam_worker.ordered_executor import OrderedExecutor
-from groundcam_worker.policy.batcher import Batcher
+from groundcam_worker.detectors.protocol import Detector, answer_apart, checked
+from groundcam_worker.errors import DetectorLostError
+from groundcam_worker.loop.events import BatchDone
+from groundcam_worker.loop.jobs import Batch, Result
 from groundcam_worker.policy.limits import RUNNING_AND_NEXT
-from groundcam_worker.quarantine.sandbox import NoSandboxError, Sandbox
 
-Answer = tuple[Detection, ...]
+log = logging.getLogger(__name__)
 
 
-class Engine:
-    """Keeps the detector busy. Belongs to the loop's thread."""
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """A batch on the device, or the error that it met on its way there."""
 
-    def __init__(
-        self,
-        detector: Detector,
-        sandbox: Sandbox,
-        metrics: WorkerMetrics,
-        wake: threading.Event,
-        *,
-        batch_size: int,
-        batch_wait_s: float,
-        keep: Callable[[Item], bool],
-    ) -> None:
-        """`keep` says, just before a batch begins, whether a frame is still worth it."""
+    batch: Batch
+    at: float
+    handle: Any
+    error: Exception | None = None
+
+
+class Inference:
+    """`begin` and `finished` belong to the loop's thread, the detector to one of its own."""
+
+    def __init__(self, detector: Detector, wake: Callable[[], None]) -> None:
         self._detector = detector
-        self._sandbox = sandbox
-        self._metrics = metrics
-        self._keep = keep
-        self._batcher: Batcher[Item] = Batcher(batch_size, batch_wait_s)
-        self._detecting: OrderedExecutor[list[Item], list[Answer | UnansweredError]] = OrderedExecutor(
-            "detect", 1, wake
-        )
-        self._sandboxing: OrderedExecutor[Item, Answer] = OrderedExecutor("witness", 1, wake)
+        self._wake = wake
+        self._batches: SimpleQueue[Batch | None] = SimpleQueue()
+        self._done: deque[BatchDone | BaseException] = deque()
+        self._thread: threading.Thread | None = None
         self.busy_since: float | None = None
         """Since when one batch has been running (monotonic)."""
 
-    @property
-    def deadline(self) -> float | None:
-        """When the next batch is ready and can begin; None while none is, or the detector has enough."""
-        return self._batcher.deadline if len(self._detecting) < RUNNING_AND_NEXT else None
+    def begin(self, batch: Batch) -> None:
+        """Hand over a batch; `finished` returns its results, in the order of the batches."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="detect", daemon=True)
+            self._thread.start()
+        self._batches.put(batch)
 
-    def push(self, item: Item) -> None:
-        """Take a decoded picture. Raises whatever the detector's processor says of its size."""
-        if item.image is None:
-            raise RuntimeError("an undecoded picture at the detector: this is a bug")
-        height, width = item.image.shape[:2]
-        shape = self._detector.input_shape(width, height)
-        self._batcher.push(item, shape=shape, camera_id=item.camera, now=time.monotonic())
-
-    def try_apart(self, item: Item) -> None:
-        """Have a frame answered by a process of its own, which it may end."""
-        if item.incoming is None or item.ask is None:
-            raise RuntimeError("a frame without a picture or a question: this is a bug")
-        item.batched_at_ns = time.time_ns()
-        self._sandboxing.start(item, partial(self._sandbox.answer, item.incoming.jpeg, item.ask))
-
-    def start(self, *, everything: bool) -> None:
-        """Keep the detector busy with one batch ahead of it; `everything` waits for no more frames."""
-        while len(self._detecting) < RUNNING_AND_NEXT:
-            items = self._batcher.pop(now=time.monotonic())
-            # While the detector has nothing to do, waiting for more frames would only cost time.
-            if items is None and (everything or not self._detecting):
-                items = self._batcher.pop_any()
-            if items is None:
-                return
-            kept = [item for item in items if self._keep(item)]
-            if not kept:
-                continue
-            now_ns = time.time_ns()
-            self._metrics.batch(len(kept))
-            for item in kept:
-                item.batched_at_ns = now_ns
-                self._metrics.stage("batch", (now_ns - item.decoded_at_ns) / NS)
-            self._detecting.start(kept, partial(self._detect, kept))
-
-    def finished(self) -> Iterator[tuple[Item, Answer | FrameError | NoSandboxError]]:
-        """Yield what is answered, in the order of the batches. Raises DetectorLostError."""
-        for items, batch in self._detecting.finished():
-            yield from zip(items, batch.result(), strict=True)
-        for item, future in self._sandboxing.finished():
-            item.inferred_at_ns = time.time_ns()
-            try:
-                yield item, future.result()
-            except (FrameError, NoSandboxError) as error:
-                yield item, error
+    def finished(self) -> list[BatchDone]:
+        """Return what is answered. Raises DetectorLostError."""
+        done = []
+        while self._done:
+            one = self._done.popleft()
+            if isinstance(one, BaseException):
+                raise one
+            done.append(one)
+        return done
 
     def shutdown(self) -> None:
         """Begin nothing more; what runs is not waited for."""
-        self._detecting.shutdown()
-        self._sandboxing.shutdown()
+        self._batches.put(None)
 
-    def _detect(self, items: Sequence[Item]) -> list[Answer | UnansweredError]:
-        """On the detector's thread."""
-        images = [item.image for item in items if item.image is not None]
-        asks = [item.ask for item in items if item.ask is not None]
-        started = self.busy_since = time.monotonic()
+    # What follows runs on the detector's thread.
+
+    def _run(self) -> None:
+        begun: deque[_Begun] = deque()
         try:
-            answers = detect_each(self._detector, images, asks)
-        finally:
-            self.busy_since = None
-        seconds = time.monotonic() - started
-        now_ns = time.time_ns()
-        for item in items:
-            item.inferred_at_ns = now_ns
-            self._metrics.stage("detect", seconds)
-        self._metrics.detected(seconds)
-        return answers
+            while True:
+                try:
+                    # With nothing on the device, wait; else take another batch if one is there.
+                    batch = self._batches.get(block=not begun) if len(begun) < RUNNING_AND_NEXT else None
+                except Empty:
+                    batch = None
+                else:
+                    if batch is None and len(begun) < RUNNING_AND_NEXT:
+                        return
+                if batch is not None:
+                    begun.append(self._begin(batch))
+                else:
+                    self._finish(begun.popleft())
+        except BaseException as error:  # noqa: BLE001 - it is raised again where the loop asks
+            self._done.append(error)
+            self._wake()
+
+    def _begin(self, batch: Batch) -> _Begun:
+        now = time.monotonic()
+        if self.busy_since is None:
+            self.busy_since = now
+        try:
+            handle = self._detector.begin([job.image for job in batch.jobs], [job.question for job in batch.jobs])
+        except DetectorLostError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is about these pictures
+            return _Begun(batch, now, None, error)
+        return _Begun(batch, now, handle)
+
+    def _finish(self, begun: _Begun) -> None:
+        started = self.busy_since = time.monotonic()
+        results = self._results(begun)
+        self.busy_since = None
+        seconds = time.monotonic() - max(begun.at, started)
+        self._done.append(BatchDone(begun.batch, results, time.time_ns(), seconds))
+        self._wake()
+
+    def _results(self, begun: _Begun) -> Sequence[Result]:
+        error = begun.error
+        if error is None:
+            try:
+                return checked(self._detector.finish(begun.handle), len(begun.batch.jobs))
+            except DetectorLostError:
+                raise
+            except Exception as failed:  # noqa: BLE001 - whatever it is, it is about these pictures
+                error = failed
+        jobs = begun.batch.jobs
+        return answer_apart(self._detector, [job.image for job in jobs], [job.question for job in jobs], error)

@@ -1,118 +1,63 @@
-"""What happens to a record when it comes in: whose frame it is, how old, and what is missing before it."""
+"""What a record is when it comes in: whose frame, how old, and what is missing before it. Pure."""
 
-import logging
-from collections import OrderedDict
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
 
 from groundcam_runtime.partitions.assignment import Assignment
 from groundcam_runtime.records import Consumed
-from groundcam_worker.errors import FrameError
-from groundcam_worker.frame_in_flight import NS, Item
-from groundcam_worker.jpeg import jpeg_size
-from groundcam_worker.metrics import WorkerMetrics
-from groundcam_worker.parse import Incoming, place_of, read_frame
+from groundcam_worker.frames import Received, Rejected
+from groundcam_worker.loop import instructions as do
+from groundcam_worker.loop.outbox import Outbox
+from groundcam_worker.parse import ParsedFrame, ParseFailure, parse
 from groundcam_worker.policy.freshness import Freshness
-
-log = logging.getLogger(__name__)
-
-HEAD = 8
-"""So close to the end of its partition a frame's delay is that of its way here, not of a backlog."""
-CLOCK_AHEAD_S = -1.0
-CLOCK_BEHIND_S = 10.0
-CLOCK_FOR_S = 10.0
-"""Frames that for so long seem to come from the future, or so late at their best, come from a clock that is wrong."""
-REMEMBERED_RUNS = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """One frame that has come in."""
-
-    item: Item
-    error: FrameError | None = None
-    """Why it cannot be looked at, if so."""
-    expired: range | None = None
-    """Numbers of frames before it that Kafka has deleted before they were read."""
-    suspect: bool = False
-    """It may have been in flight when a worker died."""
+from groundcam_worker.policy.limits import HEAD
 
 
 class Intake:
-    """Reads records."""
+    """Opens records in the ledger, and learns of cameras' clocks and of frames that Kafka deleted."""
 
     def __init__(
         self,
         assignment: Assignment,
         freshness: Freshness,
-        metrics: WorkerMetrics,
+        outbox: Outbox,
+        emit: Callable[[do.Instruction], None],
         never_stale: Collection[str],
         max_pixels: int,
     ) -> None:
         """`never_stale` names the topics of which every frame counts."""
         self._assignment = assignment
         self._freshness = freshness
-        self._metrics = metrics
+        self._outbox = outbox
+        self._emit = emit
         self._never_stale = never_stale
         self._max_pixels = max_pixels
-        self._odd_since: OrderedDict[tuple[str, str], float] = OrderedDict()
 
-    def receive(self, record: Consumed) -> Received | None:
-        """Read a record; None for one of a partition that has just left."""
-        incoming, error, frame_id = None, None, place_of(record)
-        size = (0, 0)
-        try:
-            incoming = read_frame(record)
-            frame_id = incoming.id
-            size = self._picture_size(incoming)
-        except FrameError as failed:
-            error = failed
-        claim = self._assignment.begin(record, frame_id)
+    def receive(self, record: Consumed, now_s: float) -> Received | Rejected | None:
+        """Read a record; None for one of a partition that has just left: the next owner reads it."""
+        parsed = parse(record, self._max_pixels)
+        claim = self._assignment.begin(record, parsed.id)
         if claim is None:
             return None
-        at_head = record.behind <= HEAD
-        item = Item(
-            record, claim, id=frame_id, incoming=incoming, picture_size=size,
-            sheddable=record.partition.topic not in self._never_stale,
-        )  # fmt: skip
-        self._metrics.consumed(item.camera, record.size)
-        if incoming is not None and at_head:
-            self._judge_clock(incoming, record.consumed_at_ns)
-        return Received(
-            item,
-            error,
-            expired=claim.state.sequence.came(record.offset, frame_id, at_head=at_head),
-            suspect=record.offset < (claim.state.suspects_end or 0),
+        deleted = claim.state.sequence.came(record.offset, parsed.id, at_head=record.behind <= HEAD)
+        if deleted and parsed.id:
+            self._outbox.expired(parsed.id, deleted, now_s)
+        if isinstance(parsed, ParseFailure):
+            rejected = Rejected(claim, record, parsed.id, parsed.error)
+            self._emit(do.FrameArrived(rejected.camera_id, record.size))
+            return rejected
+        self._emit(do.FrameArrived(parsed.id.camera_id, record.size))
+        self._learn(parsed, record)
+        return Received(claim, record, parsed, record.partition.topic not in self._never_stale)
+
+    def is_stale(self, frame: Received, now_ns: int) -> bool:
+        """Whether a frame is too old to be taken up."""
+        return frame.is_live and self._freshness.is_stale(
+            frame.id.camera_id, frame.id.run_id, frame.content.captured_at_ns, now_ns=now_ns
         )
 
-    def is_stale(self, item: Item, now_ns: int) -> bool:
-        """Whether a frame is too old to be taken up."""
-        if not item.sheddable or item.incoming is None:
-            return False
-        camera_id, run_id, _ = item.incoming.id
-        return self._freshness.is_stale(camera_id, run_id, item.incoming.captured_at_ns, now_ns=now_ns)
-
-    def _picture_size(self, incoming: Incoming) -> tuple[int, int]:
-        """Return (width, height), before anything is decoded. Raises BadPictureError."""
-        return jpeg_size(incoming.jpeg, self._max_pixels)
-
-    def _judge_clock(self, incoming: Incoming, consumed_at_ns: int) -> None:
-        camera_id, run_id, _ = incoming.id
-        delay_s = self._freshness.arrived(
-            camera_id, run_id, incoming.captured_at_ns, consumed_at_ns=consumed_at_ns
-        )  # fmt: skip
-        self._metrics.clock(camera_id, delay_s)
-        run, now_s = (camera_id, run_id), consumed_at_ns / NS
-        if CLOCK_AHEAD_S <= delay_s <= CLOCK_BEHIND_S:
-            self._odd_since.pop(run, None)
-            return
-        since_s = self._odd_since.setdefault(run, now_s)
-        if len(self._odd_since) > REMEMBERED_RUNS:
-            self._odd_since.popitem(last=False)
-        if now_s - since_s < CLOCK_FOR_S:
-            return
-        self._odd_since[run] = float("inf")  # once is enough
-        log.warning(
-            "camera %s: its frames seem %.0f s %s when they come: a clock is wrong, its or ours; ages allow for it",
-            camera_id, abs(delay_s), "old" if delay_s > 0 else "ahead",
-        )  # fmt: skip
+    def _learn(self, frame: ParsedFrame, record: Consumed) -> None:
+        if record.behind <= HEAD:
+            delay_s = self._freshness.arrived(
+                frame.id.camera_id, frame.id.run_id, frame.captured_at_ns, consumed_at_ns=record.consumed_at_ns
+            )
+            self._emit(do.DelayLearned(frame.id.camera_id, frame.id.run_id, delay_s))

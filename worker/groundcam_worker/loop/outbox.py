@@ -1,211 +1,111 @@
-"""What a worker says to Kafka, and which frames are answered once Kafka has it."""
+"""What is published about frames, in which order, and which of them are answered once Kafka has it. Pure."""
 
-import logging
-import time
-from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import Enum
+from collections.abc import Callable, Mapping, Sequence
 
 from groundcam_runtime.gaps import Collected, GapCollector
-from groundcam_runtime.kafka.publisher import Publisher, Record, RecordTooLargeError
-from groundcam_runtime.kafka.transactions import TransactionalPublisher
-from groundcam_runtime.redaction import redact
-from groundcam_runtime.settings import TraceSettings
-from groundcam_runtime.tracing import Header, Tracing
-from groundcam_schemas import (
-    JSON_CONTENT_TYPE,
-    MSGPACK_CONTENT_TYPE,
-    DeadLetter,
-    Detections,
-    FrameId,
-    Gap,
-    GapReason,
-    Topics,
-    encode,
-    encode_json,
-)
-from groundcam_schemas.limits import MAX_TEXT
-from groundcam_worker.errors import FrameError
-from groundcam_worker.frame_in_flight import Item
-from groundcam_worker.loop import spans
-
-log = logging.getLogger(__name__)
-
-GAP_DELAY_S = 1.0
-MAX_ANSWER_BYTES = 1_000_000
-
-
-class _Kind(Enum):
-    ANSWER = "answer"
-    GAP = "gap"
-    DEAD_LETTER = "dead letter"
-
-
-@dataclass(frozen=True, slots=True)
-class _Tag:
-    """What a record says about which frames."""
-
-    kind: _Kind
-    items: Sequence[Item]
+from groundcam_runtime.partitions.assignment import Assignment
+from groundcam_runtime.partitions.checkpoint import Checkpoint
+from groundcam_runtime.partitions.partition import Claim
+from groundcam_runtime.records import Consumed, Partition, Position
+from groundcam_schemas import FrameId, GapReason
+from groundcam_worker.frames import Answered, Rejected, Skipped, without_bytes
+from groundcam_worker.loop import instructions as do
+from groundcam_worker.policy.limits import GAP_DELAY_S
 
 
 class Outbox:
-    """Sends detections, gaps and dead letters in order, within the publisher's bound."""
+    """A frame is answered by its detections or by a gap. Gaps of a camera go out before its next answer."""
 
     def __init__(
-        self,
-        publisher: Publisher | TransactionalPublisher,
-        topics: Topics,
-        version: str,
-        *,
-        as_json: bool,
-        max_answer_bytes: int = MAX_ANSWER_BYTES,
-        tracing: Tracing | None = None,
+        self, assignment: Assignment, emit: Callable[[do.Instruction], None], *, by_transactions: bool = False
     ) -> None:
-        """`max_answer_bytes` is what the detections topic takes: larger answers become gaps."""
-        self._max_answer_bytes = max_answer_bytes
-        self._tracing = tracing or Tracing(TraceSettings(), "", version)
-        self._publisher = publisher
-        self._topics = topics
-        self._version = version
-        self._as_json = as_json
+        """`by_transactions`: offsets travel with the answers."""
+        self._assignment = assignment
+        self._emit = emit
+        self._checkpoint = Checkpoint(assignment, by_transactions=by_transactions)
         self._gaps = GapCollector(GAP_DELAY_S)
-        self._unsent: deque[tuple[Record, _Tag]] = deque()
-        self._answered: list[Item] = []
-
-    @property
-    def commits_offsets(self) -> bool:
-        """Whether what is sent brings the offsets along."""
-        return self._publisher.commits_offsets
-
-    @property
-    def is_blocked(self) -> bool:
-        """Whether Kafka takes less than there is to say: no more frames should be taken."""
-        return bool(self._unsent) or self._publisher.is_full
-
-    @property
-    def waiting_bytes(self) -> int:
-        """Bytes that Kafka has not acknowledged."""
-        return self._publisher.waiting_bytes
+        self._unacknowledged: set[do.Publication] = set()
+        self._finished: list[Claim] = []
 
     @property
     def is_empty(self) -> bool:
-        """Whether Kafka has everything."""
-        waiting = self._unsent or self._answered or self._publisher.unfinished
-        return not waiting and self._gaps.deadline is None
+        """Whether Kafka has everything, and what can be committed is."""
+        return not self._unacknowledged and not self._finished and self._gaps.deadline is None
 
     @property
     def deadline(self) -> float | None:
-        """When gaps will be due."""
+        """When gaps will be due (monotonic, s)."""
         return self._gaps.deadline
 
-    def close(self) -> None:
-        """Send nothing more."""
-        self._publisher.close()
+    @property
+    def claims(self) -> list[Claim]:
+        """The records that wait for Kafka here."""
+        collected = [skipped.claim for skipped in self._gaps.tags]
+        sent = [claim for publication in self._unacknowledged for claim in publication.about]
+        return [*collected, *sent, *self._finished]
 
-    def answer(self, item: Item, detections: Detections) -> None:
-        """Say what was found, after the gaps of the same camera."""
-        for collected in self._gaps.take(item.camera):
-            self._send_gap(collected)
-        self._begin_trace(item, "detected")
-        record, tag = self._answer_record(detections, item.trace.headers), _Tag(_Kind.ANSWER, [item])
-        if record.size > self._max_answer_bytes:
-            # The broker would refuse it, and kafka-python's producer would not survive that.
-            error = RecordTooLargeError(f"{record.size} bytes, more than {self._max_answer_bytes}")
-            item.trace.end(item.said_at_ns, **{"groundcam.outcome": GapReason.TOO_LARGE.value})
-            self._settle(tag, error, time.monotonic())
-        else:
-            self._send(record, tag)
+    def answer(self, answered: Answered) -> None:
+        """Publish detections, after the gaps of the same camera."""
+        for collected in self._gaps.take(answered.camera_id):
+            self._publish_gap(collected)
+        self._publish(do.PublishAnswer(answered))
 
-    def gap(self, item: Item, reason: GapReason, now: float) -> None:
-        """Say that nobody looked at a frame: soon, together with its neighbours."""
-        if item.id is None:
-            raise RuntimeError("a gap of an unknown camera: this is a bug")
-        self._begin_trace(item, reason.value)
-        self._gaps.add(item.id, reason, now=now, tag=item)
+    def skip(self, claim: Claim, record: Consumed, frame: FrameId, reason: GapReason, now_s: float) -> None:
+        """Report, soon and together with its neighbours, that nobody looked at a frame."""
+        self._emit(do.FramesDropped(frame.camera_id, reason))
+        self._collect(claim, record, frame, reason, now_s)
 
-    def expired(self, frame: FrameId, numbers: range, now: float) -> None:
-        """Say that Kafka deleted frames of this frame's run before anybody read them; before the frame's answer."""
+    def expired(self, frame: FrameId, numbers: range, now_s: float) -> None:
+        """Report that Kafka deleted frames of this frame's run before anybody read them; before the frame's answer."""
+        self._emit(do.FramesDropped(frame.camera_id, GapReason.EXPIRED, len(numbers)))
         first = FrameId(frame.camera_id, frame.run_id, numbers.start)
-        self._gaps.add(first, GapReason.EXPIRED, now=now, count=len(numbers))
+        self._gaps.add(first, GapReason.EXPIRED, now=now_s, count=len(numbers))
 
-    def dead_letter(self, item: Item, error: FrameError) -> None:
-        """Put a message aside as it came."""
-        record = item.record
-        letter = DeadLetter(
-            topic=record.partition.topic,
-            partition=record.partition.number,
-            offset=record.offset,
-            timestamp_ms=max(-1, record.timestamp_ms),
-            error_class=type(error).__name__,
-            error_text=redact(str(error))[:MAX_TEXT],
-            attempts=item.attempts,
-            worker_version=self._version,
-            camera_id=item.camera,
-            run_id=item.id.run_id if item.id else "",
-            seq=item.id.seq if item.id else None,
-        )
-        self._begin_trace(item, GapReason.DEAD_LETTERED.value)
-        headers = (*record.headers, *letter.headers())
-        key = (record.key or b"").decode("utf-8", "replace")
-        aside = Record(self._topics.dead_letters, record.value or b"", key, headers=headers)
-        self._send(aside, _Tag(_Kind.DEAD_LETTER, [item]))
+    def reject(self, rejected: Rejected) -> None:
+        """Put a message to the dead letters, as it came."""
+        self._emit(do.FramesDropped(rejected.camera_id, GapReason.DEAD_LETTERED))
+        self._publish(do.PublishLetter(rejected))
 
-    def poll(self, now: float, *, everything: bool = False) -> list[Item]:
-        """Move on; return the frames that are answered now. `everything` sends gaps that could still wait."""
-        for collected in list(self._gaps.all() if everything else self._gaps.due(now)):
-            self._send_gap(collected)
-        for delivery in self._publisher.poll():
-            self._settle(delivery.tag, delivery.error, now)
-        while self._unsent and self._publisher.has_room(self._unsent[0][0].size):
-            self._hand_over(*self._unsent.popleft())
-        answered, self._answered = self._answered, []
-        return answered
+    def delivered(self, publication: do.Publication, error: BaseException | None, now_s: float) -> None:
+        """Kafka has a publication, or refuses it. Subscribers learn of a dead letter by a gap."""
+        self._unacknowledged.discard(publication)
+        match publication:
+            case do.PublishLetter(rejected) if rejected.id is not None:
+                reason = GapReason.DEAD_LETTERED if error is None else GapReason.TOO_LARGE
+                self._collect(rejected.claim, rejected.record, rejected.id, reason, now_s)
+            case do.PublishAnswer(answered) if error is not None:
+                self._collect(answered.claim, answered.record, answered.id, GapReason.TOO_LARGE, now_s)
+            case do.PublishGap(_, frames) if error is not None:
+                for one in frames:
+                    self._collect(one.claim, one.record, one.id, GapReason.TOO_LARGE, now_s)
+            case _:
+                self._finished += publication.claims
 
-    def is_answer(self, tag: _Tag) -> bool:
-        """Whether a tag is that of detections."""
-        return tag.kind is _Kind.ANSWER
+    def tick(self, now_s: float, *, everything: bool) -> None:
+        """Commit what is finished, and publish the gaps that are due; `everything` waits for no neighbours."""
+        finished, self._finished = self._finished, []
+        if positions := self._checkpoint.finish(finished):
+            self._emit(do.Commit(positions))
+        for collected in list(self._gaps.all() if everything else self._gaps.due(now_s)):
+            self._publish_gap(collected)
 
-    def answered_by(self, tag: _Tag) -> Sequence[Item]:
-        """Return the frames that will be answered once Kafka has what was sent under a tag."""
-        if tag.kind is _Kind.DEAD_LETTER:
-            return [item for item in tag.items if item.id is None]
-        return tag.items
+    def plan(self, waiting: Sequence[do.Publication], owned: Mapping[Partition, int]) -> None:
+        """Choose what goes into the next transaction."""
+        plan = self._checkpoint.plan(waiting, owned)
+        self._emit(do.Transact(plan.publications, plan.not_ours, plan.positions))
 
-    def _settle(self, tag: _Tag, error: BaseException | None, now: float) -> None:
-        """A frame is answered by detections or by a gap; a dead letter is told to subscribers as a gap too."""
-        if error is not None:
-            log.error("Kafka refuses a %s: %s", tag.kind.value, error)
-        answered = self.answered_by(tag) if error is None else [item for item in tag.items if item.id is None]
-        reason = GapReason.DEAD_LETTERED if error is None else GapReason.TOO_LARGE
-        self._answered += answered
-        for item in tag.items:
-            if item not in answered and item.id is not None:
-                self._gaps.add(item.id, reason, now=now, tag=item)
+    def committed(self, positions: Mapping[Partition, Position]) -> None:
+        """The last transaction's positions are on Kafka."""
+        self._checkpoint.committed()
+        self._emit(do.Commit(positions, written=True))
 
-    def _send_gap(self, collected: Collected) -> None:
-        self._send(self._answer_record(collected.gap), _Tag(_Kind.GAP, collected.tags))
+    def _collect(self, claim: Claim, record: Consumed, frame: FrameId, reason: GapReason, now_s: float) -> None:
+        if self._assignment.is_ours(claim):
+            self._gaps.add(frame, reason, now=now_s, tag=Skipped(claim, without_bytes(record), frame, reason))
 
-    def _begin_trace(self, item: Item, outcome: str) -> None:
-        item.said_at_ns = time.time_ns()
-        item.trace = spans.begin(self._tracing, item, outcome, item.said_at_ns)
+    def _publish_gap(self, collected: Collected) -> None:
+        self._publish(do.PublishGap(collected.gap, tuple(collected.tags)))
 
-    def _answer_record(self, answer: Detections | Gap, context: tuple[Header, ...] = ()) -> Record:
-        kind, value = (
-            (JSON_CONTENT_TYPE, encode_json(answer)) if self._as_json else (MSGPACK_CONTENT_TYPE, encode(answer))
-        )
-        headers = (("content-type", kind.encode()), *context)
-        return Record(self._topics.detections, value, answer.camera_id, headers=headers)
-
-    def _send(self, record: Record, tag: _Tag) -> None:
-        if self._unsent or not self._publisher.has_room(record.size):
-            self._unsent.append((record, tag))
-        else:
-            self._hand_over(record, tag)
-
-    def _hand_over(self, record: Record, tag: _Tag) -> None:
-        try:
-            self._publisher.send(record, tag)
-        except RecordTooLargeError as error:
-            self._settle(tag, error, time.monotonic())
+    def _publish(self, publication: do.Publication) -> None:
+        self._unacknowledged.add(publication)
+        self._emit(publication)

@@ -1,8 +1,9 @@
-"""What the loop asks of where frames come from, so that polling can move to a process of its own."""
+"""What the loop asks of where frames come from, and of what takes its answers."""
 
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
+from groundcam_runtime.kafka.publisher import Delivery, Record
 from groundcam_runtime.records import Event, Partition, Position
 
 
@@ -26,3 +27,31 @@ class Source(Protocol):
 
     def pause(self) -> None:
         """Take no more."""
+
+
+class AnswerSink(Protocol):
+    """What takes answers, gaps and dead letters: each acknowledged alone, or in transactions with the offsets."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so much waits that no more frames should be begun."""
+
+    @property
+    def unfinished(self) -> int:
+        """How many records Kafka has not acknowledged."""
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Their bytes."""
+
+    def has_room(self, size: int) -> bool:
+        """Whether a record of this size may be sent now."""
+
+    def send(self, record: Record, tag: Any = None) -> Delivery:
+        """Take a record. Raises RecordTooLargeError."""
+
+    def poll(self) -> Sequence[Delivery]:
+        """Return what is finished since the last call. Raises TransactionLostError."""
+
+    def close(self) -> None:
+        """Stop; what is unfinished is of unknown fate."""

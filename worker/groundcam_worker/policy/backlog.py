@@ -37,6 +37,11 @@ class Backlog(Generic[T]):
     def __len__(self) -> int:
         return sum(map(len, self._lines.values()))
 
+    @property
+    def items(self) -> list[T]:
+        """Everything that waits."""
+        return [one.item for line in self._lines.values() for one in line]
+
     def push(self, item: T, *, line: Hashable, size: int, now: float) -> None:
         """Add a frame of `size` bytes at the end of its line."""
         self._lines.setdefault(line, deque()).append(_Waiting(item, size, now))

@@ -1,8 +1,8 @@
 """Group frames into micro-batches of one input shape, by count or age. Pure: the caller owns the clock.
 
 A batch is ready when it is full, or when its *oldest* item has waited `max_wait_s`. Batches leave in the order
-of their oldest items, and a camera's frames leave in the order in which they came, also when the camera
-changes its shape in between.
+of their oldest items, and items of one lane (a camera's frames) leave in the order in which they came, also when
+the shape changes in between.
 """
 
 from collections.abc import Hashable
@@ -17,7 +17,7 @@ class _Group(Generic[T]):
     shape: Hashable
     since: float
     items: list[T] = field(default_factory=list)
-    cameras: set[str] = field(default_factory=set)
+    lanes: set[Hashable] = field(default_factory=set)
     closed: bool = False
 
 
@@ -40,13 +40,13 @@ class Batcher(Generic[T]):
         """When the next batch will be ready at the latest; None while nothing waits."""
         return self._groups[0].since + self._max_wait_s if self._groups else None
 
-    def push(self, item: T, *, shape: Hashable, camera_id: str, now: float) -> None:
+    def push(self, item: T, *, shape: Hashable, lane: Hashable, now: float) -> None:
         """Add an item."""
         first = 0
         for index, group in enumerate(self._groups):
-            # An item may not overtake an earlier one of its camera that waits under another shape: that group
+            # An item may not overtake an earlier one of its lane that waits under another shape: that group
             # takes no more, and the item joins none that leaves before it.
-            if camera_id in group.cameras:
+            if lane in group.lanes:
                 first = index
                 group.closed |= group.shape != shape
         later = self._groups[first:]
@@ -55,8 +55,13 @@ class Batcher(Generic[T]):
             joined = _Group(shape, now)
             self._groups.append(joined)
         joined.items.append(item)
-        joined.cameras.add(camera_id)
+        joined.lanes.add(lane)
         joined.closed = len(joined.items) >= self._max_items
+
+    @property
+    def items(self) -> list[T]:
+        """Everything that waits."""
+        return [item for group in self._groups for item in group.items]
 
     def pop(self, *, now: float) -> list[T] | None:
         """Take a batch that is ready, or None. A full batch may pass one that still waits for more."""

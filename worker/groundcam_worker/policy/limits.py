@@ -5,6 +5,13 @@ from dataclasses import dataclass
 RUNNING_AND_NEXT = 2
 """Batches at the detector: the one that runs, and one prefetched so that it never waits for us."""
 
+GAP_DELAY_S = 1.0
+"""A gap waits so long for its neighbours, unless an answer of its camera comes first."""
+SHED_EVERY_S = 0.05
+"""So often the backlog is searched for frames that have become too old."""
+HEAD = 8
+"""With so few records behind it, a partition counts as read up to its end."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:

@@ -1,104 +1,93 @@
-"""After a worker died: frames that were in flight are tried one by one, so that one that kills is found.
+"""After a worker died: frames that were in flight are tried one by one, so that one that kills is found. Pure.
 
-A batch hides which of its frames ended the process. So the first frames of a partition on which somebody died run
-alone, each marked on Kafka before it is tried. A frame whose mark is found again has ended the process once, or was
-only there when somebody pulled the plug. To tell these apart it is tried the second time in a process of its own,
-before a witness: the worker. If that process dies, too, the frame is to blame.
+A batch hides which of its frames ended the process. So the first frames of a partition whose worker died run alone,
+each marked on Kafka before its attempt. A frame whose mark is found again has ended the process once, or was only
+there when somebody pulled the plug. To tell these apart its second attempt runs in a sandbox: a process of its own,
+which the worker watches. If that process dies, too, the frame is to blame.
 """
 
-import logging
-import threading
-import time
 from collections import deque
-from functools import partial
+from collections.abc import Callable
 
-from groundcam_runtime.kafka.errors import KafkaProblem
-from groundcam_worker.frame_in_flight import Item
-from groundcam_worker.ordered_executor import OrderedExecutor
-from groundcam_worker.quarantine.attempt_log import AttemptLog
-
-log = logging.getLogger(__name__)
+from groundcam_runtime.partitions.partition import Claim
+from groundcam_worker.frames import Received
 
 RETRY_S = 1.0
-WITHOUT_SANDBOX = 5
-"""So many deaths that nobody saw condemn a frame: then the machine or the container died with the witness."""
+DEATHS_WITHOUT_SANDBOX = 5
+"""So many deaths that no sandbox saw condemn a frame: then the machine or the container died with the sandbox."""
 
 
 class Quarantine:
-    """Frames that wait for their turn to be tried alone. Belongs to the loop's thread."""
+    """Frames that wait to be tried alone, and the one whose turn it is."""
 
-    def __init__(self, attempts: AttemptLog, wake: threading.Event) -> None:
-        self._attempts = attempts
-        self._waiting: deque[Item] = deque()
-        self._marking: OrderedExecutor[Item, int | None] = OrderedExecutor("attempts", 1, wake)
-        self._current: Item | None = None
+    def __init__(self) -> None:
+        self._waiting: deque[Received] = deque()
+        self._current: Received | None = None
         self._retry_at = 0.0
         self._read_marks = True
         self.bytes = 0
 
     @property
     def is_active(self) -> bool:
-        """Whether frames are being tried alone: then nothing else is begun."""
+        """Whether frames are being tried alone: then nothing else begins."""
         return self._current is not None or bool(self._waiting)
 
     @property
-    def is_busy(self) -> bool:
-        """Whether a frame is marked, or being marked, and not through."""
-        return self._current is not None
+    def current(self) -> Received | None:
+        """The frame that is marked, or being marked, and not through."""
+        return self._current
+
+    @property
+    def retry_at(self) -> float | None:
+        """When a mark that failed may be tried again; None when nothing waits for that."""
+        return self._retry_at if self._waiting and self._current is None else None
+
+    @property
+    def waiting(self) -> tuple[Received, ...]:
+        """The frames whose turn comes."""
+        return tuple(self._waiting)
 
     def expect_marks(self) -> None:
-        """A partition came on which somebody died."""
+        """A partition came whose last worker may have left marks."""
         self._read_marks = True
 
-    def push(self, item: Item) -> None:
+    def push(self, frame: Received) -> None:
         """Add a frame."""
-        self._waiting.append(item)
-        self.bytes += item.memory
+        self._waiting.append(frame)
+        self.bytes += frame.memory
 
-    def peek(self) -> Item | None:
-        """Return the frame whose turn is next."""
-        return self._waiting[0] if self._waiting else None
+    def drop(self, is_due: Callable[[Received], bool]) -> list[Received]:
+        """Take out the first frames, without an attempt, for as long as `is_due` says so."""
+        dropped = []
+        while self._waiting and is_due(self._waiting[0]):
+            dropped.append(self._pop())
+        return dropped
 
-    def skip(self) -> Item:
-        """Take it out without a try."""
-        item = self._waiting.popleft()
-        self.bytes -= item.memory
-        return item
+    def begin(self, now_s: float) -> tuple[Received, bool] | None:
+        """Return the next frame to be marked, and whether marks must be read before; nothing else may be in work."""
+        if self._current is not None or not self._waiting or now_s < self._retry_at:
+            return None
+        self._current = self._pop()
+        read, self._read_marks = self._read_marks, False
+        return self._current, read
 
-    def begin(self) -> None:
-        """Mark the next frame; `ready` returns it once that is done. Nothing else may be in the process."""
-        if self._current is None and self._waiting and time.monotonic() >= self._retry_at:
-            self._current = item = self.skip()
-            place, camera_id = (item.record.partition, item.record.offset), item.id.camera_id if item.id else None
-            announce = partial(self._attempts.announce, place, camera_id, read=self._read_marks)
-            self._read_marks = False
-            self._marking.start(item, announce)
-
-    def ready(self) -> tuple[Item, int] | None:
-        """Return a frame that is marked, and how often a process has ended while it was tried alone."""
-        for item, future in self._marking.finished():
-            try:
-                deaths = future.result()
-            except KafkaProblem as problem:
-                log.warning("what is tried alone waits: %s", problem)
-                if item is self._current:
-                    self._retry_at = time.monotonic() + RETRY_S
-                    self._read_marks = True
-                    self._current = None
-                    self._waiting.appendleft(item)
-                    self.bytes += item.memory
-                continue
-            if deaths is not None:
-                return item, deaths
-        return None
-
-    def done(self, item: Item) -> None:
-        """This one is through, whatever came of it."""
-        if item is self._current:
+    def failed(self, now_s: float) -> None:
+        """The mark could not be written: wait, and try again."""
+        if self._current is not None:
+            self._waiting.appendleft(self._current)
+            self.bytes += self._current.memory
             self._current = None
-            if not self._waiting:
-                self._marking.start(item, self._attempts.clear)
+            self._read_marks = True
+            self._retry_at = now_s + RETRY_S
 
-    def shutdown(self) -> None:
-        """Mark nothing more."""
-        self._marking.shutdown()
+    def done(self, claim: Claim) -> bool:
+        """A frame is through; return whether the last mark is to be cleared."""
+        if self._current is None or self._current.claim is not claim:
+            return False
+        self._current = None
+        return not self._waiting
+
+    def _pop(self) -> Received:
+        frame = self._waiting.popleft()
+        self.bytes -= frame.memory
+        return frame

@@ -17,7 +17,14 @@ from multiprocessing.process import BaseProcess
 
 from groundcam_schemas import Question
 from groundcam_worker.detectors.protocol import Detection, Detector
-from groundcam_worker.errors import DetectorLostError, FatalFrameError, FrameError, UnansweredError
+from groundcam_worker.errors import (
+    DetectorLostError,
+    FatalFrameError,
+    FrameError,
+    OutOfMemoryError,
+    SandboxUnavailableError,
+    UnansweredError,
+)
 from groundcam_worker.jpeg import decode_jpeg
 
 log = logging.getLogger(__name__)
@@ -30,10 +37,6 @@ LOST = 70
 """As the worker's own exit code for a device that is lost."""
 
 
-class NoSandboxError(RuntimeError):
-    """The process cannot be started: two models may be too much for the device."""
-
-
 class Sandbox:
     """Keeps one such process while it is needed. Belongs to one thread."""
 
@@ -44,7 +47,7 @@ class Sandbox:
         self._process: BaseProcess | None = None
         self._pipe: Connection | None = None
 
-    def answer(self, jpeg: bytes, ask: Question) -> Answer:
+    def answer(self, jpeg: bytes, question: Question) -> Answer:
         """Return what is found in a picture.
 
         Raises FatalFrameError when the process does not survive it, FrameError when it says that it cannot be
@@ -52,11 +55,11 @@ class Sandbox:
         """
         pipe = self._start() if self._pipe is None else self._pipe
         try:
-            pipe.send((jpeg, ask))
+            pipe.send((jpeg, question))
             if not pipe.poll(LONGEST_S):
                 self.close()
                 raise FatalFrameError(f"it was still not answered after {LONGEST_S:.0f} s, alone in a process")
-            found: Answer | FrameError | NoSandboxError = pipe.recv()
+            found: Answer | FrameError | SandboxUnavailableError = pipe.recv()
         except (EOFError, OSError):
             process, code = self._process, None
             if process is not None:
@@ -66,9 +69,9 @@ class Sandbox:
         finally:
             if self._process is not None and not self._process.is_alive():
                 self.close()
-        if isinstance(found, NoSandboxError):
+        if isinstance(found, SandboxUnavailableError):
             self.close()
-        if isinstance(found, FrameError | NoSandboxError):
+        if isinstance(found, FrameError | SandboxUnavailableError):
             raise found
         return found
 
@@ -97,7 +100,7 @@ class Sandbox:
             problem = "it ended while it was starting"
         if problem is not None:
             self.close()
-            raise NoSandboxError(problem)
+            raise SandboxUnavailableError(problem)
         return self._pipe
 
 
@@ -115,13 +118,15 @@ def _serve(pipe: Connection, load: Load, max_pixels: int) -> None:
     with suppress(EOFError, OSError):  # a worker that is gone needs no answer
         pipe.send(None)
         while True:
-            jpeg, ask = pipe.recv()
-            pipe.send(_answer(detector, jpeg, ask, max_pixels))
+            jpeg, question = pipe.recv()
+            pipe.send(_answer(detector, jpeg, question, max_pixels))
 
 
-def _answer(detector: Detector, jpeg: bytes, ask: Question, max_pixels: int) -> Answer | FrameError | NoSandboxError:
+def _answer(
+    detector: Detector, jpeg: bytes, question: Question, max_pixels: int
+) -> Answer | FrameError | SandboxUnavailableError:
     try:
-        (answer,) = detector.detect([decode_jpeg(jpeg, max_pixels)], [ask])
+        (answer,) = detector.detect([decode_jpeg(jpeg, max_pixels)], [question])
     except FrameError as error:
         return error
     except DetectorLostError:
@@ -129,7 +134,8 @@ def _answer(detector: Detector, jpeg: bytes, ask: Question, max_pixels: int) -> 
     except Exception as error:  # noqa: BLE001 - whatever it is, it is about this picture
         text = f"{type(error).__name__}: {error}"
         # Two models may leave too little room for a picture that one has room for.
-        return NoSandboxError(text) if "out of memory" in text.lower() else UnansweredError(text)
+        short = isinstance(error, OutOfMemoryError | MemoryError)
+        return SandboxUnavailableError(text) if short else UnansweredError(text)
     return answer
 
 

@@ -28,7 +28,7 @@ from groundcam_worker.detectors.grounding_dino.optimisations import Optimisation
 from groundcam_worker.detectors.grounding_dino.pixels import Pixels, limits_of
 from groundcam_worker.detectors.grounding_dino.scoring import NO_NUMBERS, best_classes, objects
 from groundcam_worker.detectors.grounding_dino.text import Reader, Row, TextSide
-from groundcam_worker.detectors.protocol import Detection
+from groundcam_worker.detectors.protocol import Detection, Synchronous
 from groundcam_worker.errors import ModelError, first_line
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ MOST = 256
 """Pictures in a batch."""
 
 
-class GroundingDino:
+class GroundingDino(Synchronous):
     """Grounding DINO, MM Grounding DINO or LLMDet on one device. `detect` belongs to one thread."""
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The worker's loop under what no broker does on demand: a source and a publisher written by hand."""
+"""The loop with its threads, under what no broker does on demand: a source and a publisher written by hand."""
 
 import threading
 import time
@@ -10,21 +10,25 @@ import pytest
 
 from footage import frame, jpeg
 from groundcam_runtime.kafka.publisher import Delivery, Record
-from groundcam_runtime.partitions.assignment import Assignment
 from groundcam_runtime.partitions.commit_note import CommitNote, read_note
 from groundcam_runtime.records import Assigned, Consumed, Event, Gone, Partition, Position
+from groundcam_runtime.settings import TraceSettings
+from groundcam_runtime.tracing import Tracing
 from groundcam_schemas import Detections, Gap, Question, Topics, decode_answer, encode
 from groundcam_worker.detectors.fake import FakeDetector
 from groundcam_worker.detectors.protocol import Detector
-from groundcam_worker.errors import DetectorLostError, SourceLostError
-from groundcam_worker.loop.outbox import Outbox
-from groundcam_worker.loop.pipeline import Pipeline
+from groundcam_worker.errors import DetectorLostError, SandboxUnavailableError, SourceLostError
+from groundcam_worker.loop.decoding import Decoding, preparation
+from groundcam_worker.loop.driver import Driver
+from groundcam_worker.loop.inference import Inference
+from groundcam_worker.loop.policies import Policies
+from groundcam_worker.loop.publishing import Publishing
+from groundcam_worker.loop.state import LoopState
+from groundcam_worker.loop.telemetry import Telemetry
 from groundcam_worker.metrics import WorkerMetrics
 from groundcam_worker.policy.freshness import Freshness
 from groundcam_worker.policy.limits import Limits
 from groundcam_worker.policy.questions import Questions
-from groundcam_worker.quarantine.quarantine import Quarantine
-from groundcam_worker.quarantine.sandbox import NoSandboxError
 
 TOPICS = Topics()
 FRAMES = Partition(TOPICS.frames, 0)
@@ -58,7 +62,8 @@ class ScriptedSource:
 class HeldPublisher:
     """Acknowledges what a test lets through."""
 
-    commits_offsets = is_full = False
+    is_full = False
+    waiting_bytes = 0
 
     def __init__(self) -> None:
         self.sent: list[Delivery] = []
@@ -80,6 +85,9 @@ class HeldPublisher:
         for one in finished:
             one.done = True
         return finished
+
+    def close(self) -> None:
+        """There is nothing to end."""
 
     def answers(self) -> list[Detections | Gap]:
         return [decode_answer(one.record.value) for one in self.sent if one.record.topic == TOPICS.detections]
@@ -104,13 +112,22 @@ def run(
 ) -> bool:
     """Run the loop until something holds; return whether it finished what it had begun."""
     wake = threading.Event()
-    outbox = Outbox(publisher, TOPICS, "test", as_json=False)  # type: ignore[arg-type]
+    detector = detector or FakeDetector()
     limits = limits or Limits(batch_size=4, batch_wait_s=0.0)
-    pipeline = Pipeline(
-        source, detector or FakeDetector(), outbox, Questions([("*", Question.of("person"))]), WorkerMetrics("test"), wake,
-        assignment=Assignment(limits.suspects), limits=limits, freshness=freshness or Freshness(0.0),
-        quarantine=Quarantine(attempts, wake), sandbox=sandbox,
-    )  # fmt: skip
+    state = LoopState(Policies(Questions([("*", Question.of("person"))]), freshness or Freshness(0.0), limits))
+    driver = Driver(
+        state,
+        source,
+        Decoding(preparation(detector, limits.max_pixels), limits.decode_threads, wake.set),
+        Inference(detector, wake.set),
+        Publishing(
+            publisher, TOPICS, "test", detector.model, as_json=False, tracing=Tracing(TraceSettings(), "", "test")
+        ),
+        Telemetry(WorkerMetrics("test")),
+        wake,
+        attempt_log=attempts,
+        sandbox=sandbox,
+    )
     deadline = time.monotonic() + 20
 
     def stop() -> bool:
@@ -118,7 +135,7 @@ def run(
         assert time.monotonic() < deadline, "the loop did not get there"
         return until()
 
-    return pipeline.run(stop, drain_s)
+    return driver.run(stop, drain_s)
 
 
 def ours(offset: int = 0, note: str = "") -> Assigned:
@@ -127,7 +144,7 @@ def ours(offset: int = 0, note: str = "") -> Assigned:
 
 def test_nothing_is_committed_before_kafka_has_the_answer() -> None:
     source, publisher = ScriptedSource(ours(), *map(record, range(5))), HeldPublisher()
-    publisher.acknowledges = lambda delivery: delivery.tag.items[0].record.offset != 2
+    publisher.acknowledges = lambda delivery: delivery.tag.claims[0].offset != 2
     assert not run(source, publisher, lambda: len(publisher.sent) == 5 and publisher.unfinished == 1, drain_s=0.3)
     assert source.committed == {FRAMES: 2}
     assert source.paused
@@ -209,7 +226,7 @@ class NoRoomForTwo:
     """A device on which a second model does not fit."""
 
     def answer(self, jpeg: bytes, ask: Question) -> Any:
-        raise NoSandboxError("CUDA out of memory")
+        raise SandboxUnavailableError("CUDA out of memory")
 
 
 IN_USE = CommitNote(in_use=True).text()
@@ -274,7 +291,7 @@ def test_unanswered_frames_are_bounded_and_hold_no_pictures() -> None:
     publisher.acknowledges = lambda _delivery: False
     assert not run(source, publisher, lambda: len(publisher.sent) >= 1024, drain_s=0.2)
     assert len(publisher.sent) == 1024
-    assert not any(item.record.value for delivery in publisher.sent for item in delivery.tag.items)
+    assert not any(delivery.tag.answered.record.value for delivery in publisher.sent)
 
 
 def test_a_lost_source_ends_the_worker_even_while_kafka_takes_nothing() -> None:

@@ -18,17 +18,19 @@ def worker(**changes: float) -> tuple[WorkerHealth, Any]:
     now = time.monotonic()
     ago = {name: now - changes.get(name, 0.0) for name in ("ticked", "polled", "heard")}
     source = SimpleNamespace(polled_at=ago["polled"], heard_at=ago["heard"], silence_s=11.0)
-    engine = SimpleNamespace(busy_since=now - changes["busy"] if "busy" in changes else None)
-    pipeline = SimpleNamespace(
-        ticked_at=ago["ticked"], source=source, engine=engine, assigned=int(changes.get("assigned", 1)), waiting_bytes=7
-    )
     assignment = Assignment(4)
-    assignment.arrive(Assigned({FRAMES: Position(5)}, 1))
+    if changes.get("assigned", 1):
+        assignment.arrive(Assigned({FRAMES: Position(5)}, 1))
+    driver = SimpleNamespace(
+        ticked_at=ago["ticked"],
+        source=source,
+        inference=SimpleNamespace(busy_since=now - changes["busy"] if "busy" in changes else None),
+        state=SimpleNamespace(assignment=assignment, waiting_bytes=7),
+        unacknowledged_bytes=9,
+    )
     worker_health = WorkerHealth({"model": "demo"})
-    worker_health.begin(
-        pipeline, assignment, SimpleNamespace(waiting_bytes=9), lambda finished: {FRAMES: finished[FRAMES] + 3}
-    )  # type: ignore[arg-type]
-    return worker_health, pipeline
+    worker_health.begin(driver, lambda finished: {FRAMES: finished[FRAMES] + 3})  # type: ignore[arg-type]
+    return worker_health, driver
 
 
 def test_while_the_model_loads_it_is_alive_and_neither_started_nor_ready() -> None:

@@ -1,0 +1,55 @@
+"""Jobs become batches, with one running at the detector and one ahead of it. Pure."""
+
+from collections.abc import Iterator
+
+from groundcam_worker.loop.jobs import Batch, Job
+from groundcam_worker.policy.batcher import Batcher
+from groundcam_worker.policy.limits import RUNNING_AND_NEXT
+
+
+class Batches:
+    """Jobs that wait for a batch, and batches that are at the detector."""
+
+    def __init__(self, batch_size: int, batch_wait_s: float) -> None:
+        self._batcher: Batcher[Job] = Batcher(batch_size, batch_wait_s)
+        self._running: list[Batch] = []
+
+    @property
+    def deadline(self) -> float | None:
+        """When the next batch is ready and can begin; None while none is, or the detector has enough."""
+        return self._batcher.deadline if len(self._running) < RUNNING_AND_NEXT else None
+
+    @property
+    def jobs(self) -> list[Job]:
+        """Everything that waits or runs."""
+        return [*self._batcher.items, *(job for batch in self._running for job in batch.jobs)]
+
+    @property
+    def running(self) -> int:
+        """How many batches are at the detector."""
+        return len(self._running)
+
+    def push(self, job: Job, now_s: float) -> None:
+        """Let a job wait for others of its shape."""
+        self._batcher.push(job, shape=job.shape, lane=job.lane, now=now_s)
+
+    def begin(self, now_s: float, now_ns: int, *, draining: bool) -> Iterator[tuple[Batch | None, list[Job]]]:
+        """Yield the batches that begin now, and the jobs that are not wanted any more.
+
+        An idle detector waits for no more jobs, nor does one that is `draining`.
+        """
+        while len(self._running) < RUNNING_AND_NEXT:
+            jobs = self._batcher.pop(now=now_s)
+            if jobs is None and (draining or not self._running):
+                jobs = self._batcher.pop_any()
+            if jobs is None:
+                return
+            wanted = {id(job) for job in jobs if job.is_wanted()}
+            batch = Batch(tuple(job for job in jobs if id(job) in wanted), now_ns) if wanted else None
+            if batch:
+                self._running.append(batch)
+            yield batch, [job for job in jobs if id(job) not in wanted]
+
+    def done(self, batch: Batch) -> None:
+        """A batch has come back."""
+        self._running.remove(batch)

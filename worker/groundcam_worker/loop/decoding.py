@@ -1,0 +1,124 @@
+"""JPEGs are decoded, and frames' own questions checked, on a few threads and within a deadline.
+
+Native code on a thread cannot be stopped. What takes longer than its deadline is given up; its thread ends by itself
+when the call returns, and a new pool takes over everything that had not begun.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from groundcam_runtime.pictures.image import Image
+from groundcam_worker.detectors.protocol import Detector
+from groundcam_worker.errors import BadPictureError, FrameError, OutOfMemoryError, QuestionError, UnansweredError
+from groundcam_worker.frames import Admitted
+from groundcam_worker.jpeg import decode_jpeg
+from groundcam_worker.loop.events import DecodeDone
+from groundcam_worker.loop.jobs import Outcome
+
+log = logging.getLogger(__name__)
+
+DEADLINE_S = 10.0
+"""An 8K picture takes a tenth of a second; a machine at fifty times its load is allowed for."""
+Prepared = tuple[Image, Hashable]
+
+
+@dataclass(eq=False, slots=True)
+class _Task:
+    admitted: Admitted
+    future: Future[Prepared] | None = None
+    began_at: float | None = field(default=None)
+
+
+class Decoding:
+    """Belongs to the loop's thread, which `wake` tells that something is finished."""
+
+    def __init__(
+        self,
+        prepare: Callable[[Admitted], Prepared],
+        threads: int,
+        wake: Callable[[], None],
+        *,
+        deadline_s: float = DEADLINE_S,
+    ) -> None:
+        self._prepare = prepare
+        self._threads = threads
+        self._wake = wake
+        self._deadline_s = deadline_s
+        self._pool = self._new_pool()
+        self._tasks: dict[_Task, None] = {}
+
+    def begin(self, admitted: Admitted) -> None:
+        """Decode a frame's picture; `finished` returns the outcome."""
+        task = _Task(admitted)
+        self._tasks[task] = None
+        self._submit(task)
+
+    def finished(self, now: float) -> list[DecodeDone]:
+        """Return what is done, or has taken too long."""
+        done = [task for task in self._tasks if task.future is not None and task.future.done()]
+        late = [
+            task
+            for task in self._tasks
+            if task.began_at is not None and now - task.began_at > self._deadline_s and task not in done
+        ]
+        for task in (*done, *late):
+            del self._tasks[task]
+        if late:
+            self._replace_pool()
+        given_up = f"it was not decoded, with its question, within {self._deadline_s:g} s"
+        return [
+            *(DecodeDone(task.admitted, _outcome(task.future)) for task in done if task.future is not None),
+            *(DecodeDone(task.admitted, BadPictureError(given_up)) for task in late),
+        ]
+
+    def shutdown(self) -> None:
+        """Begin nothing more; what runs is not waited for."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _submit(self, task: _Task) -> None:
+        task.future = self._pool.submit(self._run, task)
+        task.future.add_done_callback(lambda _future: self._wake())
+
+    def _run(self, task: _Task) -> Prepared:
+        task.began_at = time.monotonic()
+        return self._prepare(task.admitted)
+
+    def _replace_pool(self) -> None:
+        log.warning("a picture takes too long to be decoded: its thread is left behind, others go on")
+        old, self._pool = self._pool, self._new_pool()
+        for task in self._tasks:
+            if task.future is not None and task.future.cancel():
+                self._submit(task)
+        old.shutdown(wait=False)
+
+    def _new_pool(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(self._threads, thread_name_prefix="decode")
+
+
+def preparation(detector: Detector, max_pixels: int) -> Callable[[Admitted], Prepared]:
+    """Return what turns a frame into a picture and its batch's key: input shape, and passes that its question takes."""
+
+    def prepare(admitted: Admitted) -> Prepared:
+        image = decode_jpeg(admitted.frame.content.jpeg, max_pixels)
+        if admitted.frame.content.question is not None:
+            detector.check(admitted.question)
+        height, width = image.shape[:2]
+        return image, detector.input_shape(width, height)
+
+    return prepare
+
+
+def _outcome(future: Future[Prepared]) -> Outcome:
+    try:
+        return future.result()
+    except FrameError as error:
+        return error
+    except QuestionError as error:
+        return UnansweredError(f"its question cannot be asked: {error}")
+    except MemoryError:
+        return OutOfMemoryError("the machine has too little memory for its picture")
+    except Exception as error:  # noqa: BLE001 - what a processor says of a picture one pixel high
+        return BadPictureError(f"{type(error).__name__}: {error}")

@@ -1,0 +1,186 @@
+"""What the state machine wants done, in order, and facts for metrics and logs. Plain values."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from groundcam_runtime.partitions.partition import Claim
+from groundcam_runtime.records import Partition, Position
+from groundcam_schemas import Gap, GapReason
+from groundcam_worker.errors import DetectorLostError
+from groundcam_worker.frames import Admitted, Answered, Rejected, Skipped
+from groundcam_worker.loop.jobs import Batch, Result
+
+
+@dataclass(frozen=True, slots=True)
+class Decode:
+    """Decode the frame's JPEG, and see that its question can be asked."""
+
+    admitted: Admitted
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """Hand a batch to the detector."""
+
+    batch: Batch
+
+
+@dataclass(frozen=True, slots=True)
+class Isolate:
+    """Have a frame answered by a process of its own, which it may end."""
+
+    admitted: Admitted
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Record on Kafka that a frame is about to be tried alone."""
+
+    claim: Claim
+    camera_id: str
+    read: bool
+    """Other workers may have left marks meanwhile: read them first."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClearMarks:
+    """Nothing is tried alone any more."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class PublishAnswer:
+    """Publish a frame's detections."""
+
+    answered: Answered
+
+    @property
+    def is_answer(self) -> bool:
+        """Readers see it once only."""
+        return True
+
+    @property
+    def about(self) -> list[Claim]:
+        """The frame."""
+        return [self.answered.claim]
+
+    @property
+    def claims(self) -> list[Claim]:
+        """What is answered once Kafka has it."""
+        return [self.answered.claim]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class PublishGap:
+    """Publish why some frames were not looked at."""
+
+    gap: Gap
+    frames: tuple[Skipped, ...]
+
+    @property
+    def is_answer(self) -> bool:
+        """It may be repeated."""
+        return False
+
+    @property
+    def about(self) -> list[Claim]:
+        """The frames in it; none where Kafka deleted them."""
+        return self.claims
+
+    @property
+    def claims(self) -> list[Claim]:
+        """What is answered once Kafka has it."""
+        return [frame.claim for frame in self.frames]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class PublishLetter:
+    """Publish a dead letter. Subscribers learn of it by a gap, which answers the frame."""
+
+    rejected: Rejected
+
+    @property
+    def is_answer(self) -> bool:
+        """It may be repeated."""
+        return False
+
+    @property
+    def about(self) -> list[Claim]:
+        """The record."""
+        return [self.rejected.claim]
+
+    @property
+    def claims(self) -> list[Claim]:
+        """What is answered once Kafka has it: nobody waits for a gap of a camera that is unknown."""
+        return [] if self.rejected.id else [self.rejected.claim]
+
+
+Publication = PublishAnswer | PublishGap | PublishLetter
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """Let these be the next offsets to read."""
+
+    positions: Mapping[Partition, Position]
+    written: bool = False
+    """Kafka has them already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transact:
+    """Begin a transaction of these publications and positions."""
+
+    publications: Sequence[Publication]
+    not_ours: Sequence[Publication]
+    """Another member's to publish: dropped."""
+    positions: Mapping[Partition, Position]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Give a job its result."""
+
+    origin: object
+    result: Result
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """The worker cannot go on."""
+
+    error: DetectorLostError
+
+
+# Facts, for metrics and logs.
+
+
+@dataclass(frozen=True, slots=True)
+class FrameArrived:
+    """A record came from Kafka."""
+
+    camera_id: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class FramesDropped:
+    """Nobody looks at some frames."""
+
+    camera_id: str
+    reason: GapReason
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class DelayLearned:
+    """The smallest time lately from a run's capture to its arrival here."""
+
+    camera_id: str
+    run_id: str
+    delay_s: float
+
+
+Fact = FrameArrived | FramesDropped | DelayLearned
+Instruction = (
+    Decode | Begin | Isolate | Mark | ClearMarks | Publication | Commit | Transact | Reply | Fail | Fact
+)  # fmt: skip
