@@ -89,30 +89,31 @@ def main(first: int, last: int, target: Path) -> None:
 
     from groundcam.__main__ import app
     from groundcam_runtime.kafka.publisher import Publisher
-    from groundcam_worker import outbox, pipeline, reception
     from groundcam_worker.detectors.fake import FakeDetector
+    from groundcam_worker.loop import decoding, intake, publishing, state
 
     account = Account(first, last)
     for owner, name, activity in (
         (kafka.KafkaConsumer, "poll", "poll: records out of responses"),
         (kafka.KafkaConsumer, "commit", "commit"),
-        (reception, "read_frame", "message to frame"),
-        (pipeline, "decode_jpeg", "JPEG to picture"),
-        (pipeline, "objects_of", "boxes to objects"),
-        (outbox, "encode", "answer to message"),
+        (intake, "parse", "message to frame"),
+        (decoding, "decode_jpeg", "JPEG to picture"),
+        (state, "objects_of", "boxes to objects"),
+        (publishing, "encode", "answer to message"),
         (Publisher, "send", "hand over to the producer"),
         (Publisher, "poll", "acknowledgements"),
         (FakeDetector, "detect", "detector"),
     ):
         setattr(owner, name, account.clocked(activity, getattr(owner, name)))
-    answer = outbox.Outbox.answer
+    detections = publishing.Publishing._detections  # noqa: SLF001 - once an answer
 
-    def counted(*arguments: Any) -> None:
-        answer(*arguments)
+    def counted(*arguments: Any) -> Any:
+        answer = detections(*arguments)
         if account.answered():
             target.write_text(json.dumps(account.microseconds()))
+        return answer
 
-    outbox.Outbox.answer = counted  # type: ignore[assignment,method-assign]
+    publishing.Publishing._detections = counted  # type: ignore[method-assign] # noqa: SLF001
     app()
 
 

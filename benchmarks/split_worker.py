@@ -29,7 +29,8 @@ from groundcam_runtime.kafka.source import GroupSource
 from groundcam_runtime.pictures.decoding import decode_jpeg
 from groundcam_runtime.pictures.image import Image
 from groundcam_runtime.records import Consumed, Event, Partition, Position
-from groundcam_worker.parse import Incoming, read_frame
+from groundcam_worker.loop.events import DecodeDone
+from groundcam_worker.parse import ParsedFrame, parse
 
 SLOTS = 64
 SLOT_BYTES = 960 * 544 * 3
@@ -44,12 +45,14 @@ def poll_and_decode(options: dict[str, Any], memory_name: str, out: "Connection"
     happened = threading.Event()
     source = GroupSource(**options, on_event=happened.set)
     pool = ThreadPoolExecutor(2, thread_name_prefix="decode")
-    free, begun = deque(range(SLOTS)), deque[tuple[Event, Future[Incoming] | None]]()
+    free, begun = deque(range(SLOTS)), deque[tuple[Event, Future[ParsedFrame] | None]]()
     threading.Thread(target=_obey, args=(back, source, free, happened), daemon=True).start()
     source.start()
 
-    def decoded(record: Consumed, slot: int) -> Incoming:
-        frame = read_frame(record)
+    def decoded(record: Consumed, slot: int) -> ParsedFrame:
+        frame = parse(record, SLOT_BYTES // 3)
+        if not isinstance(frame, ParsedFrame):
+            raise TypeError(f"the traffic has a bad frame: {frame.error}")
         image = decode_jpeg(frame.jpeg)
         height, width = image.shape[:2]
         np.ndarray(image.shape, np.uint8, memory.buf, slot * SLOT_BYTES)[:] = image
@@ -102,13 +105,13 @@ class SplitSource:
         self.lag: dict[Partition, int] = {}
         self.polled_at = self.heard_at = time.monotonic()
         self._on_event = on_event
-        self._events: deque[tuple[Event, Incoming | None]] = deque()
+        self._events: deque[tuple[Event, ParsedFrame | None]] = deque()
         self._memory = SharedMemory(create=True, size=SLOTS * SLOT_BYTES)
         self._in, out = SPAWN.Pipe(duplex=False)
         self._back, back = SPAWN.Pipe()
         self._lock = threading.Lock()
         self._freed: deque[int] = deque()
-        self._incoming: Incoming | None = None
+        self._frame: ParsedFrame | None = None
         arguments = {"settings": kafka, "topics": topics, **options}
         self._child = SPAWN.Process(
             target=poll_and_decode, args=(arguments, self._memory.name, out, back), daemon=True
@@ -126,14 +129,14 @@ class SplitSource:
             self._tell("free", freed)
         if not self._events:
             return None
-        event, self._incoming = self._events.popleft()
+        event, self._frame = self._events.popleft()
         return event
 
-    def read(self, _record: Consumed) -> Incoming:
+    def read(self, _record: Consumed, _max_pixels: int) -> ParsedFrame:
         """Return the frame of the event taken last."""
-        if self._incoming is None:
+        if self._frame is None:
             raise RuntimeError("no frame was taken: this is a bug")
-        return self._incoming
+        return self._frame
 
     def picture(self, token: bytes, _max_pixels: int) -> Image:
         """Return the picture in a slot, in place."""
@@ -180,24 +183,20 @@ class SplitSource:
 
 
 class AtOnce:
-    """A stage whose work is so little that a thread for it would cost more."""
+    """Decoding that is so little work that a thread for it would cost more."""
 
-    def __init__(self, _name: str, _threads: int, _wake: threading.Event) -> None:
-        self._done: deque[tuple[Any, Future[Any]]] = deque()
+    def __init__(self, prepare: Callable[[Any], Any], *_options: Any) -> None:
+        self._prepare = prepare
+        self._done: list[DecodeDone] = []
 
-    def __len__(self) -> int:
-        return len(self._done)
-
-    def start(self, item: Any, work: Callable[[], Any]) -> None:
+    def begin(self, admitted: Any) -> None:
         """Do it."""
-        future: Future[Any] = Future()
-        future.set_result(work())
-        self._done.append((item, future))
+        self._done.append(DecodeDone(admitted, self._prepare(admitted)))
 
-    def finished(self) -> Any:
-        """Yield everything."""
-        while self._done:
-            yield self._done.popleft()
+    def finished(self, _now: float) -> list[DecodeDone]:
+        """Return everything."""
+        done, self._done = self._done, []
+        return done
 
     def shutdown(self) -> None:
         """There is nothing to end."""
@@ -213,16 +212,16 @@ def instead(module: object, **parts: Any) -> None:
 def main() -> None:
     """Be a worker with the parts that this file replaces."""
     from groundcam.__main__ import app
-    from groundcam_worker import pipeline, reception, run
+    from groundcam_worker import run
+    from groundcam_worker.loop import decoding, intake
 
     def source(*arguments: Any, **options: Any) -> SplitSource:
         made = SplitSource(*arguments, **options)
-        instead(reception, read_frame=made.read, jpeg_size=lambda token: TOKEN.unpack(token)[1:])
-        instead(pipeline, decode_jpeg=made.picture)
+        instead(intake, parse=made.read)
+        instead(decoding, decode_jpeg=made.picture)
         return made
 
-    instead(run, GroupSource=source)
-    instead(pipeline, OrderedExecutor=AtOnce)
+    instead(run, GroupSource=source, Decoding=AtOnce)
     app()
 
 

@@ -9,7 +9,7 @@ import torch
 from groundcam_schemas import Question
 from groundcam_worker.detectors.guarded import GuardedDetector
 from groundcam_worker.detectors.protocol import detect_each
-from groundcam_worker.errors import DetectorLostError, ModelError, UnansweredError
+from groundcam_worker.errors import DetectorLostError, ModelError, OutOfMemoryError
 from parity import match, picture, rows
 
 IMAGES = [picture(seed) for seed in range(7)]
@@ -60,22 +60,33 @@ def test_the_ceiling_grows_back_slowly(breakable: GuardedDetector) -> None:
     assert max(memory.tried) == 6
 
 
-def test_a_picture_that_does_not_fit_alone_is_told_alone(breakable: GuardedDetector) -> None:
-    """Its neighbours are answered where they fit; the error is not that of a lost device."""
+def test_a_picture_that_does_not_fit_alone_is_no_fault_of_the_picture(breakable: GuardedDetector) -> None:
+    """The error says that memory is short now: it is neither the frame's nor that of a lost device."""
     Memory(breakable, room=0)
     answers = detect_each(breakable, IMAGES[:2], ASKS[:2])
-    assert all(isinstance(one, UnansweredError) for one in answers)
-    with pytest.raises(torch.OutOfMemoryError):
+    assert all(isinstance(one, OutOfMemoryError) for one in answers)
+    with pytest.raises(OutOfMemoryError):
         breakable.detect(IMAGES[:1], ASKS[:1])
 
 
 def test_one_picture_that_does_not_fit_alone_slows_nobody_else(breakable: GuardedDetector) -> None:
     memory = Memory(breakable, room=0)
-    with pytest.raises(torch.OutOfMemoryError):
+    with pytest.raises(OutOfMemoryError):
         breakable.detect(IMAGES[:1], ASKS[:1])
     memory.room = 8
     breakable.detect(IMAGES, ASKS)
     assert memory.tried == [1, 7]
+
+
+def test_a_batch_that_is_begun_and_does_not_fit_when_it_is_finished_is_answered_in_parts(
+    breakable: GuardedDetector,
+) -> None:
+    memory = Memory(breakable, room=4)
+    assert len(breakable.finish(breakable.begin(IMAGES, ASKS))) == len(IMAGES)
+    assert memory.tried[0] == len(IMAGES)
+    assert max(memory.tried[1:]) <= 4
+    assert len(breakable.finish(breakable.begin(IMAGES, ASKS))) == len(IMAGES)
+    assert breakable.ceiling.limit == len(IMAGES) // 2
 
 
 def test_warming_up_finds_the_largest_batch_that_fits(breakable: GuardedDetector) -> None:

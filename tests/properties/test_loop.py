@@ -168,7 +168,7 @@ class Loop:
                 results = {"well": FOUND, "badly": UnansweredError("no"), "memory": memory}
                 self.handle(on.BatchDone(batch, [results[outcome]] * len(batch.jobs), int(self.now * NS)))
             case do.Isolate(admitted):
-                assert admitted.attempts == 2
+                assert 2 <= admitted.attempts <= DEATHS_WITHOUT_SANDBOX
                 results = {"well": FOUND, "badly": UnansweredError("no"), "memory": SandboxUnavailableError("no")}
                 self.handle(on.SandboxDone(admitted, results[outcome], 0, int(self.now * NS)))
             case do.Mark(claim):

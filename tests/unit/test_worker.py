@@ -23,7 +23,7 @@ from groundcam_worker.errors import (
     ModelError,
     UnansweredError,
 )
-from groundcam_worker.parse import camera_of, read_frame
+from groundcam_worker.parse import ParsedFrame, ParseFailure, camera_of, parse
 from groundcam_worker.policy.answers import contains, objects_of
 from groundcam_worker.settings import fake_seconds
 
@@ -84,18 +84,30 @@ def test_a_bad_jpeg_is_refused_before_it_costs_anything(data: bytes, says: str) 
         decode_jpeg(data)
 
 
+def parsed(one: Consumed) -> ParsedFrame:
+    frame = parse(one, 1_000_000)
+    assert isinstance(frame, ParsedFrame)
+    return frame
+
+
+def refused(one: Consumed, max_pixels: int = 1_000_000) -> ParseFailure:
+    failure = parse(one, max_pixels)
+    assert isinstance(failure, ParseFailure)
+    return failure
+
+
 def test_a_frame_in_our_envelope_is_read() -> None:
     frame = Frame(
         camera_id="gate", run_id="r", seq=3, captured_at_ns=9, width=64, height=48, source_width=128,
         source_height=96, data=jpeg(),
     )  # fmt: skip
-    incoming = read_frame(record(encode(frame)))
+    incoming = parsed(record(encode(frame)))
     assert incoming.id == ("gate", "r", 3)
     assert incoming.source_size == (128, 96)
 
 
 def test_a_plain_jpeg_with_the_camera_in_its_key_is_a_frame() -> None:
-    incoming = read_frame(record(jpeg()))
+    incoming = parsed(record(jpeg()))
     assert incoming.id == ("gate", "@groundcam.frames/1", 5)
     assert incoming.source_size == (64, 48)
     assert incoming.captured_at_ns == 1_000_000_000
@@ -103,15 +115,27 @@ def test_a_plain_jpeg_with_the_camera_in_its_key_is_a_frame() -> None:
 
 @pytest.mark.parametrize("value", [None, b"", b"text", b"\x80", b"\x81\xa6schema\xa9frame/9.0"])
 def test_a_message_that_is_no_frame_is_refused(value: bytes | None) -> None:
-    with pytest.raises(BadMessageError):
-        read_frame(record(value))
+    failure = refused(record(value))
+    assert isinstance(failure.error, BadMessageError)
+    assert failure.id == ("gate", "@groundcam.frames/1", 5), "its key and its place say whose it is"
 
 
 @pytest.mark.parametrize("key", [None, b"", b"a/b", b"\xff", b"x" * 201])
 def test_a_plain_jpeg_of_no_camera_is_refused(key: bytes | None) -> None:
     assert camera_of(record(jpeg(), key)) is None
-    with pytest.raises(BadMessageError, match="key"):
-        read_frame(record(jpeg(), key))
+    failure = refused(record(jpeg(), key))
+    assert failure.id is None
+    assert "key" in str(failure.error)
+
+
+def test_a_picture_with_too_many_pixels_is_refused_and_its_frame_is_known() -> None:
+    frame = Frame(
+        camera_id="gate", run_id="r", seq=3, captured_at_ns=9, width=64, height=48, source_width=64,
+        source_height=48, data=jpeg(),
+    )  # fmt: skip
+    failure = refused(record(encode(frame)), max_pixels=64 * 48 - 1)
+    assert failure.id == ("gate", "r", 3)
+    assert str(failure.error) == "it has 64x48 pixels, more than 3071"
 
 
 def found(*box: float, score: float = 0.5, class_id: int = 0) -> Detection:

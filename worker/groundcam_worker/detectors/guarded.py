@@ -97,17 +97,16 @@ class GuardedDetector:
             except RuntimeError as error:
                 self._judge(error)
                 self._ceiling_failed(size)
-                if size == 1:
-                    self._free()
-                    raise OutOfMemoryError(first_line(error)) from None
-                log.warning("%d pictures do not fit into the device's memory: going on with %d",
-                            size, self.ceiling.limit)  # fmt: skip
+                why = first_line(error)
             else:
                 if self.ceiling.succeeded(size):
                     self._hooks.ceiling(size + 1)
                 continue
             # Outside of the handler, whose traceback would keep the failed batch's tensors alive.
             self._free()
+            if size == 1:
+                raise OutOfMemoryError(why)
+            log.warning("%d pictures do not fit into the device's memory: going on with %d", size, self.ceiling.limit)
         return found
 
     def _judge(self, error: RuntimeError) -> None:

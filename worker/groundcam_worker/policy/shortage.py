@@ -48,13 +48,14 @@ class Shortage(Generic[T]):
         self._succeeded_at = now
 
     def failed(self, item: T, key: Hashable, now: float) -> Verdict:
-        """Note that an item did not fit; with RETRY it waits here, else it is the caller's to end."""
+        """Note that an item did not fit; with ITS_FAULT it is the caller's to end, else it waits here."""
         first, pause = self._first.get(key, (now, FIRST_S))
-        if now - first >= PATIENCE_S:
-            return Verdict.ITS_FAULT if self._succeeded_at > first else Verdict.DEVICE_EXHAUSTED
+        is_over = now - first >= PATIENCE_S
+        if is_over and self._succeeded_at > first:
+            return Verdict.ITS_FAULT
         self._first[key] = first, min(2 * pause, LONGEST_S)
         self._waiting.append((now + pause, item))
-        return Verdict.RETRY
+        return Verdict.DEVICE_EXHAUSTED if is_over else Verdict.RETRY
 
     def due(self, now: float) -> list[T]:
         """Take out what can be tried again."""

@@ -1,0 +1,305 @@
+"""Single stories of the loop's state machine, without threads or waits."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from footage import frame, jpeg
+from groundcam_runtime.partitions.commit_note import CommitNote
+from groundcam_runtime.records import Assigned, Consumed, Gone, Partition, Position
+from groundcam_schemas import GapReason, Question, encode
+from groundcam_worker.detectors.protocol import Detection
+from groundcam_worker.errors import (
+    BadPictureError,
+    DetectorLostError,
+    OutOfMemoryError,
+    SandboxUnavailableError,
+    UnansweredError,
+)
+from groundcam_worker.frames import Instant
+from groundcam_worker.loop import events as on
+from groundcam_worker.loop import instructions as do
+from groundcam_worker.loop.invariants import validate
+from groundcam_worker.loop.jobs import Job
+from groundcam_worker.loop.policies import Policies
+from groundcam_worker.loop.state import LoopState
+from groundcam_worker.policy.freshness import Freshness
+from groundcam_worker.policy.limits import Limits
+from groundcam_worker.policy.questions import Questions
+
+NS = 1_000_000_000
+P = Partition("frames", 0)
+OTHER = Partition("frames", 1)
+PICTURE = jpeg(1, 16, 16)
+IMAGE = np.zeros((16, 16, 3), np.uint8)
+FOUND = (Detection(0, 0.9, (1.0, 1.0, 9.0, 9.0)),)
+SHORT = OutOfMemoryError("short")
+
+
+class Story:
+    """A loop whose clock and surroundings are the test's."""
+
+    def __init__(self, **limits: Any) -> None:
+        self.now = 1000.0
+        self.state = LoopState(
+            Policies(
+                Questions([("*", Question.of("person"))]), Freshness(limits.pop("max_age_s", 0.0)),
+                Limits(**{"batch_size": 2, "batch_wait_s": 0.05, **limits}),
+            )
+        )  # fmt: skip
+
+    def __call__(self, event: on.Event, after_s: float = 0.0) -> list[do.Instruction]:
+        self.now += after_s
+        out = self.state.handle(event, Instant(self.now, int(self.now * NS)))
+        validate(self.state)
+        return out
+
+    def ours(self, *partitions: Partition, note: str = "", epoch: int = 1) -> None:
+        self(Assigned({one: Position(0, note) for one in partitions or (P,)}, epoch))
+
+    def record(self, offset: int, camera: str = "gate", partition: Partition = P, age_s: float = 0.0) -> None:
+        body = encode(frame(camera, offset, PICTURE).model_copy(update={"captured_at_ns": self.ns - int(age_s * NS)}))
+        self(Consumed(partition, offset, 0, camera.encode(), body, (), self.ns))
+
+    @property
+    def ns(self) -> int:
+        return int(self.now * NS)
+
+    def tick(self, after_s: float = 0.0, *, draining: bool = False) -> list[do.Instruction]:
+        return self(on.Tick(draining), after_s)
+
+    def admitted(self, out: list[do.Instruction]) -> list[Any]:
+        return [one.admitted for one in out if isinstance(one, do.Decode)]
+
+    def pump(self, outcome: Callable[[Job], Any]) -> list[do.Instruction]:
+        """Do everything that the loop wants done now, with these outcomes of the detector; return all of it."""
+        done, todo = [], self.tick()
+        while todo:
+            done += todo
+            news: list[do.Instruction] = []
+            for one in todo:
+                if isinstance(one, do.Decode):
+                    news += self(on.DecodeDone(one.admitted, (IMAGE, one.admitted.frame.id.camera_id)))
+                elif isinstance(one, do.Begin):
+                    news += self(on.BatchDone(one.batch, [outcome(job) for job in one.batch.jobs], self.ns))
+            todo = news + self.tick()
+        return done
+
+    def detect(self, *outcomes: Any) -> list[do.Instruction]:
+        """Decode what waits, and finish batches with these outcomes, one after the other; return what followed."""
+        out, left = [], list(outcomes)
+        batches: list[Any] = []
+        for _ in range(20):
+            news = self.tick()
+            out += news
+            for admitted in self.admitted(news):
+                self(on.DecodeDone(admitted, (IMAGE, "shape")))
+            batches += [one.batch for one in news if isinstance(one, do.Begin)]
+            while batches and left:
+                batch = batches.pop(0)
+                out += self(on.BatchDone(batch, [left.pop(0) for _ in batch.jobs], self.ns))
+        return out
+
+
+def of(kind: type[Any], out: list[do.Instruction]) -> list[Any]:
+    return [one for one in out if isinstance(one, kind)]
+
+
+@pytest.fixture
+def story() -> Iterator[Story]:
+    one = Story()
+    yield one
+    validate(one.state)
+
+
+def test_a_slow_picture_holds_its_own_camera_and_no_other(story: Story) -> None:
+    story.ours()
+    for offset, camera in enumerate(["slow", "slow", "quick"]):
+        story.record(offset, camera)
+    slow, other_quick, second = story.admitted(story.tick())
+    cameras = [one.frame.id.camera_id for one in (slow, other_quick, second)]
+    assert cameras == ["slow", "quick", "slow"]
+    story(on.DecodeDone(other_quick, (IMAGE, "shape")))
+    story(on.DecodeDone(second, (IMAGE, "shape")))
+    (begin,) = of(do.Begin, story.tick())
+    assert [job.origin.admitted.frame.id.camera_id for job in begin.batch.jobs] == ["quick"]
+    story(on.DecodeDone(slow, (IMAGE, "shape")))
+    (begin,) = of(do.Begin, story.tick())
+    assert [job.origin.admitted.frame.id.seq for job in begin.batch.jobs] == [0, 1]
+
+
+def test_a_picture_that_was_given_up_is_a_dead_letter_and_its_camera_goes_on(story: Story) -> None:
+    story.ours()
+    story.record(0)
+    story.record(1)
+    first, second = story.admitted(story.tick())
+    story(on.DecodeDone(second, (IMAGE, "shape")))
+    (letter,) = of(do.PublishLetter, story(on.DecodeDone(first, BadPictureError("not within 10 s"))))
+    assert letter.rejected.id.seq == 0
+    assert of(do.Begin, story.tick())
+
+
+def test_a_partition_that_comes_back_in_another_epoch_finishes_nothing_of_the_first(story: Story) -> None:
+    story.ours()
+    story.record(0)
+    (publication,) = of(do.PublishAnswer, story.detect(FOUND))
+    story(Gone(frozenset([P])))
+    story.ours(epoch=2)
+    story(on.Delivered(publication))
+    assert of(do.Commit, story.tick()) == []
+    story.record(0)
+    (again,) = of(do.PublishAnswer, story.detect(FOUND))
+    story(on.Delivered(again))
+    (commit,) = of(do.Commit, story.tick())
+    assert commit.positions[P].offset == 1
+
+
+def test_frames_of_a_partition_that_left_do_not_begin_at_the_detector(story: Story) -> None:
+    story.ours()
+    story.record(0)
+    (admitted,) = story.admitted(story.tick())
+    story(on.DecodeDone(admitted, (IMAGE, "shape")))
+    story(Gone(frozenset([P])))
+    assert of(do.Begin, story.tick()) == []
+    assert story.state.is_idle
+
+
+def test_a_dead_letter_is_answered_by_the_gap_that_follows_it(story: Story) -> None:
+    story.ours()
+    story(Consumed(P, 0, 0, b"gate", b"junk", (), story.ns))
+    story.record(1)
+    (answer,) = of(do.PublishAnswer, story.detect(FOUND))
+    story(on.Delivered(answer))
+    letter = next(one for one in story.state._outbox._unacknowledged if isinstance(one, do.PublishLetter))
+    story(on.Delivered(letter))
+    assert of(do.Commit, story.tick()) == [], "no gap has told its subscribers yet"
+    (gap,) = of(do.PublishGap, story.tick(1.0))
+    assert gap.gap.reason is GapReason.DEAD_LETTERED
+    story(on.Delivered(gap))
+    (commit,) = of(do.Commit, story.tick())
+    assert commit.positions[P].offset == 2
+
+
+def test_a_frame_that_does_not_fit_now_is_tried_again_and_not_dead_lettered(story: Story) -> None:
+    story.ours()
+    story.record(0)
+    assert of(do.PublishLetter, story.detect(SHORT)) == []
+    assert of(do.Decode, story.tick(0.4)) == []
+    (admitted,) = story.admitted(story.tick(0.2))
+    story(on.DecodeDone(admitted, (IMAGE, "shape")))
+    (begin,) = of(do.Begin, story.tick())
+    assert of(do.PublishAnswer, story(on.BatchDone(begin.batch, [FOUND], story.ns)))
+
+
+def test_a_frame_that_never_fits_while_others_do_is_to_blame(story: Story) -> None:
+    story.ours(P, OTHER)
+    story.record(0, "large")
+    letters = []
+    for offset in range(40):
+        story.now += 3.0
+        story.record(offset, "small", OTHER)
+        letters += of(do.PublishLetter, story.pump(lambda job: SHORT if job.shape == "large" else FOUND))
+    (letter,) = letters
+    assert letter.rejected.id.camera_id == "large"
+    assert isinstance(letter.rejected.error, UnansweredError)
+
+
+def test_a_device_on_which_nothing_fits_for_a_minute_ends_the_worker(story: Story) -> None:
+    story.ours()
+    story.record(0)
+    failures: list[Any] = []
+    while not failures and story.now < 1100.0:
+        story.now += 3.0
+        failures = of(do.Fail, story.pump(lambda _job: SHORT))
+    assert isinstance(failures[0].error, DetectorLostError)
+
+
+def test_while_memory_is_short_no_more_frames_are_begun_than_may_wait(story: Story) -> None:
+    story.ours()
+    for offset in range(40):
+        story.record(offset)
+    for _ in range(30):
+        for admitted in story.admitted(story.tick()):
+            story(on.DecodeDone(admitted, SHORT))
+    assert len(story.state._shortage.waiting) <= story.state._limits.pictures
+
+
+def test_frames_and_jobs_of_others_share_a_batch_and_each_gets_its_own_answer(story: Story) -> None:
+    story.ours()
+    story.record(0)
+    (admitted,) = story.admitted(story.tick())
+    story(on.DecodeDone(admitted, (IMAGE, "shape")))
+    story(on.JobOffered(Job(IMAGE, Question.of("dog"), "shape", "somebody", lambda: True, "their call")))
+    (begin,) = of(do.Begin, story.tick())
+    assert len(begin.batch.jobs) == 2
+    out = story(on.BatchDone(begin.batch, [FOUND, FOUND], story.ns))
+    assert [one.origin for one in of(do.Reply, out)] == ["their call"]
+    assert len(of(do.PublishAnswer, out)) == 1
+
+
+def test_a_job_that_nobody_wants_any_more_is_not_begun(story: Story) -> None:
+    story(on.JobOffered(Job(IMAGE, Question.of("dog"), "shape", "somebody", lambda: False, "their call")))
+    assert of(do.Begin, story.tick()) == []
+
+
+def test_at_most_two_batches_are_at_the_detector(story: Story) -> None:
+    story.ours()
+    for offset in range(6):
+        story.record(offset)
+    for admitted in story.admitted(story.tick()):
+        story(on.DecodeDone(admitted, (IMAGE, "shape")))
+    begun = of(do.Begin, story.tick())
+    assert [len(one.batch.jobs) for one in begun] == [2, 2]
+    assert len(of(do.Begin, story(on.BatchDone(begun[0].batch, [FOUND] * 2, story.ns)) + story.tick())) == 1
+
+
+def test_a_sandbox_that_cannot_be_had_leaves_the_frame_to_the_worker_itself(story: Story) -> None:
+    story.ours(note=CommitNote(in_use=True).text())
+    story.record(0)
+    (mark,) = of(do.Mark, story.tick())
+    (isolate,) = of(do.Isolate, story(on.AttemptMarked(mark.claim, 1)))
+    out = story(on.SandboxDone(isolate.admitted, SandboxUnavailableError("no room"), 0, 1))
+    assert [one.attempts for one in story.admitted(out)] == [2]
+
+
+def test_a_mark_that_cannot_be_written_is_tried_again_after_a_second_and_marks_are_read_anew(story: Story) -> None:
+    story.ours(note=CommitNote(in_use=True).text())
+    story.record(0)
+    (mark,) = of(do.Mark, story.tick())
+    assert mark.read
+    story(on.AttemptMarked(mark.claim, None))
+    assert of(do.Mark, story.tick(0.9)) == []
+    (again,) = of(do.Mark, story.tick(0.2))
+    assert again.read
+
+
+def test_nothing_else_begins_while_frames_are_in_quarantine(story: Story) -> None:
+    story.ours(P, note=CommitNote(in_use=True).text())
+    story(Assigned({OTHER: Position(0)}, 2))
+    story.record(0)
+    story.record(0, "other", OTHER)
+    out = story.tick()
+    assert of(do.Decode, out) == []
+    (mark,) = of(do.Mark, out)
+    story(on.AttemptMarked(mark.claim, 0))
+    assert story.admitted(story.tick()) == []
+
+
+def test_a_draining_loop_finishes_what_was_begun_and_begins_nothing(story: Story) -> None:
+    story.ours()
+    for offset in range(2):
+        story.record(offset)
+    admitted = story.admitted(story.tick())
+    story.record(2)
+    for one in admitted:
+        story(on.DecodeDone(one, (IMAGE, "shape")))
+    out = story.tick(draining=True)
+    assert story.admitted(out) == []
+    (begin,) = of(do.Begin, out)
+    for publication in of(do.PublishAnswer, story(on.BatchDone(begin.batch, [FOUND] * 2, story.ns))):
+        story(on.Delivered(publication))
+    assert not story.state.is_idle, "its offsets are not committed yet"
+    assert of(do.Commit, story.tick(draining=True))
+    assert story.state.is_idle
