@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
+from groundcam_runtime.pictures.jpeg_header import JpegHeader
 from groundcam_runtime.records import Consumed
 from groundcam_schemas import Frame, FrameId, Question, SchemaError, decode, raw_frame_id
 from groundcam_schemas.limits import MAX_PIXELS_A_SIDE, check_camera_id
 from groundcam_worker.errors import BadMessageError
-from groundcam_worker.jpeg import jpeg_size
+from groundcam_worker.jpeg import read_header, require_pixels
 
 _JPEG = b"\xff\xd8\xff"
 NS_PER_MS = 1_000_000
@@ -22,6 +23,8 @@ class Incoming:
     source_size: tuple[int, int]
     jpeg: bytes
     question: Question | None
+    header: JpegHeader | None = None
+    """The picture's own, where the record could not be read without it."""
 
 
 def read_frame(record: Consumed) -> Incoming:
@@ -40,6 +43,14 @@ def read_frame(record: Consumed) -> Incoming:
         jpeg=frame.data,
         question=frame.question,
     )
+
+
+def header_of(incoming: Incoming, max_pixels: int) -> JpegHeader:
+    """Return the header of a frame's picture. Raises BadPictureError, also for more than `max_pixels`."""
+    if incoming.header is None:
+        return read_header(incoming.jpeg, max_pixels)
+    require_pixels(incoming.header, max_pixels)
+    return incoming.header
 
 
 def camera_of(record: Consumed) -> str | None:
@@ -67,14 +78,13 @@ def _plain_jpeg(record: Consumed, value: bytes) -> Incoming:
     frame_id = place_of(record)
     if frame_id is None:
         raise BadMessageError("a plain JPEG needs its camera's id as key")
-    width, height = jpeg_size(value, MAX_PIXELS_A_SIDE**2)
-    if max(width, height) > MAX_PIXELS_A_SIDE:
-        raise BadMessageError(f"the picture is {width}x{height} pixels")
+    header = read_header(value, MAX_PIXELS_A_SIDE**2)
     return Incoming(
         id=frame_id,
         # Nobody says when it was captured; Kafka says when it was sent.
         captured_at_ns=timestamp_ns(record),
-        source_size=(width, height),
+        source_size=(header.width, header.height),
         jpeg=value,
         question=None,
+        header=header,
     )
