@@ -23,6 +23,10 @@ class FakeDetector:
     def check(self, ask: Question) -> None:
         """Every question will do."""
 
+    def cost(self, ask: Question) -> int:  # noqa: ARG002 - nothing depends on it
+        """Every question costs the same."""
+        return 1
+
     def warm_up(self, asks: Sequence[Question], sizes: Sequence[tuple[int, int]], batch_size: int) -> None:
         """There is nothing to do."""
 

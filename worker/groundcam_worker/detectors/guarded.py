@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 class GuardedDetector:
-    """Stands before a detector on torch. `detect` belongs to one thread; `check` may be called from any."""
+    """Stands before a detector on torch. `detect` belongs to one thread; `check` and `cost` may be called from any."""
 
     def __init__(self, detector: Detector, free: Callable[[], None], told: DetectorHooks | None = None) -> None:
         """`free` gives back memory that is kept for later."""
@@ -35,6 +35,10 @@ class GuardedDetector:
     def check(self, ask: Question) -> None:
         """Raise QuestionError for a question that this detector cannot take."""
         self._detector.check(ask)
+
+    def cost(self, ask: Question) -> int:
+        """As the detector has it."""
+        return self._detector.cost(ask)
 
     def warm_up(self, asks: Sequence[Question], sizes: Sequence[tuple[int, int]], batch_size: int) -> None:
         """As the detector has it, with the largest batch that fits.
