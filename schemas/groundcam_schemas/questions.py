@@ -47,10 +47,11 @@ class Question(BaseModel):
     @field_validator("classes")
     @classmethod
     def _no_class_twice(cls, classes: tuple[ClassSpec, ...]) -> tuple[ClassSpec, ...]:
-        phrases = [spec.phrase for spec in classes]
-        for phrase in phrases:
-            if phrases.count(phrase) > 1:
-                raise ValueError(f"the class {phrase!r} is listed twice")
+        known: set[str] = set()
+        for spec in classes:
+            if spec.phrase in known:
+                raise ValueError(f"the class {spec.phrase!r} is listed twice")
+            known.add(spec.phrase)
         return classes
 
     @classmethod
@@ -61,7 +62,9 @@ class Question(BaseModel):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The classes' phrases, in order: a `class_id` is an index into them."""
+        """The classes' phrases, in order: a `class_id` is an index into them. Made anew for each call, as `version` is:
+        a copy with changes (`model_copy`) would take kept ones along.
+        """
         return tuple(spec.phrase for spec in self.classes)
 
     @property

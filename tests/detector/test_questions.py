@@ -4,7 +4,7 @@ import pytest
 
 from groundcam_schemas import Question
 from groundcam_worker.detectors.grounding_dino.captions import OF_NO_CLASS
-from groundcam_worker.detectors.grounding_dino.text import Kept
+from groundcam_worker.detectors.grounding_dino.text import LRU
 from groundcam_worker.detectors.guarded import GuardedDetector
 from groundcam_worker.errors import QuestionError
 from parity import match, picture, rows
@@ -66,6 +66,36 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz"
 MANY = tuple(f"{one}{other}" for one in LETTERS for other in LETTERS)[:300]
 
 
+def test_a_question_costs_a_pass_for_each_of_its_captions(detector: GuardedDetector) -> None:
+    """So that pictures of short questions need not share a batch with those of long ones."""
+    assert detector.cost(Question.of("person", "dog")) == 1
+    captions = reader(detector).captions(MANY)  # type: ignore[attr-defined]
+    assert detector.cost(Question.of(*MANY)) == len(captions) > 10
+    with pytest.raises(QuestionError, match="full stop"):
+        detector.cost(Question.of("st. bernard"))
+
+
+def test_a_question_is_tokenised_once(breakable: GuardedDetector) -> None:
+    """Its cost is asked for every frame."""
+    tokenizer, calls = reader(breakable)._tokenizer, []  # type: ignore[attr-defined]
+
+    class Counting:
+        def __call__(self, text, **options):  # type: ignore[no-untyped-def]
+            calls.append(text)
+            return tokenizer(text, **options)
+
+        def __getattr__(self, name):  # type: ignore[no-untyped-def]
+            return getattr(tokenizer, name)
+
+    reader(breakable)._tokenizer = Counting()  # type: ignore[attr-defined]
+    ask = Question.of("person", "dog")
+    for _ in range(3):
+        breakable.check(ask)
+        assert breakable.cost(ask) == 1
+        breakable.detect([picture(1)], [ask])
+    assert calls == ["person", "dog"]
+
+
 def test_three_hundred_classes_are_asked_in_several_captions_and_merged(detector: GuardedDetector) -> None:
     """The answer is that of each caption asked by itself, with the class ids of the whole question."""
     image, ask = picture(1), Question.of(*MANY, box_threshold=0.6, text_threshold=0.6)
@@ -108,7 +138,7 @@ def test_the_text_backbone_runs_once_for_each_question(breakable: GuardedDetecto
 
 
 def test_what_is_kept_is_bounded_and_the_newest() -> None:
-    kept: Kept[int] = Kept(2)
+    kept: LRU[int] = LRU(2)
     made = []
 
     def get(key: str) -> int:

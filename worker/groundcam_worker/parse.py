@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
+from groundcam_runtime.pictures.jpeg_header import JpegHeader
 from groundcam_runtime.records import Consumed
 from groundcam_schemas import Frame, FrameId, Question, SchemaError, decode, raw_frame_id
 from groundcam_schemas.limits import MAX_PIXELS_A_SIDE, check_camera_id
 from groundcam_worker.errors import BadMessageError, FrameError
-from groundcam_worker.jpeg import jpeg_size
+from groundcam_worker.jpeg import read_header
 
 _JPEG = b"\xff\xd8\xff"
 NS_PER_MS = 1_000_000
@@ -21,11 +22,15 @@ class ParsedFrame:
     captured_at_ns: int
     source_size: tuple[int, int]
     """(width, height) of the camera's own picture, in which boxes are given."""
-    picture_size: tuple[int, int]
-    """(width, height) of the JPEG."""
+    header: JpegHeader
     jpeg: bytes
     question: Question | None
     """The frame's own."""
+
+    @property
+    def picture_size(self) -> tuple[int, int]:
+        """(width, height) of the JPEG."""
+        return self.header.width, self.header.height
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +51,7 @@ def parse(record: Consumed, max_pixels: int) -> ParsedFrame | ParseFailure:
             return _plain_jpeg(record, frame_id, value, max_pixels)
         frame = decode(Frame, value)
         frame_id = FrameId(frame.camera_id, frame.run_id, frame.seq)
-        picture_size = jpeg_size(frame.data, max_pixels)
+        header = read_header(frame.data, max_pixels)
     except SchemaError as error:
         return ParseFailure(frame_id, BadMessageError(str(error)))
     except FrameError as error:
@@ -55,7 +60,7 @@ def parse(record: Consumed, max_pixels: int) -> ParsedFrame | ParseFailure:
         id=frame_id,
         captured_at_ns=frame.captured_at_ns,
         source_size=(frame.source_width, frame.source_height),
-        picture_size=picture_size,
+        header=header,
         jpeg=frame.data,
         question=frame.question,
     )
@@ -85,15 +90,15 @@ def timestamp_ns(record: Consumed) -> int:
 def _plain_jpeg(record: Consumed, frame_id: FrameId | None, value: bytes, max_pixels: int) -> ParsedFrame:
     if frame_id is None:
         raise BadMessageError("a plain JPEG needs its camera's id as key")
-    width, height = size = jpeg_size(value, max_pixels)
-    if max(size) > MAX_PIXELS_A_SIDE:
-        raise BadMessageError(f"the picture is {width}x{height} pixels")
+    header = read_header(value, max_pixels)
+    if max(header.width, header.height) > MAX_PIXELS_A_SIDE:
+        raise BadMessageError(f"the picture is {header.width}x{header.height} pixels")
     return ParsedFrame(
         id=frame_id,
         # Nobody says when it was captured; Kafka says when it was sent, or when it came.
         captured_at_ns=timestamp_ns(record),
-        source_size=size,
-        picture_size=size,
+        source_size=(header.width, header.height),
         jpeg=value,
         question=None,
+        header=header,
     )

@@ -2,7 +2,10 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from functools import partial
 
 from groundcam_runtime.kafka.camera_statuses import camera_statuses
 from groundcam_runtime.kafka.errors import KafkaProblem
@@ -12,12 +15,22 @@ from groundcam_runtime.settings import KafkaSettings
 from groundcam_schemas import CameraQuestion, Question, SchemaError, decode
 from groundcam_schemas.limits import check_camera_id
 from groundcam_schemas.questions import EVERY_CAMERA
-from groundcam_worker.errors import QuestionError
+from groundcam_worker.errors import QuestionError, first_line
 from groundcam_worker.policy.questions import Questions
+from groundcam_worker.time_limiter import OverdueError, TimeLimiter
 
 log = logging.getLogger(__name__)
 
 POLL_S = 0.2
+PAUSE_S = 1.0
+"""After an error of the reader's."""
+CHECK_S = 5.0
+"""The longest question, 500 classes of 256 letters, is tokenised in a fraction of a second."""
+MAX_STUCK_CHECKS = 4
+NAMED_CLASSES = 10
+"""In the log; a question may have 500."""
+MAX_SIZES = 8
+"""Each size that is warmed up takes seconds, on a CPU minutes."""
 
 
 def _camera_of(key: bytes) -> str:
@@ -27,46 +40,73 @@ def _camera_of(key: bytes) -> str:
 
 
 def camera_sizes(settings: KafkaSettings) -> set[tuple[int, int]]:
-    """Return the (width, height) of the pictures of every camera that has told of itself; none without the topic."""
+    """Return the (width, height) of the pictures that most cameras have told of, at most MAX_SIZES of them.
+
+    None without the topic.
+    """
     try:
         told = camera_statuses(settings)
     except KafkaProblem as problem:
         # A hint, and no more: without it new shapes are warmed up when they come.
         log.info("the cameras' sizes are not known: %s", problem)
         return set()
-    return {(status.width, status.height) for status in told if status.width and status.height}
+    newest = {status.camera_id: (status.width, status.height) for status in told if status.width and status.height}
+    return {size for size, _ in Counter(newest.values()).most_common(MAX_SIZES)}
 
 
 class QuestionFollower:
-    """Reads every question that holds now, then keeps them up to date on a thread of its own."""
+    """Reads every question that holds now, then keeps them up to date on a thread of its own.
 
-    def __init__(self, settings: KafkaSettings, questions: Questions, check: Callable[[Question], None]) -> None:
+    A question that cannot be asked, that makes the check raise or keeps it busy, or for which there is no room,
+    changes nothing: the one that held before still holds, and the next record is read.
+    """
+
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        questions: Questions,
+        check: Callable[[Question], None],
+        check_s: float = CHECK_S,
+    ) -> None:
         """Read what is there. `check` raises QuestionError for what cannot be asked. Raises KafkaProblem."""
         self._questions = questions
         self._check = check
+        self._limiter = TimeLimiter("question-check", check_s, MAX_STUCK_CHECKS)
+        self._is_full = False
         self._stopping = threading.Event()
-        self._reader = Reader(settings, [settings.topics.prompts], start="beginning")
-        for record in self._reader.to_the_end():
-            self._apply(record)
         self._thread = threading.Thread(target=self._follow, name="prompts", daemon=True)
+        with ExitStack() as stack:
+            self._reader = stack.enter_context(Reader(settings, [settings.topics.prompts], start="beginning"))
+            for record in self._reader.to_the_end():
+                self._apply(record)
+            self._close_reader = stack.pop_all()
+
+    def start(self) -> None:
+        """Begin to follow. Until then the questions belong to the caller's thread, and afterwards to this one."""
         self._thread.start()
 
     def close(self) -> None:
         """Stop following."""
         self._stopping.set()
-        self._thread.join(2.0)
+        if self._thread.ident is None:
+            self._close_reader.close()
+        else:
+            self._thread.join(2.0)
 
     def _follow(self) -> None:
-        with self._reader:
+        with self._close_reader:
             while not self._stopping.is_set():
                 try:
-                    for record in self._reader.poll(POLL_S):
-                        self._apply(record)
+                    records = self._reader.poll(POLL_S)
                 except KafkaProblem as problem:
                     log.warning("questions cannot be read: %s", problem)
-                    self._stopping.wait(1.0)
+                    self._stopping.wait(PAUSE_S)
                 except Exception:
-                    log.exception("a message on the prompts topic is ignored")
+                    log.exception("questions cannot be read")
+                    self._stopping.wait(PAUSE_S)
+                else:
+                    for record in records:
+                        self._apply(record)
 
     def _apply(self, record: Consumed) -> None:
         """A bad question changes nothing: the one that held before still holds."""
@@ -75,17 +115,41 @@ class QuestionFollower:
         except ValueError:
             log.warning("a question for nobody is ignored: its key is neither a camera's id nor *")
             return
-        if not record.value:
+        try:
+            self._take(camera_id, record.value)
+        except (SchemaError, QuestionError, OverdueError) as error:
+            log.warning("a question for %s is ignored: %s", camera_id, error)
+        except Exception as error:
+            # Whatever a tokenizer says of it, it is about this question.
+            kind = type(error).__name__
+            log.warning("a question for %s is ignored: %s: %s", camera_id, kind, first_line(error), exc_info=True)
+
+    def _take(self, camera_id: str, value: bytes | None) -> None:
+        """Raises SchemaError, QuestionError, OverdueError, and whatever the check raises."""
+        if not value:
             self._questions.forget(camera_id)
+            self._is_full = False
             log.info("the question for %s was taken back", camera_id)
             return
-        try:
-            question = decode(CameraQuestion, record.value)
-            if question.camera_id != camera_id:
-                raise QuestionError(f"it is for {question.camera_id}, but its key is {camera_id}")
-            self._check(question)
-        except (SchemaError, QuestionError) as error:
-            log.warning("a question for %s is ignored: %s", camera_id, error)
+        question = decode(CameraQuestion, value)
+        if question.camera_id != camera_id:
+            raise QuestionError(f"it is for {question.camera_id}, but its key is {camera_id}")
+        if not self._questions.has_room(question):
+            self._say_full(camera_id)
             return
+        self._limiter.call(partial(self._check, question))
         self._questions.tell(question)
-        log.info("%s is asked now: %s (version %s)", camera_id, ", ".join(question.labels), question.version)
+        log.info("%s is asked now: %s (version %s)", camera_id, _brief(question.labels), question.version)
+
+    def _say_full(self, camera_id: str) -> None:
+        if not self._is_full:
+            self._is_full = True
+            log.warning(
+                "a question for %s is ignored, as others will be from now on: there are too many questions of single"
+                " cameras on the prompts topic; take back those of cameras that are gone", camera_id,
+            )  # fmt: skip
+
+
+def _brief(labels: Sequence[str]) -> str:
+    more = len(labels) - NAMED_CLASSES
+    return ", ".join(labels[:NAMED_CLASSES]) + (f" and {more} more" if more > 0 else "")

@@ -38,6 +38,7 @@ from groundcam_worker.quarantine.attempt_log import AttemptLog
 from groundcam_worker.quarantine.sandbox import Sandbox
 from groundcam_worker.question_follower import QuestionFollower, camera_sizes
 from groundcam_worker.settings import WorkSettings, fake_seconds
+from groundcam_worker.warm_up import warm_up
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +94,8 @@ def run(
         prompts = QuestionFollower(kafka, questions, detector.check)
         stack.callback(prompts.close)
         sizes = {*settings.warm_sizes, *camera_sizes(kafka)}
-        detector.warm_up(questions.all(), sorted(sizes), settings.batch_size)
+        warm_up(detector, questions, sorted(sizes), settings.batch_size)
+        prompts.start()
         if stop.is_set():
             return True
         source = GroupSource(

@@ -7,7 +7,7 @@ import numpy as np
 
 from groundcam_runtime.pictures.errors import PictureError
 from groundcam_runtime.pictures.image import Image
-from groundcam_runtime.pictures.jpeg_header import jpeg_size
+from groundcam_runtime.pictures.jpeg_header import JpegHeader, read_header
 
 MAX_PIXELS = 33_177_600
 """8K (7680 x 4320)."""
@@ -16,21 +16,27 @@ _END = b"\xff\xd9"
 _MAX_TRAILING = 64
 
 
-def decode_jpeg(data: bytes, max_pixels: int = MAX_PIXELS) -> Image:
+def require_pixels(header: JpegHeader, max_pixels: int) -> None:
+    """Raise PictureError for more than `max_pixels`."""
+    if header.pixels > max_pixels:
+        raise PictureError(f"it has {header.width}x{header.height} pixels, more than {max_pixels}")
+
+
+def decode_jpeg(data: bytes, max_pixels: int = MAX_PIXELS, header: JpegHeader | None = None) -> Image:
     """Return the picture as RGB, as it is stored (no rotation by EXIF: boxes refer to what is stored).
 
-    Raises PictureError for damaged or cut data, and for more than `max_pixels`.
+    `header` is that of `data`, where it was read already. Raises PictureError for damaged or cut data, for more than
+    `max_pixels`, and for what `read_header` refuses: a picture that costs far more than others of its size.
     """
-    width, height = jpeg_size(data)
-    if width * height > max_pixels:
-        raise PictureError(f"it has {width}x{height} pixels, more than {max_pixels}")
+    header = header or read_header(data)
+    require_pixels(header, max_pixels)
     if _END not in data[-_MAX_TRAILING:]:
         raise PictureError("its end is missing")
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
     except cv2.error as error:
         raise PictureError(f"it cannot be decoded ({error.code})") from None
-    if image is None or image.shape[:2] != (height, width):
+    if image is None or image.shape[:2] != (header.height, header.width):
         raise PictureError("it cannot be decoded")
     return as_image(image)
 

@@ -23,6 +23,10 @@ class FakeDetector(Synchronous):
     def check(self, question: Question) -> None:
         """Every question will do."""
 
+    def cost(self, question: Question) -> int:  # noqa: ARG002 - nothing depends on it
+        """Every question costs the same."""
+        return 1
+
     def warm_up(self, questions: Sequence[Question], sizes: Sequence[tuple[int, int]], batch_size: int) -> None:
         """There is nothing to do."""
 

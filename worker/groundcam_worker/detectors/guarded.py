@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 class GuardedDetector:
-    """Stands before a detector on torch. `detect` belongs to one thread; `check` may be called from any."""
+    """Stands before a detector on torch. `detect` belongs to one thread; `check` and `cost` may be called from any."""
 
     def __init__(self, detector: Detector, free: Callable[[], None], hooks: DetectorHooks | None = None) -> None:
         """`free` gives back memory that is kept for later."""
@@ -36,6 +36,10 @@ class GuardedDetector:
     def check(self, question: Question) -> None:
         """Raise QuestionError for a question that this detector cannot take."""
         self._detector.check(question)
+
+    def cost(self, question: Question) -> int:
+        """As the detector has it."""
+        return self._detector.cost(question)
 
     def warm_up(self, questions: Sequence[Question], sizes: Sequence[tuple[int, int]], batch_size: int) -> None:
         """As the detector has it, with the largest batch that fits.

@@ -72,6 +72,10 @@ class OpenVocabulary(Synchronous):
         """Raise QuestionError for a question that the model cannot be asked. Any thread may call this."""
         self._phrases.check(ask.labels)
 
+    def cost(self, ask: Question) -> int:  # noqa: ARG002 - words are compared with boxes, which is cheap
+        """Every question takes one pass."""
+        return 1
+
     def warm_up(self, asks: Sequence[Question], sizes: Sequence[tuple[int, int]], batch_size: int) -> None:
         """Answer each question once, and on CUDA a batch of the first one. Raises QuestionError."""
         for ask in asks:

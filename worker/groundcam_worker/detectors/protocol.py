@@ -44,6 +44,13 @@ class Detector(Protocol):
     def check(self, question: Question) -> None:
         """Raise QuestionError for a question that this detector cannot take. Any thread may call this."""
 
+    def cost(self, question: Question) -> int:
+        """Return how many passes of the model a picture needs for a question: 1 for nearly all.
+
+        In one batch the pictures of cheap questions wait for those of dear ones. Any thread may call this; the first
+        call for a question of hundreds of classes takes tens of milliseconds. May raise QuestionError, as `check` does.
+        """
+
     def warm_up(self, questions: Sequence[Question], sizes: Sequence[tuple[int, int]], batch_size: int) -> None:
         """Do what happens only once, for these questions and picture sizes (width, height), before frames wait for it.
 

@@ -102,11 +102,12 @@ def preparation(detector: Detector, max_pixels: int) -> Callable[[Admitted], Pre
     """Return what turns a frame into a picture and its batch's key: input shape, and passes that its question takes."""
 
     def prepare(admitted: Admitted) -> Prepared:
-        image = decode_jpeg(admitted.frame.content.jpeg, max_pixels)
-        if admitted.frame.content.question is not None:
-            detector.check(admitted.question)
-        height, width = image.shape[:2]
-        return image, detector.input_shape(width, height)
+        content = admitted.frame.content
+        if content.question is not None:
+            detector.check(content.question)
+        image = decode_jpeg(content.jpeg, max_pixels, content.header)
+        # Pictures of cheap questions do not wait for the many passes of a dear one.
+        return image, (detector.input_shape(*content.picture_size), detector.cost(admitted.question))
 
     return prepare
 

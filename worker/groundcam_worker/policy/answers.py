@@ -4,11 +4,13 @@ Pure. No output of a model may make an answer that the schema refuses, so everyt
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from groundcam_schemas import Object, Question
 from groundcam_schemas.questions import Region
 from groundcam_worker.detectors.protocol import Detection
+
+Box = tuple[float, float, float, float]
 
 
 def objects_of(
@@ -16,24 +18,30 @@ def objects_of(
 ) -> tuple[Object, ...]:
     """Return the objects, best first. Sizes are (width, height) of the picture given and of the camera's own."""
     scale = source_size[0] / image_size[0], source_size[1] / image_size[1]
-    objects = []
-    for detection in found:
+    labels = ask.labels
+    usable = [one for one in found if 0.0 <= one.score <= 1.0 and 0 <= one.class_id < len(labels)]
+    objects: list[Object] = []
+    for detection in sorted(usable, key=lambda one: -one.score):
+        if len(objects) == ask.max_objects:
+            break
         box = _clamped(detection.box, scale, source_size)
-        if box is None or not 0.0 <= detection.score <= 1.0 or not 0 <= detection.class_id < len(ask.classes):
-            continue
-        centre = (box[0] + box[2]) / 2 / source_size[0], (box[1] + box[3]) / 2 / source_size[1]
-        if ask.regions and not any(contains(region, *centre) for region in ask.regions):
+        if box is None or not _counts(box, ask.regions, source_size):
             continue
         objects.append(
             Object(
-                label=ask.labels[detection.class_id],
+                label=labels[detection.class_id],
                 class_id=detection.class_id,
                 score=detection.score,
                 box=box,
             )
         )
-    objects.sort(key=lambda one: -one.score)
-    return tuple(objects[: ask.max_objects])
+    return tuple(objects)
+
+
+def _counts(box: Box, regions: Sequence[Region], size: tuple[int, int]) -> bool:
+    """Whether a box's centre is in one of the regions; without any, each box counts."""
+    centre = (box[0] + box[2]) / 2 / size[0], (box[1] + box[3]) / 2 / size[1]
+    return not regions or any(contains(region, *centre) for region in regions)
 
 
 def contains(region: Region, x: float, y: float) -> bool:
@@ -45,9 +53,7 @@ def contains(region: Region, x: float, y: float) -> bool:
     return inside
 
 
-def _clamped(
-    box: tuple[float, float, float, float], scale: tuple[float, float], size: tuple[int, int]
-) -> tuple[float, float, float, float] | None:
+def _clamped(box: Box, scale: tuple[float, float], size: tuple[int, int]) -> Box | None:
     """Return the part of a box that lies in the picture, or None where there is none."""
     if not all(math.isfinite(value) for value in box):
         return None

@@ -6,12 +6,19 @@ camera by camera.
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from pydantic import ValidationError
 
 from groundcam_schemas import CameraQuestion, Question, QuestionRef
 from groundcam_schemas.questions import EVERY_CAMERA, ClassSpec
 from groundcam_worker.errors import QuestionError
+
+MAX_CAMERAS = 10_000
+"""That have a question of their own over Kafka: a name costs nothing to invent, and this is more than one group of
+workers could watch."""
+MAX_CLASSES_IN_ALL = 50_000
+"""Of these questions together: some 20 MB where phrases are short, 60 MB at the worst."""
 
 _FOR_CAMERA = re.compile(r"^\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*=\s*(.*)$", re.DOTALL)
 _WITH_THRESHOLD = re.compile(r"^(.*\S)\s*:\s*(\d+(?:\.\d+)?|\.\d+)\s*$", re.DOTALL)
@@ -32,14 +39,15 @@ def parse_classes(text: str) -> tuple[ClassSpec, ...]:
     if not parts:
         raise QuestionError("a question needs at least one class")
     classes = tuple(_class(part) for part in parts)
-    phrases = [one.phrase for one in classes]
-    for position, phrase in enumerate(phrases, 1):
+    known: set[str] = set()
+    for position, phrase in enumerate((one.phrase for one in classes), 1):
         if not phrase.strip():
             raise QuestionError(f"class {position} of the question {stripped!r} is empty")
         if "." in phrase or "?" in phrase:
             raise QuestionError(f"the class {phrase!r} has a full stop or question mark in it")
-        if phrases.count(phrase) > 1:
+        if phrase in known:
             raise QuestionError(f"the class {phrase!r} is listed twice")
+        known.add(phrase)
     return classes
 
 
@@ -70,28 +78,54 @@ def parse_question(text: str, **options: float | None) -> tuple[str, Question]:
     return camera_id, ask
 
 
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """A question that holds, and whose it is."""
+
+    camera_id: str
+    """Or `*`."""
+    question: Question
+    from_kafka: bool
+    ref: QuestionRef
+
+
 class Questions:
     """The questions that hold now."""
 
     def __init__(self, initial: Iterable[tuple[str, Question]] = ()) -> None:
         """Take (camera id or `*`, question) pairs. Raises QuestionError for two of one camera."""
-        self._initial: dict[str, Question] = {}
-        self._told: dict[str, Question] = {}
+        self._initial: dict[str, Holding] = {}
+        self._told: dict[str, Holding] = {}
+        self._classes = 0
         for camera_id, ask in initial:
             if camera_id in self._initial:
                 who = "every camera" if camera_id == EVERY_CAMERA else f"the camera {camera_id}"
                 raise QuestionError(f"there are two questions for {who}")
-            self._initial[camera_id] = ask
+            self._initial[camera_id] = _holding(camera_id, ask, from_kafka=False)
 
-    def tell(self, question: CameraQuestion) -> None:
-        """Take a question that came over Kafka."""
-        self._told[question.camera_id] = question
+    def has_room(self, question: CameraQuestion) -> bool:
+        """Whether a question that came over Kafka can be kept. The one for every camera always can."""
+        if question.camera_id == EVERY_CAMERA:
+            return True
+        replaced = self._told.get(question.camera_id)
+        cameras = len(self._told) - (EVERY_CAMERA in self._told) - (replaced is not None) + 1
+        classes = self._classes - _counted(replaced) + len(question.classes)
+        return cameras <= MAX_CAMERAS and classes <= MAX_CLASSES_IN_ALL
+
+    def tell(self, question: CameraQuestion) -> bool:
+        """Take a question that came over Kafka, and return True, where there is room for it."""
+        if not self.has_room(question):
+            return False
+        held = _holding(question.camera_id, question, from_kafka=True)
+        self._classes += _counted(held) - _counted(self._told.get(question.camera_id))
+        self._told[question.camera_id] = held
+        return True
 
     def forget(self, camera_id: str) -> None:
         """Take back what came over Kafka for a camera (or `*`): what was set at the start holds again."""
-        self._told.pop(camera_id, None)
+        self._classes -= _counted(self._told.pop(camera_id, None))
 
-    def all(self) -> list[Question]:
+    def all(self) -> list[Holding]:
         """Return every question that holds for some camera."""
         return list({**self._initial, **self._told}.values())
 
@@ -101,9 +135,18 @@ class Questions:
             return _ref("frame", own), own
         for name in (camera_id, EVERY_CAMERA):
             for known in (self._told, self._initial):
-                if ask := known.get(name):
-                    return _ref(name, ask), ask
+                if held := known.get(name):
+                    return held.ref, held.question
         return None
+
+
+def _counted(held: Holding | None) -> int:
+    """Return the classes of a question that there may be no room for."""
+    return 0 if held is None or held.camera_id == EVERY_CAMERA else len(held.question.classes)
+
+
+def _holding(camera_id: str, question: Question, *, from_kafka: bool) -> Holding:
+    return Holding(camera_id, question, from_kafka, _ref(camera_id, question))
 
 
 def _ref(name: str, ask: Question) -> QuestionRef:

@@ -84,6 +84,10 @@ class GroundingDino(Synchronous):
         """Raise QuestionError for a question that the model cannot be asked. Any thread may call this."""
         self._reader.captions(ask.labels)
 
+    def cost(self, ask: Question) -> int:
+        """Return how many captions a question needs. Raises QuestionError. Any thread may call this."""
+        return len(self._reader.captions(ask.labels))
+
     @torch.inference_mode()
     def warm_up(self, asks: Sequence[Question], sizes: Sequence[tuple[int, int]], batch_size: int) -> None:
         """Run every shape that these questions and picture sizes (width, height) lead to, in batches of up to

@@ -7,7 +7,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Generic, TypeVar
 
 import torch
@@ -55,10 +55,14 @@ class Reader:
         self._max_tokens = max_tokens
         self._special = {*tokenizer.all_special_ids, *_MARKS.values()}
         self._lock = threading.Lock()  # a tokenizer has state
+        self._kept = lru_cache(KEPT_QUESTIONS)(self._read)
 
     def captions(self, labels: Sequence[str]) -> tuple[Caption, ...]:
         """Return a question's captions. Raises QuestionError, which names the class that cannot be asked."""
-        phrases: list[tuple[int, ...]] = []
+        return self._kept(tuple(labels))
+
+    def _read(self, labels: tuple[str, ...]) -> tuple[Caption, ...]:
+        phrases: dict[tuple[int, ...], str] = {}
         for label in labels:
             with self._lock:
                 ids = tuple(self._tokenizer(label, add_special_tokens=False)["input_ids"])
@@ -76,13 +80,11 @@ class Reader:
                     " which the model takes as an end"
                 )
             if ids in phrases:
-                raise QuestionError(
-                    f"the classes {labels[phrases.index(ids)]!r} and {label!r} are the same to the model"
-                )
-            phrases.append(ids)
+                raise QuestionError(f"the classes {phrases[ids]!r} and {label!r} are the same to the model")
+            phrases[ids] = label
         marks = Marks(_MARKS["[CLS]"], _MARKS["."], _MARKS["[SEP]"])
         try:
-            captions = captions_of(phrases, marks, self._max_tokens)
+            captions = captions_of(tuple(phrases), marks, self._max_tokens)
         except ValueError as too_long:
             label = labels[too_long.args[0]]
             raise QuestionError(

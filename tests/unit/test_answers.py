@@ -1,0 +1,87 @@
+"""From what a detector says to the objects of an answer: sizes, regions, labels."""
+
+import pytest
+
+from groundcam_schemas import Question
+from groundcam_schemas.questions import Region
+from groundcam_worker.detectors.protocol import Detection
+from groundcam_worker.policy.answers import objects_of
+
+IMAGE, SOURCE = (100, 50), (300, 100)
+"""Three times as wide and twice as high, as no camera scales: a mixed-up side shows."""
+
+
+def square(left: int, top: int, score: float = 0.5) -> Detection:
+    """A box of ten pixels a side in the image."""
+    return Detection(0, score, (float(left), float(top), left + 10.0, top + 10.0))
+
+
+def rectangle(x1: float, y1: float, x2: float, y2: float) -> Region:
+    return (x1, y1), (x2, y1), (x2, y2), (x1, y2)
+
+
+def kept(question: Question, *found: Detection) -> list[tuple[float, ...]]:
+    return [one.box for one in objects_of(found, question, IMAGE, SOURCE)]
+
+
+def test_each_side_of_a_box_is_scaled_by_its_own_factor() -> None:
+    assert kept(Question.of("a"), square(10, 20)) == [(30.0, 40.0, 60.0, 60.0)]
+
+
+def test_each_side_of_a_box_is_clamped_to_its_own_length() -> None:
+    assert kept(Question.of("a"), Detection(0, 0.5, (-10.0, -10.0, 900.0, 900.0))) == [(0.0, 0.0, 300.0, 100.0)]
+    assert kept(Question.of("a"), Detection(0, 0.5, (60.0, 10.0, 90.0, 40.0))) == [(180.0, 20.0, 270.0, 80.0)]
+
+
+def test_a_box_counts_that_is_in_any_of_the_regions() -> None:
+    left, right = rectangle(0.0, 0.0, 0.2, 1.0), rectangle(0.8, 0.0, 1.0, 1.0)
+    boxes = [square(5, 0), square(45, 0), square(85, 0)]
+    asked = {regions: kept(Question.of("a", regions=regions), *boxes) for regions in ((left,), (right,), (left, right))}
+    assert {regions: [box[0] for box in found] for regions, found in asked.items()} == {
+        (left,): [15.0],
+        (right,): [255.0],
+        (left, right): [15.0, 255.0],
+    }
+
+
+@pytest.mark.parametrize(
+    ("region", "left"),
+    [
+        (rectangle(0.0, 0.0, 0.5, 1.0), [0.0, 0.0]),
+        (rectangle(0.5, 0.0, 1.0, 1.0), [240.0, 240.0]),
+        (rectangle(0.0, 0.0, 1.0, 0.5), [0.0, 240.0]),
+        (rectangle(0.0, 0.5, 1.0, 1.0), [0.0, 240.0]),
+        (rectangle(0.8, 0.7, 0.9, 0.9), [240.0]),
+    ],
+)
+def test_a_region_is_in_fractions_of_each_side(region: Region, left: list[float]) -> None:
+    corners = [square(0, 0), square(0, 35), square(80, 0), square(80, 35)]
+    assert sorted(box[0] for box in kept(Question.of("a", regions=(region,)), *corners)) == left
+
+
+def test_what_lies_outside_of_the_regions_takes_no_place_of_the_best() -> None:
+    question = Question.of("a", regions=(rectangle(0.0, 0.0, 0.5, 1.0),), max_objects=2)
+    found = [square(80, 0, 0.9), square(0, 0, 0.3), square(10, 0, 0.8), square(20, 0, 0.5)]
+    assert [box[0] for box in kept(question, *found)] == [30.0, 60.0]
+
+
+def test_a_label_is_the_phrase_of_its_class() -> None:
+    found = [Detection(class_id, score, (0.0, 0.0, 9.0, 9.0)) for class_id, score in ((1, 0.5), (2, 0.9), (0, 0.7))]
+    objects = objects_of(found, Question.of("a", "b", "c"), IMAGE, SOURCE)
+    assert [(one.class_id, one.label, one.score) for one in objects] == [(2, "c", 0.9), (0, "a", 0.7), (1, "b", 0.5)]
+
+
+def test_a_long_question_makes_an_answer_no_slower() -> None:
+    """Its labels are read once, not for each object."""
+
+    class Counted(Question):
+        reads: int = 0
+
+        @property
+        def labels(self) -> tuple[str, ...]:
+            object.__setattr__(self, "reads", self.reads + 1)
+            return super().labels
+
+    question = Counted.of(*(f"class {number}" for number in range(500)))
+    assert len(objects_of([square(0, 0)] * 100, question, IMAGE, SOURCE)) == 100
+    assert question.reads == 1

@@ -1,0 +1,83 @@
+"""Make a detector ready for the questions that hold, and do without those that it cannot be made ready for."""
+
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+
+from groundcam_schemas.questions import EVERY_CAMERA
+from groundcam_worker.detectors.protocol import Detector
+from groundcam_worker.errors import DetectorLostError, ModelError, QuestionError, first_line
+from groundcam_worker.policy.questions import Holding, Questions
+
+log = logging.getLogger(__name__)
+
+MAX_PREPARED = 64
+"""Different questions of single cameras from Kafka. Each may take a second, and detectors keep the text of 256."""
+
+
+def warm_up(detector: Detector, questions: Questions, sizes: Sequence[tuple[int, int]], batch_size: int) -> None:
+    """Warm up for the questions that hold, and for picture sizes (width, height).
+
+    A question from Kafka that the detector fails on is forgotten, with a warning; what was set at the start holds
+    again. Raises QuestionError for a question that was set at the start, ModelError, DetectorLostError.
+    """
+    groups = _by_version(questions)
+    try:
+        detector.warm_up([group[0].question for group in groups.values()], sizes, batch_size)
+    except (ModelError, DetectorLostError):
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, it may be about one question
+        log.info("questions cannot be prepared together, so each is prepared by itself: %s", first_line(error))
+        _one_by_one(detector, questions, sizes, batch_size)
+
+
+def _one_by_one(detector: Detector, questions: Questions, sizes: Sequence[tuple[int, int]], batch_size: int) -> None:
+    """Raises as `warm_up` does."""
+    tried = _by_version(questions)
+    for group in tried.values():
+        _prepare(detector, questions, group, sizes, batch_size)
+    # Where a question was forgotten, the one that was set at the start holds again.
+    for version, group in _by_version(questions).items():
+        if version not in tried and not group[0].from_kafka:
+            _prepare(detector, questions, group, sizes, batch_size)
+
+
+def _prepare(
+    detector: Detector,
+    questions: Questions,
+    group: Sequence[Holding],
+    sizes: Sequence[tuple[int, int]],
+    batch_size: int,
+) -> None:
+    """Warm up for questions that are equal. Raises as `warm_up` does."""
+    try:
+        detector.warm_up([group[0].question], sizes, batch_size)
+    except (ModelError, DetectorLostError):
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is about this question
+        _forget(questions, group, error)
+
+
+def _forget(questions: Questions, group: Sequence[Holding], error: Exception) -> None:
+    """Raises QuestionError where a question was set at the start."""
+    for held in group:
+        who = "every camera" if held.camera_id == EVERY_CAMERA else f"the camera {held.camera_id}"
+        if not held.from_kafka:
+            raise QuestionError(f"the question for {who} cannot be asked: {first_line(error)}") from error
+        log.warning("the question for %s is forgotten, it cannot be asked: %s", who, first_line(error))
+        questions.forget(held.camera_id)
+
+
+def _by_version(questions: Questions) -> dict[str, list[Holding]]:
+    """Return equal questions together: those from the start and for every camera, and as many others as are kept."""
+    groups: defaultdict[str, list[Holding]] = defaultdict(list)
+    held = sorted(questions.all(), key=lambda one: one.from_kafka and one.camera_id != EVERY_CAMERA)
+    others = 0
+    for one in held:
+        is_other = one.from_kafka and one.camera_id != EVERY_CAMERA
+        if one.ref.version not in groups and is_other:
+            others += 1
+            if others > MAX_PREPARED:
+                continue
+        groups[one.ref.version].append(one)
+    return groups
