@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any
 
 from groundcam_schemas import FrameId, Gap, GapReason
@@ -26,7 +27,11 @@ class _Range:
 
 
 class GapCollector:
-    """Merges neighbouring frames of one camera, run and reason. A gap never covers a frame that was not added."""
+    """Merges neighbouring frames of one camera, run and reason. A gap never covers a frame that was not added.
+
+    Time only rises: cameras are kept in the order in which their oldest gaps began, so that a look at what is due
+    costs the same however many names somebody invents. What is collected is bounded by whoever takes what is due.
+    """
 
     def __init__(self, max_age_s: float) -> None:
         self._max_age_s = max_age_s
@@ -48,8 +53,8 @@ class GapCollector:
     @property
     def deadline(self) -> float | None:
         """When `due` will have something, at the latest; None while nothing is collected."""
-        first = [ranges[0].since for ranges in self._open.values()]
-        return min(first) + self._max_age_s if first else None
+        oldest = next(iter(self._open.values()), None)
+        return oldest[0].since + self._max_age_s if oldest else None
 
     def take(self, camera_id: str) -> Iterator[Collected]:
         """Take a camera's gaps, in order: they must go out before its next answer."""
@@ -65,7 +70,8 @@ class GapCollector:
 
     def due(self, now: float) -> Iterator[Collected]:
         """Take the gaps of every camera whose oldest has waited long enough."""
-        for camera_id in [name for name, ranges in self._open.items() if now >= ranges[0].since + self._max_age_s]:
+        due = takewhile(lambda one: now >= one[1][0].since + self._max_age_s, self._open.items())
+        for camera_id in [name for name, _ in due]:
             yield from self.take(camera_id)
 
     def all(self) -> Iterator[Collected]:
