@@ -21,11 +21,10 @@ def test_a_cameras_gaps_are_due_when_its_oldest_frame_has_waited_long_enough(
     events: list[tuple[str, GapReason, float, str]],
 ) -> None:
     """Also where the reason alternates, so that each frame is a gap of its own. Against a plain model."""
-    collector, now, seq = GapCollector(AGE_S), 0.0, 0
+    collector, now = GapCollector(AGE_S), 0.0
     oldest: dict[str, float] = {}
-    for camera, reason, pause_s, what in events:
+    for seq, (camera, reason, pause_s, what) in enumerate(events):
         now += pause_s
-        seq += 1
         if what == "add":
             collector.add(FrameId(camera, "r", seq), reason, now=now)
             oldest.setdefault(camera, now)

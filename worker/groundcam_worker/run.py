@@ -179,6 +179,7 @@ def _outbox(
         version,
         as_json=settings.json_answers,
         max_answer_bytes=largest_answer,
+        max_letter_bytes=largest,
         tracing=tracing,
     )
     return outbox

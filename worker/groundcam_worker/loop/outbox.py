@@ -4,7 +4,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from groundcam_runtime.gaps import Collected, GapCollector
@@ -29,6 +29,7 @@ from groundcam_schemas.limits import MAX_TEXT
 from groundcam_worker.errors import FrameError
 from groundcam_worker.frame_in_flight import Item
 from groundcam_worker.loop import spans
+from groundcam_worker.policy.letters import LetterRecord, letter_record
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +49,8 @@ class _Tag:
 
     kind: _Kind
     items: Sequence[Item]
+    smaller: Record | None = None
+    """What to send in its place where Kafka refuses it: a dead letter without the message."""
 
 
 class Outbox:
@@ -61,10 +64,15 @@ class Outbox:
         *,
         as_json: bool,
         max_answer_bytes: int = MAX_ANSWER_BYTES,
+        max_letter_bytes: int = MAX_ANSWER_BYTES,
         tracing: Tracing | None = None,
     ) -> None:
-        """`max_answer_bytes` is what the detections topic takes: larger answers become gaps."""
+        """`max_answer_bytes` is what the detections topic takes: larger answers become gaps.
+
+        `max_letter_bytes` is what the dead-letters topic takes: of larger messages only what is known is put aside.
+        """
         self._max_answer_bytes = max_answer_bytes
+        self._max_letter_bytes = max_letter_bytes
         self._tracing = tracing or Tracing(TraceSettings(), "", version)
         self._publisher = publisher
         self._topics = topics
@@ -131,7 +139,7 @@ class Outbox:
         self._gaps.add(first, GapReason.EXPIRED, now=now, count=len(numbers))
 
     def dead_letter(self, item: Item, error: FrameError) -> None:
-        """Put a message aside as it came."""
+        """Put a message aside as it came, or without its value where that is too large."""
         record = item.record
         letter = DeadLetter(
             topic=record.partition.topic,
@@ -147,10 +155,10 @@ class Outbox:
             seq=item.id.seq if item.id else None,
         )
         self._begin_trace(item, GapReason.DEAD_LETTERED.value)
-        headers = (*record.headers, *letter.headers())
-        key = (record.key or b"").decode("utf-8", "replace")
-        aside = Record(self._topics.dead_letters, record.value or b"", key, headers=headers)
-        self._send(aside, _Tag(_Kind.DEAD_LETTER, [item]))
+        whole, smallest = (letter_record(letter, record, limit) for limit in (self._max_letter_bytes, 0))
+        # The limit may have been lowered since it was read, and an unknown camera has no gap that would account for it.
+        smaller = self._letter(smallest) if smallest.size < whole.size else None
+        self._send(self._letter(whole), _Tag(_Kind.DEAD_LETTER, [item], smaller))
 
     def poll(self, now: float, *, everything: bool = False) -> list[Item]:
         """Move on; return the frames that are answered now. `everything` sends gaps that could still wait."""
@@ -177,6 +185,9 @@ class Outbox:
         """A frame is answered by detections or by a gap; a dead letter is told to subscribers as a gap too."""
         if error is not None:
             log.error("Kafka refuses a %s: %s", tag.kind.value, error)
+            if tag.smaller is not None:
+                self._send(tag.smaller, replace(tag, smaller=None))
+                return
         answered = self.answered_by(tag) if error is None else [item for item in tag.items if item.id is None]
         reason = GapReason.DEAD_LETTERED if error is None else GapReason.TOO_LARGE
         self._answered += answered
@@ -197,6 +208,9 @@ class Outbox:
         )
         headers = (("content-type", kind.encode()), *context)
         return Record(self._topics.detections, value, answer.camera_id, headers=headers)
+
+    def _letter(self, letter: LetterRecord) -> Record:
+        return Record(self._topics.dead_letters, letter.value, letter.key, headers=letter.headers)
 
     def _send(self, record: Record, tag: _Tag) -> None:
         if self._unsent or not self._publisher.has_room(record.size):
