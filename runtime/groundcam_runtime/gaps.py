@@ -33,8 +33,10 @@ class GapCollector:
     costs the same however many names somebody invents. What is collected is bounded by whoever takes what is due.
     """
 
-    def __init__(self, max_age_s: float) -> None:
+    def __init__(self, max_age_s: float, most_ranges: int | None = None) -> None:
+        """Once a camera has `most_ranges`, neighbouring frames are merged under the first one's reason."""
         self._max_age_s = max_age_s
+        self._most_ranges = most_ranges
         self._open: dict[str, list[_Range]] = {}
 
     def add(self, frame: FrameId, reason: GapReason, *, now: float, tag: Any = None, count: int = 1) -> None:
@@ -42,7 +44,8 @@ class GapCollector:
         ranges = self._open.setdefault(frame.camera_id, [])
         last_seq = frame.seq + count - 1
         last = ranges[-1] if ranges else None
-        if last and (last.run_id, last.reason, last.last + 1) == (frame.run_id, reason, frame.seq):
+        is_full = self._most_ranges is not None and len(ranges) >= self._most_ranges
+        if last and (last.run_id, last.last + 1) == (frame.run_id, frame.seq) and (is_full or last.reason is reason):
             last.last = last_seq
         else:
             last = _Range(frame.run_id, reason, frame.seq, last_seq, now)
