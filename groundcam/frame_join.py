@@ -6,13 +6,28 @@ Uses nothing but the topics, so anybody could write the same. Pure.
 from collections import OrderedDict
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
-from groundcam.subscriber import Repeats, read_answer
+from groundcam.subscriber import Repeats, content_type, read_answer
 from groundcam_runtime.records import Consumed
-from groundcam_schemas import CameraStatus, Detections, Frame, FrameId, Gap, SchemaError, Topics, decode, raw_frame_id
+from groundcam_schemas import (
+    JSON_CONTENT_TYPE,
+    CameraStatus,
+    Detections,
+    Frame,
+    FrameId,
+    Gap,
+    SchemaError,
+    Topics,
+    decode,
+    decode_json,
+    raw_frame_id,
+)
 
-MOST_ANSWERS = 10_000
-"""Answers that wait for their frames: those of frames that were older than we are never meet them."""
+ENTRY_BYTES = 512
+"""Of one that waits, besides what it holds and its names; 425 measured."""
+WIDEST_CHARACTER = 4
+T = TypeVar("T")
 
 _JPEG = b"\xff\xd8\xff"
 
@@ -33,20 +48,64 @@ class JoinedFrame:
         return max(0.0, (self.received_at_ns - self.answer.captured_at_ns) / 1e9)
 
 
+class Waiting(Generic[T]):
+    """The newest that wait for their other half, within a number of bytes; there is always room for one."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
+        self._waiting: OrderedDict[FrameId, tuple[T, int]] = OrderedDict()
+        self.bytes = 0
+        """Of all that wait, with what it takes to keep them."""
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def put(self, frame: FrameId, what: T, size: int) -> None:
+        """Let something wait that takes `size` bytes; it replaces what waits of the same frame."""
+        self.take(frame)
+        room = size + ENTRY_BYTES + WIDEST_CHARACTER * (len(frame.camera_id) + len(frame.run_id))
+        self._waiting[frame] = what, room
+        self.bytes += room
+        while self.bytes > self._most_bytes and len(self._waiting) > 1:
+            self.bytes -= self._waiting.popitem(last=False)[1][1]
+
+    def take(self, frame: FrameId) -> T | None:
+        """Return what waits of a frame, which waits no longer."""
+        if frame not in self._waiting:
+            return None
+        what, room = self._waiting.pop(frame)
+        self.bytes -= room
+        return what
+
+
+@dataclass(frozen=True, slots=True)
+class _Picture:
+    jpeg: bytes
+    pts_ns: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Encoded:
+    """An answer as it came: read, 900 objects take ten times as much."""
+
+    value: bytes
+    content_type: str
+    received_at_ns: int
+
+
 class FrameJoin:
     """Takes records of the frames, detections and cameras topics, in any order across topics.
 
-    The newest frames and answers wait for their other half. Repeated answers are dropped.
+    The newest frames and answers wait for their other half; answers to frames that are older than we are never meet
+    them. Repeated answers are dropped.
     """
 
     def __init__(self, topics: Topics, cameras: Collection[str] | None = None, most_bytes: int = 64 << 20) -> None:
-        """`cameras` are the only ones of interest; `most_bytes` bounds the frames that wait."""
+        """`cameras` are the only ones of interest; `most_bytes` bounds the frames that wait, and the answers again."""
         self._topics = topics
         self._only = cameras
-        self._most_bytes = most_bytes
-        self._bytes = 0
-        self._frames: OrderedDict[FrameId, tuple[bytes, int | None]] = OrderedDict()
-        self._answers: OrderedDict[FrameId, tuple[Detections, int]] = OrderedDict()
+        self._frames: Waiting[_Picture] = Waiting(most_bytes)
+        self._answers: Waiting[_Encoded] = Waiting(most_bytes)
         self._repeats = Repeats()
 
     def take(self, record: Consumed) -> JoinedFrame | Gap | CameraStatus | None:
@@ -54,49 +113,48 @@ class FrameJoin:
         topic, value = record.partition.topic, record.value or b""
         if topic in (self._topics.frames, self._topics.recordings):
             return self._frame(record, value)
-        answer = _status(value) if topic == self._topics.cameras else read_answer(value, dict(record.headers))
+        if topic == self._topics.cameras:
+            status = _status(value)
+            return status if status and self._is_of_interest(status.camera_id) else None
+        headers = dict(record.headers)
+        answer = read_answer(value, headers)
         if answer is None or not self._is_of_interest(answer.camera_id):
             return None
-        return self._answer(answer, record.consumed_at_ns) if isinstance(answer, Detections) else answer
+        if isinstance(answer, Gap):
+            return answer
+        return self._answer(answer, _Encoded(value, content_type(headers), record.consumed_at_ns))
 
     def _is_of_interest(self, camera_id: str) -> bool:
         return self._only is None or camera_id in self._only
 
-    def _answer(self, answer: Detections, received_at_ns: int) -> JoinedFrame | None:
+    def _answer(self, answer: Detections, encoded: _Encoded) -> JoinedFrame | None:
         frame_id = FrameId(answer.camera_id, answer.frame.run_id, answer.frame.seq)
         if self._repeats.is_repeat(frame_id):
             return None
-        frame = self._frames.pop(frame_id, None)
-        if frame is not None:
-            self._bytes -= len(frame[0])
-            return JoinedFrame(answer, *frame, received_at_ns)
-        self._answers[frame_id] = (answer, received_at_ns)
-        if len(self._answers) > MOST_ANSWERS:
-            self._answers.popitem(last=False)
+        picture = self._frames.take(frame_id)
+        if picture is not None:
+            return JoinedFrame(answer, picture.jpeg, picture.pts_ns, encoded.received_at_ns)
+        self._answers.put(frame_id, encoded, len(encoded.value))
         return None
 
     def _frame(self, record: Consumed, value: bytes) -> JoinedFrame | None:
         if value.startswith(_JPEG):
             camera_id = (record.key or b"").decode("utf-8", "replace")
-            frame_id = raw_frame_id(camera_id, *record.partition, record.offset)
-            picture: tuple[bytes, int | None] = (value, None)
+            frame_id, picture = raw_frame_id(camera_id, *record.partition, record.offset), _Picture(value, None)
         else:
             try:
                 frame = decode(Frame, value)
             except SchemaError:
-                return None  # the worker tells: it is dead-lettered, and a gap
-            frame_id, picture = FrameId(frame.camera_id, frame.run_id, frame.seq), (frame.data, frame.pts_ns)
+                return None  # the worker says so: it is dead-lettered, and a gap
+            frame_id, picture = FrameId(frame.camera_id, frame.run_id, frame.seq), _Picture(frame.data, frame.pts_ns)
         if not self._is_of_interest(frame_id.camera_id):
             return None
-        if (waiting := self._answers.pop(frame_id, None)) is not None:
-            answer, received_at_ns = waiting
-            return JoinedFrame(answer, *picture, received_at_ns)
-        replaced = self._frames.pop(frame_id, None)
-        self._frames[frame_id] = picture
-        self._bytes += len(picture[0]) - (len(replaced[0]) if replaced else 0)
-        while self._bytes > self._most_bytes and len(self._frames) > 1:
-            self._bytes -= len(self._frames.popitem(last=False)[1][0])
-        return None
+        waiting = self._answers.take(frame_id)
+        if waiting is None:
+            self._frames.put(frame_id, picture, len(picture.jpeg))
+            return None
+        read = decode_json if waiting.content_type == JSON_CONTENT_TYPE else decode
+        return JoinedFrame(read(Detections, waiting.value), picture.jpeg, picture.pts_ns, waiting.received_at_ns)
 
 
 def _status(value: bytes) -> CameraStatus | None:

@@ -1,6 +1,7 @@
-"""A real Apache Kafka for the tests that need one, and processes that are ended whatever happens."""
+"""A real Apache Kafka for the tests that need one, processes that are ended whatever happens, and one seed for all."""
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 import table
@@ -20,7 +22,28 @@ from groundcam_runtime.settings import KafkaSettings
 
 pytest_terminal_summary = table.show
 SERVERS = "GROUNDCAM_TEST_BOOTSTRAP_SERVERS"
+# Whoever runs files of tests in processes of their own hands it on to them.
+SEED = os.environ.setdefault("GROUNDCAM_TEST_SEED", str(random.randrange(10**6)))
 Wait = Callable[..., None]
+
+# On a machine that others use, too, a test that takes long has found nothing. New examples each time, also where a
+# variable named CI would have Hypothesis try the same ones for ever.
+hypothesis.settings.register_profile("groundcam", deadline=None, print_blob=True, derandomize=False)
+hypothesis.settings.load_profile("groundcam")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Let one seed decide what Hypothesis tries, unless it is given one itself."""
+    if config.option.hypothesis_seed is None:
+        config.option.hypothesis_seed = SEED
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Say how to have the same examples and the same faults again, also in a quiet run."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None:
+        reporter.write_line(f"GROUNDCAM_TEST_SEED={SEED}")
 
 
 @pytest.fixture(scope="session")

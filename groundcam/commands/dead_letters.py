@@ -79,6 +79,8 @@ def show(
     held = contents(letter)
     print(json.dumps(as_object(letter) | held_object(letter, held)) if as_json else as_text(letter, held))
     if save is not None:
+        if letter.left_out is not None:
+            raise DeadLetterError(printable(f"nothing is saved of {letter.id}: {letter.what_is_left_out}"))
         data = held.frame.data if held.frame else letter.record.value or b""
         with save.open("xb") as file:
             file.write(data)

@@ -32,6 +32,28 @@ class Letter:
         return f"{self.record.partition.number}@{self.record.offset}"
 
     @property
+    def value_bytes(self) -> int:
+        """The size of the message's value, as it came."""
+        left = self.left_out
+        return self.record.size if left is None else left
+
+    @property
+    def left_out(self) -> int | None:
+        """The size of a value that was too large to be put aside, and is not here; None where it is."""
+        return self.told.value_bytes if self.told else None
+
+    @property
+    def what_is_left_out(self) -> str:
+        """Say what is not here, and where it may be; empty where all of it is."""
+        if self.told is None or self.told.value_bytes is None:
+            return ""
+        what = f"its value of {self.told.value_bytes} bytes"
+        if self.told.key_bytes is not None:
+            what += f" and its key of {self.told.key_bytes} bytes"
+        where = f"{self.told.topic}[{self.told.partition}]@{self.told.offset}"
+        return f"{what} and its headers were too large to be put aside: they are on {where} while Kafka keeps them"
+
+    @property
     def order(self) -> tuple[int, int, int]:
         """By what the newest come last."""
         return self.record.timestamp_ms, self.record.partition.number, self.record.offset
@@ -119,6 +141,8 @@ class Contents:
 
 def contents(letter: Letter) -> Contents:
     """Look into a letter: is it a frame, is there a picture?"""
+    if letter.left_out is not None:
+        return Contents(None, None, None, (letter.what_is_left_out,))
     value = letter.record.value or b""
     found = frame_in(letter)
     if isinstance(found, Frame):

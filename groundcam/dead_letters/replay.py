@@ -57,6 +57,8 @@ class Planner:
                 f"{letter.id} cannot be replayed: it lay on {told.topic}, which is neither {self.topics.frames} nor"
                 f" {self.topics.recordings}"
             )
+        if letter.left_out is not None:
+            raise DeadLetterError(f"{letter.id} cannot be replayed: {letter.what_is_left_out}")
         topic = self.topics.recordings if self.as_recording else told.topic
         partition = told.partition if told.partition < self.partitions[topic] else None
         target = Target(topic, partition, topic == self.topics.frames and self._is_late(letter, told, now_s))
@@ -77,7 +79,7 @@ def original(letter: Letter, target: Target) -> Record:
     return Record(
         topic=target.topic,
         value=letter.record.value or b"",
-        key=(letter.record.key or b"").decode("utf-8", "replace"),
+        key=letter.record.key,
         partition=target.partition,
         headers=(*headers, (REPLAYED_FROM, letter.id.encode())),
     )

@@ -26,7 +26,8 @@ def as_object(letter: Letter) -> dict[str, Any]:
         "partition": told.partition if told else None,
         "offset": told.offset if told else None,
         "timestamp_ms": told.timestamp_ms if told else None,
-        "bytes": letter.record.size,
+        "bytes": letter.value_bytes,
+        "left_out": letter.left_out is not None,
     }
 
 
@@ -50,7 +51,8 @@ def table(rows: list[dict[str, Any]]) -> str:
         lines.append(
             (
                 row["id"], _clock(row["put_aside_at_ms"]), printable(row["camera_id"]),
-                "-" if row["seq"] is None else str(row["seq"]), str(row["bytes"]),
+                "-" if row["seq"] is None else str(row["seq"]),
+                f"{row['bytes']} left out" if row["left_out"] else str(row["bytes"]),
                 printable(row["error_class"]) or "-",
                 text if len(text) <= WIDEST_TEXT else f"{text[: WIDEST_TEXT - 3]}...",
             )
@@ -81,7 +83,7 @@ def as_text(letter: Letter, held: Contents) -> str:
             f" {frame.width}x{frame.height} of a source of {frame.source_width}x{frame.source_height},"
             f" a JPEG of {len(frame.data)} bytes"
         )
-    else:
+    elif letter.left_out is None:
         lines.append(f"{size} bytes, {'a plain JPEG' if held.jpeg is not None else 'of something else'}")
     if held.size:
         lines.append("the picture can be read: {}x{}".format(*held.size))

@@ -1,6 +1,5 @@
 """The cameras of the settings: each is opened, for one picture."""
 
-import logging
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -38,11 +37,8 @@ def cameras(named: Mapping[str, CameraSettings], timeout_s: float) -> Iterator[F
 
 def _first_picture(camera: CameraSettings, timeout_s: float) -> str:
     """Return what the source shows. Raises SourceError, SettingError."""
-    from groundcam_producers.video import PictureFolder, VideoSource, use_python_logging
+    from groundcam_producers.video import PictureFolder, VideoSource
 
-    use_python_logging()
-    # FFmpeg's own lines would stand between ours, and say the same.
-    logging.getLogger("libav").setLevel(logging.CRITICAL)
     url = camera.full_url()
     if not camera.is_live and not Path(url).exists():
         raise SettingError(f"there is no file or folder {url}")

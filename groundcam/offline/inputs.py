@@ -71,9 +71,8 @@ def pictures(path: Path, fps: float) -> Iterator[Picture]:
         return
     from groundcam_producers.errors import SourceError
     from groundcam_producers.sampler import Sampler
-    from groundcam_producers.video import VideoSource, rgb, use_python_logging
+    from groundcam_producers.video import VideoSource, rgb
 
-    use_python_logging()
     sampler, index = Sampler(fps), -1
     try:
         with VideoSource(str(path), is_live=False, timeout_s=0, all_threads=True) as video:

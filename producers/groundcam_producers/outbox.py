@@ -1,12 +1,13 @@
-"""What one camera says to Kafka: frames, gaps and its state. Nothing that was numbered is left untold."""
+"""What one camera says to Kafka: frames, gaps and its state. Nothing that was numbered is left unreported."""
 
+import logging
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from groundcam_producers.reports import Reports
 from groundcam_producers.task import CameraTask
-from groundcam_runtime.gaps import Collected, GapCollector
 from groundcam_runtime.kafka.publisher import Publisher, Record
 from groundcam_runtime.tracing import UNTRACED, Trace, Tracing
 from groundcam_schemas import (
@@ -14,13 +15,13 @@ from groundcam_schemas import (
     CameraState,
     CameraStatus,
     Frame,
-    FrameId,
     Gap,
     GapReason,
     encode,
 )
 
-GAP_DELAY_S = 1.0
+log = logging.getLogger(__name__)
+
 HEADERS = (("content-type", MSGPACK_CONTENT_TYPE.encode()),)
 
 
@@ -33,6 +34,11 @@ class _Sent:
     at_ns: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Reported:
+    """A gap or a state on its way to Kafka."""
+
+
 class Outbox:
     """Publishes for one camera. Belongs to one thread."""
 
@@ -41,8 +47,7 @@ class Outbox:
         self._publisher = publisher
         self._tracing = tracing
         self._topics = task.kafka.topics
-        self._run_id = run_id
-        self._gaps = GapCollector(GAP_DELAY_S)
+        self._reports = Reports(task.camera_id, run_id)
         self._status: CameraStatus | None = None
         self.totals: Counter[str] = Counter()
         self.dropped: Counter[GapReason] = Counter()
@@ -83,19 +88,12 @@ class Outbox:
     def skip(self, seq: int, reason: GapReason) -> None:
         """Report that nobody will look at a frame that was numbered."""
         self.dropped[reason] += 1
-        self._gaps.add(FrameId(self._task.camera_id, self._run_id, seq), reason, now=time.monotonic())
+        self._reports.skipped(seq, reason, now=time.monotonic())
 
     def away(self, from_ns: int, to_ns: int) -> None:
         """Report a time in which there were no frames."""
-        self._send_answer(
-            Gap(
-                camera_id=self._task.camera_id,
-                run_id=self._run_id,
-                reason=GapReason.CAMERA_OFFLINE,
-                from_ns=from_ns,
-                to_ns=max(from_ns, to_ns),
-            )
-        )
+        self._reports.away(from_ns, to_ns)
+        self._send_reports(self._reports.due(time.monotonic()))
 
     def status(
         self,
@@ -126,20 +124,24 @@ class Outbox:
             fps=fps,
             last_error=error,
         )
-        self._send(self._topics.cameras, encode(status))
+        self._reports.state(status)
+        self._send_reports(self._reports.due(time.monotonic()))
 
     def poll(self, *, everything: bool = False) -> None:
-        """Move on: send gaps that are due (or all of them), and note what Kafka has."""
-        for collected in list(self._gaps.all() if everything else self._gaps.due(time.monotonic())):
-            self._send_gap(collected)
+        """Move on: send reports that are due (or all of them), and note what Kafka has."""
+        self._send_reports(self._reports.everything() if everything else self._reports.due(time.monotonic()))
         for delivery in self._publisher.poll():
             sent = delivery.tag
+            if isinstance(sent, _Reported):
+                self._reports.acknowledged()
+                if delivery.error is not None:
+                    log.error("camera %s: Kafka refuses a report: %s", self._task.camera_id, delivery.error)
             if not isinstance(sent, _Sent):
                 continue
             now_ns, outcome = time.time_ns(), "published"
             if delivery.error is None:
                 self.totals["frames_published"] += 1
-                self.totals["published_bytes"] += delivery.record.size
+                self.totals["published_bytes"] += len(delivery.record.value)
             else:
                 self.skip(sent.frame.seq, GapReason.TOO_LARGE)
                 outcome = GapReason.TOO_LARGE.value
@@ -156,12 +158,9 @@ class Outbox:
             self.poll(everything=True)
         return not self._publisher.unfinished
 
-    def _send_gap(self, collected: Collected) -> None:
-        self._send_answer(collected.gap)
-
-    def _send_answer(self, gap: Gap) -> None:
-        self._send(self._topics.detections, encode(gap))
-
-    def _send(self, topic: str, value: bytes) -> None:
+    def _send_reports(self, reports: Iterable[Gap | CameraStatus]) -> None:
         """These are small and rare, and the frames' accounting rests on them: they are never dropped."""
-        self._publisher.send(Record(topic, value, self._task.camera_id, headers=HEADERS), None, urgent=True)
+        for report in list(reports):
+            topic = self._topics.detections if isinstance(report, Gap) else self._topics.cameras
+            record = Record(topic, encode(report), self._task.camera_id, headers=HEADERS)
+            self._publisher.send(record, _Reported(), urgent=True)

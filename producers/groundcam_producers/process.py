@@ -13,7 +13,6 @@ from groundcam_producers.camera import CameraLoop
 from groundcam_producers.errors import SourceHungError, SourceUnusableError
 from groundcam_producers.outbox import Outbox
 from groundcam_producers.task import Beat, CameraTask
-from groundcam_producers.video import use_python_logging
 from groundcam_runtime import logs, redaction
 from groundcam_runtime.kafka.errors import KafkaProblem
 from groundcam_runtime.kafka.publisher import Publisher
@@ -32,7 +31,6 @@ def main(task: CameraTask, pipe: Connection) -> None:
     """Serve one camera in this process."""
     logs.configure(task.log.format, task.log.level)
     redaction.register_url(task.camera.url.get_secret_value())
-    use_python_logging()
     # Ctrl-C reaches the whole process group; the parent tells us what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:

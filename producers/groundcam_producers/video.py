@@ -1,6 +1,10 @@
-"""Open and decode cameras, files and folders of pictures, and write videos. The only file that imports av."""
+"""Open and decode cameras, files and folders of pictures, and write videos. The only file that imports av.
 
-import logging
+FFmpeg's own log stays off, as PyAV has it unless `av.logging.set_level` is called. That would send each line through
+Python: a thread of FFmpeg's then waits for the interpreter's lock, while PyAV frees the decoder under that lock and
+waits for the thread. With 18.1, closing a damaged video hung for ever. What is wrong comes with the exceptions.
+"""
+
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -10,15 +14,12 @@ from typing import Any, Self
 
 import av
 import av.error
-import av.logging
 import numpy as np
 import numpy.typing as npt
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
 from groundcam_producers.errors import SourceError, SourceRefusedError, SourceUnusableError
 from groundcam_runtime.redaction import redact
-
-log = logging.getLogger(__name__)
 
 PICTURES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 # FFmpeg's `timeout` is in microseconds; `stimeout` and `rw_timeout` are accepted and ignored.
@@ -231,12 +232,6 @@ class VideoWriter:
     def __exit__(self, *_exception: object) -> None:
         self._container.mux(self._stream.encode(None))
         self._container.close()
-
-
-def use_python_logging() -> None:
-    """Send FFmpeg's messages through logging, where secrets are hidden, and only what is serious."""
-    av.logging.set_level(av.logging.ERROR)
-    logging.getLogger("libav").setLevel(logging.ERROR)
 
 
 def _plane(plane: Any) -> npt.NDArray[np.uint8]:

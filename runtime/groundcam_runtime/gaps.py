@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any
 
 from groundcam_schemas import FrameId, Gap, GapReason
@@ -26,10 +27,16 @@ class _Range:
 
 
 class GapCollector:
-    """Merges neighbouring frames of one camera, run and reason. A gap never covers a frame that was not added."""
+    """Merges neighbouring frames of one camera, run and reason. A gap never covers a frame that was not added.
 
-    def __init__(self, max_age_s: float) -> None:
+    Time only rises: cameras are kept in the order in which their oldest gaps began, so that a look at what is due
+    costs the same however many names somebody invents. What is collected is bounded by whoever takes what is due.
+    """
+
+    def __init__(self, max_age_s: float, most_ranges: int | None = None) -> None:
+        """Once a camera has `most_ranges`, neighbouring frames are merged under the first one's reason."""
         self._max_age_s = max_age_s
+        self._most_ranges = most_ranges
         self._open: dict[str, list[_Range]] = {}
 
     def add(self, frame: FrameId, reason: GapReason, *, now: float, tag: Any = None, count: int = 1) -> None:
@@ -37,7 +44,8 @@ class GapCollector:
         ranges = self._open.setdefault(frame.camera_id, [])
         last_seq = frame.seq + count - 1
         last = ranges[-1] if ranges else None
-        if last and (last.run_id, last.reason, last.last + 1) == (frame.run_id, reason, frame.seq):
+        is_full = self._most_ranges is not None and len(ranges) >= self._most_ranges
+        if last and (last.run_id, last.last + 1) == (frame.run_id, frame.seq) and (is_full or last.reason is reason):
             last.last = last_seq
         else:
             last = _Range(frame.run_id, reason, frame.seq, last_seq, now)
@@ -48,8 +56,8 @@ class GapCollector:
     @property
     def deadline(self) -> float | None:
         """When `due` will have something, at the latest; None while nothing is collected."""
-        first = [ranges[0].since for ranges in self._open.values()]
-        return min(first) + self._max_age_s if first else None
+        oldest = next(iter(self._open.values()), None)
+        return oldest[0].since + self._max_age_s if oldest else None
 
     @property
     def tags(self) -> list[Any]:
@@ -70,7 +78,8 @@ class GapCollector:
 
     def due(self, now: float) -> Iterator[Collected]:
         """Take the gaps of every camera whose oldest has waited long enough."""
-        for camera_id in [name for name, ranges in self._open.items() if now >= ranges[0].since + self._max_age_s]:
+        due = takewhile(lambda one: now >= one[1][0].since + self._max_age_s, self._open.items())
+        for camera_id in [name for name, _ in due]:
             yield from self.take(camera_id)
 
     def all(self) -> Iterator[Collected]:

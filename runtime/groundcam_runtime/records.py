@@ -1,8 +1,17 @@
 """What comes from Kafka, without Kafka: records, and news about whose partitions are whose."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+
+Header = tuple[str, bytes]
+
+BATCH_BYTES = 61
+"""A batch's own, of which a large record has one to itself (Kafka's record format, version 2)."""
+VARINT_BYTES = 5
+"""At most; each length is written as one."""
+RECORD_BYTES = 1 + 10 + 5 * VARINT_BYTES
+"""A record's own: attributes, a time, and five numbers."""
 
 
 class Partition(NamedTuple):
@@ -21,7 +30,7 @@ class Consumed:
     timestamp_ms: int
     key: bytes | None
     value: bytes | None
-    headers: tuple[tuple[str, bytes], ...]
+    headers: tuple[Header, ...]
     consumed_at_ns: int
     behind: int = 0
     """How many records of its partition came after it, when it was taken."""
@@ -61,6 +70,15 @@ class Gone:
 
 
 Event = Consumed | Assigned | Gone
+
+
+def record_bytes(key: bytes | None, value: bytes | None, headers: Iterable[Header]) -> int:
+    """Return how many bytes a record takes on Kafka at most, sent alone and not compressed.
+
+    That is what a topic's `max.message.bytes` is compared with.
+    """
+    named = sum(len(name.encode()) + len(content) + 2 * VARINT_BYTES for name, content in headers)
+    return BATCH_BYTES + RECORD_BYTES + len(key or b"") + len(value or b"") + named
 
 
 def consumed(record: Any, now_ns: int, end_offset: int | None = None) -> Consumed:

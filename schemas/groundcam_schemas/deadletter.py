@@ -1,4 +1,7 @@
-"""A message that could not be processed: its value is the original bytes, all else is in the headers."""
+"""A message that could not be processed: its value is the original bytes, all else is in the headers.
+
+One that is too large to be put aside leaves its value behind: then the headers say how large it was.
+"""
 
 from collections.abc import Iterable
 from typing import Annotated, Self
@@ -9,7 +12,8 @@ from groundcam_schemas import limits
 from groundcam_schemas.errors import SchemaError
 
 PREFIX = "groundcam-dlq-"
-VERSION = "dead-letter/1.0"
+SCHEMA = f"{PREFIX}schema"
+VERSION = "dead-letter/1.1"
 
 Header = tuple[str, bytes]
 
@@ -31,19 +35,29 @@ class DeadLetter(BaseModel):
     run_id: limits.Text = ""
     """With `seq`: the frame's identity, where the message could be read that far."""
     seq: Annotated[int, Field(ge=0, le=2**63 - 1)] | None = None
+    value_bytes: Annotated[int, Field(ge=0, le=2**63 - 1)] | None = None
+    """How large the value was that was too large to be put aside: then there is none, nor are the message's own
+    headers there. Since 1.1."""
+    key_bytes: Annotated[int, Field(ge=0, le=2**63 - 1)] | None = None
+    """The same of the key."""
 
     def headers(self) -> list[Header]:
         """Return the Kafka headers that carry this."""
         fields = {name: value for name, value in self.model_dump().items() if value is not None}
-        return [(f"{PREFIX}schema", VERSION.encode())] + [
+        return [(SCHEMA, VERSION.encode())] + [
             (f"{PREFIX}{name.replace('_', '-')}", str(value).encode()) for name, value in fields.items()
         ]
 
     @classmethod
     def from_headers(cls, headers: Iterable[Header]) -> Self:
-        """Read a dead letter's headers. Raises SchemaError."""
+        """Read a dead letter's headers. Raises SchemaError.
+
+        What the message had brought along under such names says nothing: a letter's own come last.
+        """
         fields: dict[str, str] = {}
         for name, value in headers:
+            if name == SCHEMA:
+                fields.clear()
             if name.startswith(PREFIX) and value is not None:
                 fields[name.removeprefix(PREFIX).replace("-", "_")] = value[: limits.MAX_TEXT * 4].decode(
                     "utf-8", "replace"

@@ -9,7 +9,7 @@ from groundcam_runtime.partitions.assignment import Assignment
 from groundcam_runtime.partitions.commit_note import MAX_BYTES, CommitNote, read_note, take_over_note
 from groundcam_runtime.partitions.partition import Claim
 from groundcam_runtime.partitions.sequence import SequenceGaps
-from groundcam_runtime.records import Assigned, Consumed, Gone, Partition
+from groundcam_runtime.records import Assigned, Consumed, Gone, Partition, Position
 from groundcam_schemas import FrameId
 from groundcam_worker.policy.backlog import PATIENCE, Backlog
 from groundcam_worker.policy.picture_budget import PictureBudget
@@ -41,28 +41,61 @@ def test_what_others_wrote_into_a_commit_says_nothing(text: str) -> None:
     assert read_note(text) == CommitNote()
 
 
-@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 3), st.booleans()), max_size=60), st.data())
+@given(st.lists(st.sampled_from("abcdef"), max_size=60), st.sampled_from([2, 3, 6, 1000]), st.data())
 def test_every_frame_that_kafka_deleted_is_told_and_no_other(
-    records: list[tuple[str, int, bool]], data: st.DataObject
+    cameras: list[str], max_cameras: int, data: st.DataObject
 ) -> None:
-    """A log of frames of which some stretches are deleted before they are read."""
+    """A log of frames of which a stretch is deleted before it is read. Who knows too few cameras claims nothing more."""
     seqs: dict[str, int] = defaultdict(int)
     log = []
-    for camera, _step, _ in records:
+    for camera in cameras:
         log.append(FrameId(camera, "r", seqs[camera]))
         seqs[camera] += 1
     cut = data.draw(st.integers(0, len(log)))
     read_until = data.draw(st.integers(0, cut))
-    last: dict[str, tuple[str, int]] = {}
-    follower = SequenceGaps(0, {})
-    told: set[FrameId] = set()
+    follower = SequenceGaps(0, {}, max_cameras=max_cameras)
+    told: list[FrameId] = []
     for offset in [*range(read_until), *range(cut, len(log))]:
         gone = follower.came(offset, log[offset], at_head=False)
-        told |= {FrameId(log[offset].camera_id, "r", seq) for seq in gone or ()}
-        last[log[offset].camera_id] = "r", log[offset].seq
-    deleted = set(log[read_until:cut])
+        told += [FrameId(log[offset].camera_id, "r", seq) for seq in gone or ()]
+        assert len(follower._last) <= max_cameras
+        assert follower._unsure <= set(follower._last)
     seen_after = {frame.camera_id for frame in log[cut:]}
-    assert told == {frame for frame in deleted if frame.camera_id in seen_after}
+    deleted = {frame for frame in log[read_until:cut] if frame.camera_id in seen_after}
+    assert len(told) == len(set(told))
+    assert set(told) <= deleted
+    if len(seqs) <= max_cameras:
+        assert set(told) == deleted
+
+
+def test_invented_names_push_out_the_longest_silent_and_a_camera_that_was_forgotten_is_not_claimed() -> None:
+    follower = SequenceGaps(0, {}, max_cameras=3)
+    for offset, name in enumerate(["old", "gate", "x1", "gate", "x2", "gate"]):
+        follower.came(offset, FrameId(name, "r", offset), at_head=False)
+    assert not follower.whole, "the first name is forgotten"
+    assert follower.came(100, FrameId("gate", "r", 50), at_head=False) == range(6, 50), "who speaks is known"
+    assert follower.came(101, FrameId("old", "r", 90), at_head=False) is None, "its frame 0 was read: nobody lost it"
+
+
+def test_a_camera_that_is_forgotten_after_the_jump_is_not_claimed_either() -> None:
+    follower = SequenceGaps(0, {}, max_cameras=2)
+    for offset, name in enumerate(["old", "gate"]):
+        follower.came(offset, FrameId(name, "r", 7), at_head=False)
+    assert follower.came(100, FrameId("new", "r", 5), at_head=False) == range(5), "it was never here: it lost them all"
+    assert follower.came(101, FrameId("old", "r", 90), at_head=False) is None
+
+
+def test_a_note_that_was_cut_says_so_to_every_owner_that_comes_after() -> None:
+    """Three owners, one after the other: the last one must not take the second one's short note for a whole one."""
+    found = {f"camera-{number}": ("some-run-of-it", number) for number in range(200)}
+    text = CommitNote(in_use=True, last=found).text()
+    assert not read_note(text).whole
+    second = Assignment(4)
+    position = second.arrive(Assigned({PARTITION: Position(10, take_over_note(text))}, 1))[PARTITION]
+    for note in (position.note, position.farewell):
+        assert not read_note(note).whole
+    third = SequenceGaps(10, read_note(position.farewell).last, whole=read_note(position.farewell).whole)
+    assert third.came(20, FrameId("camera-0", "some-run-of-it", 9), at_head=False) is None
 
 
 @given(st.lists(frames, max_size=30))

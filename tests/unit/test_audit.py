@@ -8,13 +8,11 @@ import pytest
 
 from groundcam.audit import Auditor, RunReport, totals
 from groundcam.commands.audit import table
-from groundcam.subscriber import Repeats
 from groundcam_runtime.records import Consumed, Partition
 from groundcam_schemas import (
     DeadLetter,
     Detections,
     Frame,
-    FrameId,
     FrameRef,
     Gap,
     GapReason,
@@ -152,19 +150,6 @@ def test_a_message_without_identity_is_accounted_for_by_its_dead_letter() -> Non
     assert totals(log.report()).missing == 1
     log.dead(offset)
     assert (totals(log.report()).missing, totals(log.report()).dead_lettered) == (0, 1)
-
-
-def test_repeats_are_dropped_by_frame_within_a_window() -> None:
-    repeats = Repeats(window=3, runs=2)
-    assert [repeats.is_repeat(FrameId("gate", "r", seq)) for seq in (0, 1, 0, 2, 1)] == [
-        False,
-        False,
-        True,
-        False,
-        True,
-    ]
-    assert not repeats.is_repeat(FrameId("gate", "r2", 0))
-    assert not repeats.is_repeat(FrameId("yard", "r", 0))
 
 
 def test_a_gap_of_many_frames_costs_no_more_than_one_of_two() -> None:

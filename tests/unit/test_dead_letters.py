@@ -1,5 +1,6 @@
 """What is decided about dead letters, without a broker."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -121,8 +122,38 @@ def test_a_message_goes_back_as_it_came_but_for_where_it_has_been() -> None:
     theirs = (("content-type", b"application/msgpack"), ("origin", b"\xff"), ("groundcam-replayed-from", b"0@1"))
     one = letter(b"\x00payload", headers=theirs)
     record = original(one, planner().plan(one, NOW_S))
-    assert (record.topic, record.partition, record.key, record.value) == (TOPICS.frames, 3, "gate", b"\x00payload")
+    assert (record.topic, record.partition, record.key, record.value) == (TOPICS.frames, 3, b"gate", b"\x00payload")
     assert record.headers == (*theirs[:2], ("groundcam-replayed-from", b"0@7"))
+
+
+@pytest.mark.parametrize("key", [None, b"", b"\xff\x01"])
+def test_a_key_goes_back_byte_for_byte(key: bytes | None) -> None:
+    one = letter()
+    one = Letter(replace(one.record, key=key), one.told)
+    assert original(one, planner().plan(one, NOW_S)).key_bytes == key
+
+
+@pytest.mark.parametrize(("told", "what"), [
+    ({"value_bytes": 4_194_000}, "its value of 4194000 bytes and its headers were"),
+    ({"value_bytes": 3, "key_bytes": 4_000_000}, "its value of 3 bytes and its key of 4000000 bytes and its headers were"),
+])  # fmt: skip
+def test_a_letter_without_the_message_says_so_and_is_not_replayed(told: dict[str, object], what: str) -> None:
+    one = letter(b"", **told)
+    sentence = f"{what} too large to be put aside: they are on t.frames[3]@5 while Kafka keeps them"
+    assert contents(one).errors == (sentence,)
+    assert sentence in as_text(one, contents(one))
+    assert "bytes, of something else" not in as_text(one, contents(one))
+    row = as_object(one)
+    assert (row["bytes"], row["left_out"]) == (told["value_bytes"], True)
+    assert f"{told['value_bytes']} left out" in table([row])
+    with pytest.raises(DeadLetterError, match="0@7 cannot be replayed: its value of"):
+        planner().plan(one, NOW_S)
+
+
+def test_an_empty_message_is_not_taken_for_one_that_was_left_out() -> None:
+    one = letter(b"")
+    assert as_object(one)["left_out"] is False
+    assert str(planner().plan(one, NOW_S)) == "t.frames[3]"
 
 
 def test_a_letter_is_looked_into() -> None:

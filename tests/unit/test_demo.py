@@ -1,5 +1,8 @@
 """The demo's decisions: scenes, scores, counts, and answers joined with their pictures."""
 
+import tracemalloc
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 from rich.console import Console
@@ -14,6 +17,7 @@ from groundcam.frame_join import FrameJoin, JoinedFrame
 from groundcam.offline.thinning import Thinning
 from groundcam_runtime.records import Consumed, Partition
 from groundcam_schemas import (
+    JSON_CONTENT_TYPE,
     CameraState,
     CameraStatus,
     Detections,
@@ -26,6 +30,7 @@ from groundcam_schemas import (
     TimingsNs,
     Topics,
     encode,
+    encode_json,
 )
 
 TOPICS = Topics()
@@ -162,6 +167,48 @@ def test_what_waits_for_its_other_half_is_bounded() -> None:
         frame_join.take(record(TOPICS.frames, encode(frame("gate", seq, jpeg()))))
     assert frame_join.take(record(TOPICS.detections, encode(answer(30)))) is None, "its picture is gone"
     assert frame_join.take(record(TOPICS.detections, encode(answer(45)))) is not None
+
+
+@pytest.mark.parametrize(
+    "what", ["tiny frames", "plain JPEGs with long keys", "answers of 900 objects", "empty answers"]
+)
+def test_the_memory_of_what_waits_is_bounded_whatever_it_is(what: str) -> None:
+    """Tens of thousands of tiny frames, or a few thousand large answers, once took many times what was allowed."""
+    most_bytes = 1_000_000
+    frame_join = FrameJoin(TOPICS, most_bytes=most_bytes)
+    objects = (found("star", (1, 1, 9, 9)),) * (900 if what == "answers of 900 objects" else 0)
+
+    def records() -> Iterator[Consumed]:
+        for seq in range(5_000 if not objects else 40):
+            if what == "tiny frames":
+                yield record(TOPICS.frames, encode(frame("gate", seq, b"0123456789")))
+            elif what == "plain JPEGs with long keys":
+                yield record(TOPICS.frames, b"\xff\xd8\xff", key=b"x" * 2000, offset=seq)
+            else:
+                yield record(TOPICS.detections, encode(answer(seq).model_copy(update={"objects": objects})))
+
+    tracemalloc.start()
+    try:
+        assert not any(map(frame_join.take, records()))
+        waiting = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    kept = frame_join._frames, frame_join._answers
+    assert all(one.bytes <= most_bytes for one in kept)
+    assert waiting < 1.2 * most_bytes
+    assert sum(map(len, kept)) > 10, "as many as there is room for"
+
+
+def test_an_answer_that_waited_comes_out_as_it_came_in_either_encoding() -> None:
+    for value, headers in (
+        (encode(answer(4)), ()),
+        (encode_json(answer(4)), (("content-type", JSON_CONTENT_TYPE.encode()),)),
+    ):
+        frame_join = FrameJoin(TOPICS)
+        assert frame_join.take(Consumed(Partition(TOPICS.detections, 0), 0, 1, b"gate", value, headers, 5)) is None
+        joined = frame_join.take(record(TOPICS.frames, encode(frame("gate", 4, jpeg()))))
+        assert isinstance(joined, JoinedFrame)
+        assert (joined.answer, joined.received_at_ns) == (answer(4), 5)
 
 
 def test_cameras_of_no_interest_take_no_room() -> None:

@@ -1,7 +1,10 @@
 """A camera's own parts: pace, feed, folders, and files of every odd kind."""
 
+import subprocess
+import sys
 import threading
 from pathlib import Path
+from random import Random
 from typing import Any, Self
 
 import av
@@ -10,13 +13,20 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from footage import jpeg
+from groundcam.devkafka.broker import free_port
 from groundcam_producers.errors import SourceError, SourceUnusableError
 from groundcam_producers.feed import End, Feed
 from groundcam_producers.jpeg import encode
+from groundcam_producers.outbox import Outbox
 from groundcam_producers.pace import Pace
 from groundcam_producers.settings import CameraSettings, ProduceSettings
+from groundcam_producers.task import CameraTask
 from groundcam_producers.video import Decoded, PictureFolder, Scaler, VideoSource
+from groundcam_runtime.kafka.publisher import Delivery, Record
 from groundcam_runtime.pictures.decoding import decode_jpeg
+from groundcam_runtime.settings import KafkaSettings, LogSettings, TraceSettings
+from groundcam_runtime.tracing import Tracing
+from groundcam_schemas import CameraState, CameraStatus, Gap, GapReason, decode
 
 
 def write_video(
@@ -70,6 +80,44 @@ def test_a_jpeg_is_made_smaller_or_given_up() -> None:
     assert smaller is not None
     assert len(smaller) <= len(large) // 2
     assert encode(planes, 95, 500) is None
+
+
+def test_a_damaged_video_is_closed_in_the_middle_and_never_hangs(tmp_path: Path) -> None:
+    """Threads of FFmpeg's that complain, while the decoder is freed under the interpreter's lock."""
+    clip, random, noise = tmp_path / "clip.mkv", Random(1), np.random.default_rng(0)
+    with av.open(str(clip), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt, stream.options = 320, 240, "yuv420p", {"g": "10"}
+        for _ in range(60):
+            picture = noise.integers(0, 255, (240, 320, 3), dtype=np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+        container.mux(stream.encode())
+    damaged = bytearray(clip.read_bytes())
+    for _ in range(12_000):
+        damaged[random.randrange(3000, len(damaged))] ^= 1 << random.randrange(8)
+    clip.write_bytes(damaged)
+    program = (
+        "import sys; from pathlib import Path; from groundcam.offline.inputs import pictures\n"
+        "for count in range(300):\n"
+        "    for index, _ in enumerate(pictures(Path(sys.argv[1]), 1000.0)):\n"
+        "        if index >= count % 7: break\n"
+        "import av.logging; print('closed', av.logging.get_level())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, clip], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout.strip() == "closed None", done.stderr
+
+
+def test_an_error_says_what_ffmpeg_says_although_its_log_is_off(tmp_path: Path) -> None:
+    (tmp_path / "clip.mp4").write_bytes(b"no video")
+    with pytest.raises(SourceError, match="Invalid data found when processing input") as caught:
+        VideoSource(str(tmp_path / "clip.mp4"), is_live=False, timeout_s=1)
+    assert caught.value.kind == "InvalidDataError"
+    with pytest.raises(SourceError, match="No such file"):
+        VideoSource(str(tmp_path / "absent.mp4"), is_live=False, timeout_s=1)
+    with pytest.raises(SourceError, match="Connection refused"):
+        VideoSource(f"rtsp://127.0.0.1:{free_port()}/x", is_live=True, timeout_s=1)
 
 
 def test_a_title_in_another_encoding_does_not_matter(tmp_path: Path) -> None:
@@ -164,6 +212,56 @@ def test_a_source_that_hangs_holds_up_nobody() -> None:
     assert feed.silent_s > 0.2
     feed.stop()
     hung.set()
+
+
+class SilentKafka:
+    """A publisher whose Kafka acknowledges nothing until it is asked to."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Delivery] = []
+        self.sent: list[Record] = []
+        self.answers = False
+
+    @property
+    def unfinished(self) -> int:
+        return len(self.waiting)
+
+    def has_room(self, _size: int) -> bool:
+        return False
+
+    def send(self, record: Record, tag: Any = None, *, urgent: bool = False) -> None:
+        assert urgent, "there is no room"
+        self.sent.append(record)
+        self.waiting.append(Delivery(record, tag))
+
+    def poll(self) -> list[Delivery]:
+        finished, self.waiting = (self.waiting, []) if self.answers else ([], self.waiting)
+        return finished
+
+
+def test_an_outage_leaves_a_bounded_number_of_reports_and_the_newest_state(caplog: pytest.LogCaptureFixture) -> None:
+    kafka = SilentKafka()
+    task = CameraTask(
+        "gate", CameraSettings(url=SecretStr("rtsp://h/")), ProduceSettings(), KafkaSettings(), LogSettings(),
+        TraceSettings(), "0", "groundcam.frames", 0, 10**6, None,
+    )  # fmt: skip
+    outbox = Outbox(task, kafka, "r", Tracing(TraceSettings(), "test", "0"))  # type: ignore[arg-type]
+    for number in range(500):
+        outbox.status(CameraState.OFFLINE, error=f"Error{number}")
+        outbox.away(number, number + 1)
+        outbox.skip(number, GapReason.PRODUCER_OVERLOAD)
+        outbox.poll()
+    assert len(kafka.sent) < 50
+    assert outbox.state is CameraState.OFFLINE
+    kafka.answers = True
+    assert outbox.finish(5.0, lambda: None)
+    states = [decode(CameraStatus, one.value) for one in kafka.sent if one.topic == "groundcam.cameras"]
+    gaps = [decode(Gap, one.value) for one in kafka.sent if one.topic == "groundcam.detections"]
+    assert states[-1].last_error == "Error499"
+    assert [(one.first_seq, one.last_seq) for one in gaps if one.first_seq is not None] == [(0, 499)]
+    assert len([one for one in gaps if one.from_ns is not None]) == 500
+    assert outbox.dropped == {GapReason.PRODUCER_OVERLOAD: 500}
+    assert not caplog.records
 
 
 def test_producers_that_look_after_named_cameras_know_the_others_too() -> None:

@@ -4,10 +4,14 @@ import time
 from types import SimpleNamespace
 from typing import Any
 
+import kafka.errors
 import pytest
 
+from groundcam_runtime.kafka import source as kafka_source
+from groundcam_runtime.kafka.source import GroupSource
 from groundcam_runtime.partitions.assignment import Assignment
 from groundcam_runtime.records import Assigned, Partition, Position
+from groundcam_runtime.settings import KafkaSettings
 from groundcam_worker.health import WorkerHealth
 
 FRAMES = Partition("groundcam.frames", 0)
@@ -60,6 +64,45 @@ def test_what_stands_still_fails_liveness_and_is_named(change: dict[str, float],
 
 def test_a_batch_of_minutes_is_no_reason_for_a_restart() -> None:
     assert worker(busy=300.0)[0].stuck() is None
+
+
+class AwayConsumer:
+    """What kafka-python's consumer does while its brokers are away: each poll raises."""
+
+    polls = 0
+
+    def assignment(self) -> set[Any]:
+        return set()
+
+    def poll(self, _timeout_ms: int) -> dict[Any, Any]:
+        self.polls += 1
+        raise kafka.errors.KafkaConnectionError("the broker is away")
+
+
+def test_a_source_whose_every_poll_raises_while_brokers_are_away_is_alive_and_not_ready(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    consumer = AwayConsumer()
+    monkeypatch.setattr(kafka_source, "connect", lambda *_arguments, **_options: consumer)
+    source = GroupSource(KafkaSettings(), ["groundcam.frames"], group_id="g", max_records=8, max_bytes=8)
+    source.polled_at = source.heard_at = time.monotonic() - 3600
+    source._closing.set()  # so that it does not wait between two polls
+    source._poll()
+    worker_health, pipeline = worker()
+    pipeline.source = source
+    assert consumer.polls == 1
+    assert worker_health.stuck() is None
+    assert worker_health.not_ready() == "Kafka has not answered for 3600 s"
+
+
+def test_a_source_whose_poll_does_not_come_back_is_stuck(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other side of it: nothing but a poll that came back counts."""
+    monkeypatch.setattr(kafka_source, "connect", lambda *_arguments, **_options: AwayConsumer())
+    source = GroupSource(KafkaSettings(), ["groundcam.frames"], group_id="g", max_records=8, max_bytes=8)
+    source.polled_at = time.monotonic() - 75
+    worker_health, pipeline = worker()
+    pipeline.source = source
+    assert worker_health.stuck() == "the Kafka consumer has stood still for 75 s"
 
 
 def test_a_broker_that_is_away_fails_readiness_and_never_liveness() -> None:

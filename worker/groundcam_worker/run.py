@@ -126,6 +126,7 @@ def run(
         publishing = Publishing(
             sink, topics, version, detector.model,
             as_json=settings.json_answers, tracing=tracing, max_answer_bytes=largest_answer,
+            max_letter_bytes=largest,
         )  # fmt: skip
         stack.callback(publishing.close)
         stack.callback(source.close, LEAVE_S)

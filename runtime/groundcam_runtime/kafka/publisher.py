@@ -19,6 +19,7 @@ import kafka.errors
 
 from groundcam_runtime.kafka.connect import connect, describe
 from groundcam_runtime.kafka.errors import KafkaProblem, chatter
+from groundcam_runtime.records import Header, record_bytes
 from groundcam_runtime.settings import KafkaSettings
 
 log = logging.getLogger(__name__)
@@ -37,8 +38,6 @@ REFUSALS = (
     kafka.errors.InvalidTimestampError,
 )
 
-Header = tuple[str, bytes]
-
 
 class QueueFullError(RuntimeError):
     """More bytes are waiting for Kafka than may wait; the caller drops, or waits."""
@@ -54,14 +53,20 @@ class Record:
 
     topic: str
     value: bytes
-    key: str
+    key: str | bytes | None
+    """Text is sent as UTF-8."""
     partition: int | None = None
     headers: tuple[Header, ...] = ()
 
     @property
+    def key_bytes(self) -> bytes | None:
+        """The key as Kafka gets it."""
+        return self.key.encode() if isinstance(self.key, str) else self.key
+
+    @property
     def size(self) -> int:
-        """Bytes, headers included."""
-        return len(self.value) + len(self.key) + sum(len(name) + len(value) for name, value in self.headers)
+        """Bytes on Kafka at most, with key, headers and Kafka's own."""
+        return record_bytes(self.key_bytes, self.value, self.headers)
 
 
 @dataclass(eq=False, slots=True)
@@ -207,7 +212,7 @@ class Publisher:
             future = self._client.send(
                 record.topic,
                 value=record.value,
-                key=record.key.encode(),
+                key=record.key_bytes,
                 headers=list(record.headers),
                 partition=record.partition,
             )

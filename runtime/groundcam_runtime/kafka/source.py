@@ -77,6 +77,7 @@ class GroupSource:
         self._leave_within_s = 5.0
         self._finished = False
         self.polled_at = self.heard_at = time.monotonic()
+        """When a poll last came back, with an error or without; and when a broker last answered."""
         self.failure: str | None = None
         self._refused_since: float | None = None
         self._consumer = connect(
@@ -186,6 +187,7 @@ class GroupSource:
         except kafka.errors.KafkaError as error:
             if not is_passing(error) or self._is_refused_for_good(error):
                 raise
+            self.polled_at = time.monotonic()  # the thread lives; that no broker answers is for `heard_at` to say
             self._closing.wait(RETRY_S)
             return
         self.polled_at = time.monotonic()

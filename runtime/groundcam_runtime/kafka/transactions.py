@@ -247,7 +247,7 @@ class TransactionalPublisher:
         return producer.send(
             record.topic,
             value=record.value,
-            key=record.key.encode(),
+            key=record.key_bytes,
             headers=list(record.headers),
             partition=record.partition,
         )

@@ -30,11 +30,12 @@ class PartitionState:
 
     def position(self, offset: int) -> Position:
         """Return what to commit: the next offset, with what is known of the frames before it."""
-        last = self.ledger.last
+        # A note that was found cut stays cut: what is added to it does not bring the others back.
+        last, whole = self.ledger.last, self.sequence.whole
         return Position(
             offset,
-            CommitNote(in_use=True, last=last).text(),
-            CommitNote(in_use=False, last=last).text(),
+            CommitNote(in_use=True, last=last, whole=whole).text(),
+            CommitNote(in_use=False, last=last, whole=whole).text(),
             self.epoch,
         )
 

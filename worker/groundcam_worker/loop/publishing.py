@@ -30,6 +30,7 @@ from groundcam_worker.loop.events import Delivered
 from groundcam_worker.loop.instructions import Publication, PublishAnswer, PublishGap, PublishLetter
 from groundcam_worker.loop.ports import AnswerSink
 from groundcam_worker.parse import timestamp_ns
+from groundcam_worker.policy.letters import LetterRecord, letter_record
 
 log = logging.getLogger(__name__)
 
@@ -49,8 +50,12 @@ class Publishing:
         as_json: bool,
         tracing: Tracing,
         max_answer_bytes: int = MAX_ANSWER_BYTES,
+        max_letter_bytes: int = MAX_ANSWER_BYTES,
     ) -> None:
-        """`max_answer_bytes` is what the detections topic takes: larger answers become gaps."""
+        """`max_answer_bytes` is what the detections topic takes: larger answers become gaps.
+
+        `max_letter_bytes` is what the dead-letters topic takes: larger messages leave a letter without their value.
+        """
         self._sink = sink
         self._topics = topics
         self._version = version
@@ -58,9 +63,12 @@ class Publishing:
         self._as_json = as_json
         self._tracing = tracing
         self._max_answer_bytes = max_answer_bytes
+        self._max_letter_bytes = max_letter_bytes
         self._unsent: deque[tuple[Record, Publication]] = deque()
         self._refused: list[Delivered] = []
         self._traces: dict[Publication, tuple[list[Trace], int]] = {}
+        self._smaller: dict[Publication, Record] = {}
+        """What to send in the place of a dead letter that Kafka refuses: one without the message."""
 
     @property
     def is_blocked(self) -> bool:
@@ -95,7 +103,12 @@ class Publishing:
             case PublishLetter(rejected):
                 outcome = GapReason.DEAD_LETTERED.value
                 self._trace(publication, [spans.begin(self._tracing, rejected, outcome, now_ns)], now_ns)
-                record = self._letter_record(rejected)
+                letter = self._letter(rejected)
+                whole, smallest = (letter_record(letter, rejected.record, n) for n in (self._max_letter_bytes, 0))
+                record = self._letter_record(whole)
+                # The limit may have been lowered since it was read, and an unknown camera has no gap that would tell.
+                if smallest.size < whole.size:
+                    self._smaller[publication] = self._letter_record(smallest)
         if self._unsent or not self._sink.has_room(record.size):
             self._unsent.append((record, publication))
         else:
@@ -104,7 +117,12 @@ class Publishing:
     def poll(self) -> Iterator[Delivered]:
         """Yield what Kafka has, or will never take. Raises TransactionLostError."""
         for delivery in self._sink.poll():
-            yield self._delivered(delivery.tag, delivery.error)
+            smaller = self._smaller.pop(delivery.tag, None)
+            if smaller is not None and delivery.error is not None:
+                log.error("Kafka refuses a dead letter, which is sent without its message: %s", delivery.error)
+                self._send(smaller, delivery.tag)
+            else:
+                yield self._delivered(delivery.tag, delivery.error)
         while self._unsent and self._sink.has_room(self._unsent[0][0].size):
             self._send(*self._unsent.popleft())
         refused, self._refused = self._refused, []
@@ -114,7 +132,11 @@ class Publishing:
         try:
             self._sink.send(record, publication)
         except RecordTooLargeError as error:
-            self._refuse(publication, error)
+            smaller = self._smaller.pop(publication, None)
+            if smaller is None:
+                self._refuse(publication, error)
+            else:
+                self._send(smaller, publication)
 
     def _refuse(self, publication: Publication, error: RecordTooLargeError) -> None:
         self._refused.append(self._delivered(publication, error))
@@ -170,9 +192,9 @@ class Publishing:
         headers = (("content-type", kind.encode()), *context)
         return Record(self._topics.detections, value, answer.camera_id, headers=headers)
 
-    def _letter_record(self, rejected: Rejected) -> Record:
+    def _letter(self, rejected: Rejected) -> DeadLetter:
         record, error = rejected.record, rejected.error
-        letter = DeadLetter(
+        return DeadLetter(
             topic=record.partition.topic,
             partition=record.partition.number,
             offset=record.offset,
@@ -185,6 +207,6 @@ class Publishing:
             run_id=rejected.id.run_id if rejected.id else "",
             seq=rejected.id.seq if rejected.id else None,
         )
-        headers = (*record.headers, *letter.headers())
-        key = (record.key or b"").decode("utf-8", "replace")
-        return Record(self._topics.dead_letters, record.value or b"", key, headers=headers)
+
+    def _letter_record(self, letter: LetterRecord) -> Record:
+        return Record(self._topics.dead_letters, letter.value, letter.key, headers=letter.headers)
