@@ -6,7 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from groundcam_runtime.partitions.assignment import Assignment
-from groundcam_runtime.records import Consumed
+from groundcam_runtime.partitions.commit_note import read_note
+from groundcam_runtime.records import Assigned, Consumed
 from groundcam_worker.errors import FrameError
 from groundcam_worker.frame_in_flight import NS, Item
 from groundcam_worker.jpeg import jpeg_size
@@ -17,7 +18,7 @@ from groundcam_worker.policy.freshness import Freshness
 log = logging.getLogger(__name__)
 
 HEAD = 8
-"""So close to the end of its partition a frame's delay is that of its way here, not of a backlog."""
+"""So close to the end of its partition a camera that is first heard of has lost nothing: it came from elsewhere."""
 CLOCK_AHEAD_S = -1.0
 CLOCK_BEHIND_S = 10.0
 CLOCK_FOR_S = 10.0
@@ -76,8 +77,8 @@ class Intake:
             sheddable=record.partition.topic not in self._never_stale,
         )  # fmt: skip
         self._metrics.consumed(item.camera, record.size)
-        if incoming is not None and at_head:
-            self._judge_clock(incoming, record.consumed_at_ns)
+        if incoming is not None:
+            self._judge_clock(item, incoming)
         return Received(
             item,
             error,
@@ -89,20 +90,28 @@ class Intake:
         """Whether a frame is too old to be taken up."""
         if not item.sheddable or item.incoming is None:
             return False
-        camera_id, run_id, _ = item.incoming.id
-        return self._freshness.is_stale(camera_id, run_id, item.incoming.captured_at_ns, now_ns=now_ns)
+        return self._freshness.is_stale(item.incoming.id, item.incoming.captured_at_ns, item.record, now_ns)
+
+    def recall(self, event: Assigned) -> None:
+        """Learn from what the owners before wrote down of the cameras' clocks."""
+        for position in event.partitions.values():
+            note = read_note(position.note if position is not None else "")
+            for camera_id, delay_ms in note.clocks.items():
+                if camera_id in note.last:
+                    self._freshness.recall(camera_id, note.last[camera_id][0], delay_ms)
 
     def _picture_size(self, incoming: Incoming) -> tuple[int, int]:
         """Return (width, height), before anything is decoded. Raises BadPictureError."""
         return jpeg_size(incoming.jpeg, self._max_pixels)
 
-    def _judge_clock(self, incoming: Incoming, consumed_at_ns: int) -> None:
+    def _judge_clock(self, item: Item, incoming: Incoming) -> None:
         camera_id, run_id, _ = incoming.id
-        delay_s = self._freshness.arrived(
-            camera_id, run_id, incoming.captured_at_ns, consumed_at_ns=consumed_at_ns
-        )  # fmt: skip
+        delay_s = self._freshness.arrived(incoming.id, incoming.captured_at_ns, item.record)
+        item.claim.state.note_clock(camera_id, self._freshness.remembered(camera_id))
+        if delay_s is None:
+            return
         self._metrics.clock(camera_id, delay_s)
-        run, now_s = (camera_id, run_id), consumed_at_ns / NS
+        run, now_s = (camera_id, run_id), item.record.consumed_at_ns / NS
         if CLOCK_AHEAD_S <= delay_s <= CLOCK_BEHIND_S:
             self._odd_since.pop(run, None)
             return

@@ -148,6 +148,7 @@ class Pipeline:
                 case Consumed():
                     self._begin(event)
                 case Assigned():
+                    self._reception.recall(event)
                     self.source.commit(self._assignment.arrive(event), written=True)
                     self._quarantine.expect_marks()
                     self._metrics.assigned(self.assigned)
