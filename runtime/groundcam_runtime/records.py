@@ -21,6 +21,11 @@ class Partition(NamedTuple):
     number: int
 
 
+LOG_APPEND_TIME = 1
+"""Of a record's time stamp: the broker's, not the sender's (Kafka's attribute bit)."""
+NS_PER_MS = 1_000_000
+
+
 @dataclass(frozen=True, slots=True)
 class Consumed:
     """One record as it came."""
@@ -34,6 +39,14 @@ class Consumed:
     consumed_at_ns: int
     behind: int = 0
     """How many records of its partition came after it, when it was taken."""
+    monotonic_ns: int | None = None
+    """When it was taken, by the monotonic clock."""
+    appended_at_ns: int | None = None
+    """When it was appended, by the broker's clock; None where the topic keeps the time that its sender gave."""
+    waited_at_least_s: float = 0.0
+    """So long it lay on Kafka, by our own clock, before it was taken."""
+    waited_at_most_s: float | None = None
+    """It lay there no longer, by our own clock; None where it came before we first looked at its partition's end."""
 
     @property
     def size(self) -> int:
@@ -81,8 +94,15 @@ def record_bytes(key: bytes | None, value: bytes | None, headers: Iterable[Heade
     return BATCH_BYTES + RECORD_BYTES + len(key or b"") + len(value or b"") + named
 
 
-def consumed(record: Any, now_ns: int, end_offset: int | None = None) -> Consumed:
-    """Return the Kafka client's record as one of ours."""
+def consumed(
+    record: Any,
+    now_ns: int,
+    end_offset: int | None = None,
+    *,
+    monotonic_ns: int | None = None,
+    waited_s: tuple[float, float | None] = (0.0, None),
+) -> Consumed:
+    """Return the Kafka client's record as one of ours. `waited_s` is how long it lay there, at least and at most."""
     return Consumed(
         partition=Partition(record.topic, record.partition),
         offset=record.offset,
@@ -92,4 +112,8 @@ def consumed(record: Any, now_ns: int, end_offset: int | None = None) -> Consume
         headers=tuple((name, value or b"") for name, value in record.headers or ()),
         consumed_at_ns=now_ns,
         behind=max(0, end_offset - record.offset - 1) if end_offset is not None else 0,
+        monotonic_ns=monotonic_ns,
+        appended_at_ns=record.timestamp * NS_PER_MS if record.timestamp_type == LOG_APPEND_TIME else None,
+        waited_at_least_s=waited_s[0],
+        waited_at_most_s=waited_s[1],
     )

@@ -80,6 +80,7 @@ def judge(
             found.append((unseen, "hint"))
         else:
             found += [*_cleanup(spec, state.config), *_sizes(spec, state.config, states), *_times(spec, state.config)]
+            found += _stamps(spec, state.config)
         remarks += [Remark(spec.name, *one) for one in found] or [Remark(spec.name, "is there")]
     return remarks
 
@@ -165,6 +166,17 @@ def _times(spec: TopicSpec, config: Mapping[str, str]) -> Found:
         )
         found.append((text, "hint"))
     return found
+
+
+def _stamps(spec: TopicSpec, config: Mapping[str, str]) -> Found:
+    """Whose clock gives records their time."""
+    name = "message.timestamp.type"
+    has, goal = config.get(name), spec.config.get(name)
+    if has is None or goal is None or has == goal:
+        return []
+    why = "how long frames have lain there when a worker starts is told by their cameras' clocks alone"
+    how = f"`kafka-configs.sh --alter --entity-type topics --entity-name {spec.name} --add-config {name}={goal}`"
+    return [(f"{name} is {has} and should be {goal}: {why}; {how} changes it", "hint")]
 
 
 def _number(config: Mapping[str, str], name: str) -> int | None:

@@ -9,6 +9,8 @@ MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
 PARTITIONS = 4
+APPEND_TIME = {"message.timestamp.type": "LogAppendTime"}
+"""Kafka stamps records when they come, by a clock that is no camera's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,8 @@ def wanted(topics: Topics, partitions: int | None, max_message_bytes: int) -> li
 
     Live frames are kept for minutes in small segments, since retention removes whole segments only;
     recordings wait for a slow worker, so they are kept for a week, and so is what was said of them. Control topics
-    are compacted, and have one partition so that everybody reads them in one order.
+    are compacted, and have one partition so that everybody reads them in one order. Kafka stamps live frames when they
+    come, so that their age is known whatever a camera's clock shows, and retention too; recordings have no age.
     """
     frames = {"max.message.bytes": str(max_message_bytes), "compression.type": "producer"}
     live = {"retention.ms": str(10 * MINUTE_MS), "segment.bytes": str(64 * MIB), "segment.ms": str(MINUTE_MS)}
@@ -49,7 +52,7 @@ def wanted(topics: Topics, partitions: int | None, max_message_bytes: int) -> li
     compacted = {"cleanup.policy": "compact"}
     count, free = partitions or PARTITIONS, partitions is None
     return [
-        TopicSpec(topics.frames, count, frames | live, grows=True, any_count=free),
+        TopicSpec(topics.frames, count, frames | live | APPEND_TIME, grows=True, any_count=free),
         TopicSpec(topics.recordings, count, frames | week, grows=True, any_count=free),
         TopicSpec(topics.detections, count, week, grows=True, any_count=free),
         TopicSpec(topics.dead_letters, 1, frames | week, takes_from=(topics.frames, topics.recordings)),

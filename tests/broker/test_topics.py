@@ -70,6 +70,7 @@ def test_topics_that_others_made_wrong_are_complained_about(bare: KafkaSettings)
         ("prompts", "has", "wrong"), ("prompts", "cleanup.policy", "wrong"),
         ("frames", "has", "hint"), ("frames", "min.insync.replicas", "hint"), ("frames", "max.message.bytes", "wrong"),
         ("frames", "retention.ms", "hint"), ("frames", "segment.bytes", "hint"),
+        ("frames", "message.timestamp.type", "hint"),
         ("detections", "has", "hint"), ("detections", "cleanup.policy", "wrong"),
         ("recordings", "created", "fine"), ("dead-letters", "created", "fine"), ("cameras", "created", "fine"),
         ("attempts", "created", "fine"),

@@ -1,12 +1,15 @@
 """What decides about delivery holds for any order of events."""
 
+import json
 from collections import defaultdict
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from groundcam_runtime.partitions.assignment import Assignment
 from groundcam_runtime.partitions.commit_note import MAX_BYTES, CommitNote, read_note, take_over_note
+from groundcam_runtime.partitions.offsets import MAX_CAMERAS
 from groundcam_runtime.partitions.partition import Claim
 from groundcam_runtime.partitions.sequence import SequenceGaps
 from groundcam_runtime.records import Assigned, Consumed, Gone, Partition, Position
@@ -23,9 +26,13 @@ places = st.dictionaries(
 PARTITION = Partition("frames", 0)
 
 
-@given(st.booleans(), places)
-def test_a_bookmark_is_read_as_it_was_written_and_fits(in_use: bool, last: dict[str, tuple[str, int]]) -> None:
-    text = CommitNote(in_use, last).text()
+@given(st.booleans(), places, st.data())
+def test_a_bookmark_is_read_as_it_was_written_and_fits(
+    in_use: bool, last: dict[str, tuple[str, int]], data: st.DataObject
+) -> None:
+    wrong = data.draw(st.sets(st.sampled_from(sorted(last)))) if last else set()
+    clocks = {name: data.draw(st.integers(-(2**62), 2**62)) for name in sorted(wrong)}
+    text = CommitNote(in_use, last, clocks=clocks).text()
     read = read_note(text)
     assert len(text.encode()) <= MAX_BYTES + 64
     assert read.in_use == in_use
@@ -33,7 +40,58 @@ def test_a_bookmark_is_read_as_it_was_written_and_fits(in_use: bool, last: dict[
     assert dict(read.last) == dict(kept), "the cameras that were heard of last are kept"
     if len(text) < MAX_BYTES - 100:
         assert dict(read.last) == last
-    assert read_note(take_over_note(text)) == CommitNote(True, read.last)
+    assert read.clocks == {name: clocks[name] for name in read.last if name in clocks}
+    assert read_note(take_over_note(text)) == CommitNote(True, read.last, read.whole, read.clocks)
+
+
+OLD_NOTE = '{"v": 1, "in_use": true, "whole": true, "last": {"gate": ["run-1", 22], "yard": ["run-2", 5]}}'
+NEW_NOTE = (
+    '{"v": 1, "in_use": true, "whole": true, "last": {"gate": ["run-1", 22], "yard": ["run-2", 5]}, '
+    '"clocks": {"yard": -300000}}'
+)
+
+
+def read_by_the_version_before(text: str) -> tuple[bool, dict[str, tuple[str, int]], bool] | None:
+    """How workers without `clocks` read a note."""
+    try:
+        content = json.loads(text)
+        if content["v"] != 1:
+            return None
+        last = {str(camera): (str(run), int(seq)) for camera, (run, seq) in content["last"].items()}
+        return bool(content["in_use"]), last, bool(content.get("whole", True))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def test_notes_are_read_by_workers_of_both_versions() -> None:
+    last = {"gate": ("run-1", 22), "yard": ("run-2", 5)}
+    assert read_note(OLD_NOTE) == CommitNote(True, last)
+    assert read_note(NEW_NOTE) == CommitNote(True, last, clocks={"yard": -300_000})
+    assert read_by_the_version_before(OLD_NOTE) == read_by_the_version_before(NEW_NOTE) == (True, last, True)
+    assert CommitNote(True, last).text() == OLD_NOTE, "where every clock is right, nothing is added"
+    assert CommitNote(True, last, clocks={"yard": -300_000}).text() == NEW_NOTE
+
+
+@pytest.mark.parametrize(
+    "told", ["3", '["gate"]', '{"gate": "x"}', '{"gate": 1.5}', '{"gate": null}', '{"gate": true}']
+)
+def test_delays_that_cannot_be_read_take_nothing_else_along(told: str) -> None:
+    note = NEW_NOTE.replace('{"yard": -300000}', told)
+    assert read_note(note) == read_note(OLD_NOTE)
+
+
+def test_a_partition_state_notes_wrong_clocks_until_they_are_right_and_not_for_ever() -> None:
+    assignment = Assignment(8)
+    assignment.arrive(Assigned({PARTITION: Position(0, NEW_NOTE)}, 1))
+    claim = assignment.begin(Consumed(PARTITION, 0, 0, b"gate", b"", (), 0), FrameId("gate", "run-1", 23))
+    assert claim is not None
+    assert read_note(claim.state.position(1).note).clocks == {"yard": -300_000}
+    claim.state.note_clock("gate", 5000)
+    claim.state.note_clock("yard", None)
+    assert read_note(claim.state.position(1).farewell).clocks == {"gate": 5000}
+    for number in range(2000):
+        claim.state.note_clock(f"cam{number}", 5000)
+    assert len(claim.state.clocks) == MAX_CAMERAS
 
 
 @given(st.text(max_size=200) | st.sampled_from(['{"v": 1}', '{"v": 2, "in_use": true}', "[]", '{"v":1,"last":3}']))

@@ -10,7 +10,6 @@ from groundcam_runtime.gaps import GapCollector
 from groundcam_runtime.partitions.offsets import OffsetLedger
 from groundcam_schemas import FrameId, GapReason
 from groundcam_worker.policy.batcher import Batcher
-from groundcam_worker.policy.freshness import NS, Freshness
 
 arrivals = st.lists(
     st.tuples(st.sampled_from("abc"), st.sampled_from(["wide", "tall", "square"]), st.floats(0, 0.05), st.booleans()),
@@ -93,34 +92,6 @@ def test_a_ledger_refuses_what_cannot_be() -> None:
 
 
 @given(
-    st.integers(-3600 * NS, 3600 * NS),
-    st.lists(st.integers(0, 5 * NS), min_size=1, max_size=30),
-    st.floats(0.1, 4),
-)
-def test_age_does_not_depend_on_a_wrong_clock(skew_ns: int, delays_ns: list[int], max_age_s: float) -> None:
-    """The same frames from a producer whose clock is off by up to an hour are judged the same."""
-    verdicts = []
-    for offset_ns in (0, skew_ns):
-        freshness = Freshness(max_age_s)
-        judged = []
-        for number, delay_ns in enumerate(delays_ns):
-            consumed = 10_000 * NS + number * NS
-            captured = consumed - delay_ns + offset_ns
-            freshness.arrived("gate", "r", captured, consumed_at_ns=consumed)
-            judged.append(freshness.is_stale("gate", "r", captured, now_ns=consumed))
-        verdicts.append(judged)
-    assert verdicts[0] == verdicts[1]
-
-
-@given(st.lists(st.integers(0, 60 * NS), max_size=30))
-def test_a_largest_age_of_zero_skips_nothing(delays_ns: list[int]) -> None:
-    freshness = Freshness(0)
-    for delay_ns in delays_ns:
-        freshness.arrived("gate", "r", 0, consumed_at_ns=delay_ns)
-        assert not freshness.is_stale("gate", "r", 0, now_ns=delay_ns * 2)
-
-
-@given(
     st.lists(
         st.tuples(
             st.sampled_from("ab"),
@@ -144,17 +115,3 @@ def test_gaps_cover_exactly_the_frames_that_were_added(added: list[tuple[str, st
         tags += collected.tags
     assert sorted(covered) == sorted(added) == sorted(tags)
     assert collector.deadline is None
-
-
-@given(st.integers(-3600 * NS, 3600 * NS), st.integers(10, 600))
-def test_a_backlog_teaches_nothing_and_a_clock_that_is_set_right_is_believed(skew_ns: int, behind_s: int) -> None:
-    """A worker that starts behind skips what is old; one whose camera's clock is corrected looks again."""
-    freshness = Freshness(3.0)
-    now = 100_000 * NS
-    assert freshness.is_stale("gate", "r", now - behind_s * NS, now_ns=now)  # nothing is known: clocks are believed
-    freshness.arrived("gate", "r", now + skew_ns, consumed_at_ns=now)
-    assert not freshness.is_stale("gate", "r", now + skew_ns, now_ns=now)
-    for second in range(0, 240, 5):  # the clock is right from here on
-        at = now + second * NS
-        freshness.arrived("gate", "r", at, consumed_at_ns=at)
-    assert not freshness.is_stale("gate", "r", at, now_ns=at)

@@ -100,6 +100,16 @@ def test_live_frames_go_after_minutes(config: dict[str, str], says: str) -> None
     assert line.startswith(says)
 
 
+def test_only_live_frames_are_stamped_by_kafka_and_others_are_advised_to_be() -> None:
+    (line,) = said(TOPICS.frames, {"message.timestamp.type": "CreateTime"})
+    assert line.startswith("hint: message.timestamp.type is CreateTime and should be LogAppendTime: how long frames")
+    assert "--entity-name t.frames --add-config message.timestamp.type=LogAppendTime`" in line
+    for spec in SPECS[1:]:
+        assert said(spec.name, {"message.timestamp.type": "CreateTime"}) == ["is there"]
+    states = made_as_wanted() | {TOPICS.frames: TopicState(4, 1, {})}
+    assert {str(one) for one in judge(SPECS, states, 1) if one.topic == TOPICS.frames} == {"t.frames: is there"}
+
+
 def test_a_segment_that_ends_by_its_size_or_by_its_age_is_small_enough() -> None:
     assert said(TOPICS.frames, {"segment.bytes": "1073741824"}) == ["is there"]
     assert said(TOPICS.frames, {"segment.ms": "604800000"}) == ["is there"]
@@ -179,7 +189,8 @@ def test_workers_without_a_partition_are_warned_of() -> None:
 def test_an_administrator_is_asked_for_every_setting() -> None:
     assert to_ask_for(SPECS[4]) == "t.prompts with partitions=1, cleanup.policy=compact"
     frames = to_ask_for(SPECS[0])
-    for setting in ("partitions=4", "max.message.bytes=4194304", "retention.ms=600000", "segment.bytes=67108864"):
+    for setting in ("partitions=4", "max.message.bytes=4194304", "retention.ms=600000", "segment.bytes=67108864",
+                    "message.timestamp.type=LogAppendTime"):  # fmt: skip
         assert setting in frames
 
 

@@ -20,6 +20,8 @@ from groundcam_runtime.kafka.assignor import EachTopicAssignor
 from groundcam_runtime.kafka.commits import Commits
 from groundcam_runtime.kafka.connect import connect, describe
 from groundcam_runtime.kafka.errors import is_passing
+from groundcam_runtime.kafka.fetch_watch import watch_ends
+from groundcam_runtime.partitions.append_times import AppendTimes
 from groundcam_runtime.records import Assigned, Consumed, Event, Gone, Partition, Position, consumed
 from groundcam_runtime.settings import KafkaSettings
 
@@ -106,6 +108,8 @@ class GroupSource:
             max_poll_records=16,
             allow_auto_create_topics=False,
         )
+        self._ends_seen = watch_ends(self._consumer)
+        self._append_times = AppendTimes()
         self._commits = Commits(self._consumer, self.owned, take_over, by_transactions=read_committed)
         self._thread = threading.Thread(target=self._run, name="kafka-source", daemon=True)
 
@@ -202,12 +206,14 @@ class GroupSource:
         if self._arriving:
             self._welcome()
         self.group_metadata = self._consumer.group_metadata()
-        now_ns = time.time_ns()
+        now_ns, monotonic_ns = time.time_ns(), time.monotonic_ns()
+        while self._ends_seen:
+            self._append_times.saw_end(*self._ends_seen.popleft())
         for partition, records in by_partition.items():
-            end_offset = self._consumer.highwater(partition)
-            taken = [consumed(record, now_ns, end_offset) for record in records]
-            for one in taken:
-                self._emit(one)
+            end_offset, place = self._consumer.highwater(partition), Partition(*partition)
+            for record in records:
+                waited_s = self._append_times.waited_s(place, record.offset, monotonic_ns / 1e9)
+                self._emit(consumed(record, now_ns, end_offset, monotonic_ns=monotonic_ns, waited_s=waited_s))
 
     def _is_refused_for_good(self, error: kafka.errors.KafkaError) -> bool:
         """A password that was changed is read again at the next start, so a refusal that lasts is an end."""

@@ -52,6 +52,7 @@ class Assignment:
                 SequenceGaps(start, note.last, whole=note.whole),
                 suspects_end,
                 start,
+                dict(note.clocks),
             )
             self._held[partition] = state
             if start is not None:
@@ -70,7 +71,7 @@ class Assignment:
             return None
         if record.offset < state.ledger.next_offset:
             # The topic was made anew, or its log was cut: what came before is not there to be committed.
-            state = PartitionState(state.epoch, OffsetLedger(), SequenceGaps(record.offset, {}))
+            state = PartitionState(state.epoch, OffsetLedger(), SequenceGaps(record.offset, {}), clocks=state.clocks)
             self._held[record.partition] = state
         if state.suspects_end is None:
             state.suspects_end = record.offset + self._suspects

@@ -1,13 +1,15 @@
 """What a commit says besides its offset: whether somebody works there, and which frame of each camera came last.
 
-Kafka keeps a short text with each committed offset. It tells the next owner of a partition two things that no
-offset tells: that a worker died here, so that what it had begun is tried with care; and which frames Kafka deleted
-before anybody read them. Pure.
+Kafka keeps a short text with each committed offset. It tells the next owner of a partition three things that no
+offset tells: that a worker died here, so that what it had begun is tried with care; which frames Kafka deleted before
+anybody read them; and which cameras' clocks are wrong, so that frames that lay there for long are not taken for fresh.
+Pure.
 """
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 MAX_BYTES = 3500
 """Kafka takes 4,096 by default (`offset.metadata.max.bytes`)."""
@@ -23,19 +25,26 @@ class CommitNote:
     """Of each camera the newest frame that was answered, as (run, seq)."""
     whole: bool = True
     """Whether every camera is in it."""
+    clocks: Mapping[str, int] = field(default_factory=dict)
+    """Of cameras in `last` whose clocks are wrong, the delay of that run's frames on their shortest path, in ms."""
 
     def text(self) -> str:
         """Write it down; where it does not fit, the cameras that were quiet for longest are left out."""
-        cameras = [json.dumps({name: list(place)})[1:-1] for name, place in self.last.items()]
-        size = 0
-        kept: list[str] = []
-        for one in reversed(cameras):
-            size += len(one) + 2
+        size = len(', "clocks": {}') if self.clocks else 0
+        last: list[str] = []
+        clocks: list[str] = []
+        for name, place in reversed([*self.last.items()]):
+            one = json.dumps({name: list(place)})[1:-1]
+            clock = json.dumps({name: self.clocks[name]})[1:-1] if name in self.clocks else ""
+            size += len(one) + len(clock) + 2 + 2 * bool(clock)
             if size > MAX_BYTES:
                 break
-            kept.append(one)
-        head = {"v": 1, "in_use": self.in_use, "whole": self.whole and len(kept) == len(cameras)}
-        return f'{json.dumps(head)[:-1]}, "last": {{{", ".join(reversed(kept))}}}}}'
+            last.append(one)
+            clocks += [clock] if clock else []
+        head = {"v": 1, "in_use": self.in_use, "whole": self.whole and len(last) == len(self.last)}
+        # Workers of the version before know neither `clocks` nor any other shape of `last`.
+        told = f', "clocks": {{{", ".join(reversed(clocks))}}}' if clocks else ""
+        return f'{json.dumps(head)[:-1]}, "last": {{{", ".join(reversed(last))}}}{told}}}'
 
 
 def read_note(text: str) -> CommitNote:
@@ -45,12 +54,19 @@ def read_note(text: str) -> CommitNote:
         if content["v"] != 1:
             return CommitNote()
         last = {str(camera): (str(run), int(seq)) for camera, (run, seq) in content["last"].items()}
-        return CommitNote(bool(content["in_use"]), last, bool(content.get("whole", True)))
+        return CommitNote(bool(content["in_use"]), last, bool(content.get("whole", True)), _clocks(content))
     except (ValueError, KeyError, TypeError, AttributeError):
         return CommitNote()
+
+
+def _clocks(content: Mapping[str, Any]) -> dict[str, int]:
+    """Return the delays of a note; the version before wrote none."""
+    told = content.get("clocks")
+    found = told.items() if isinstance(told, dict) else ()
+    return {camera: delay_ms for camera, delay_ms in found if type(delay_ms) is int}
 
 
 def take_over_note(text: str) -> str:
     """Return the note for a partition that somebody begins to work on, from the one that was found there."""
     found = read_note(text)
-    return CommitNote(in_use=True, last=found.last, whole=found.whole).text()
+    return replace(found, in_use=True).text()

@@ -1,9 +1,9 @@
 """One partition that is ours, for as long as it is."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from groundcam_runtime.partitions.commit_note import CommitNote
-from groundcam_runtime.partitions.offsets import OffsetLedger
+from groundcam_runtime.partitions.offsets import MAX_CAMERAS, OffsetLedger
 from groundcam_runtime.partitions.sequence import SequenceGaps
 from groundcam_runtime.records import Partition, Position
 
@@ -22,11 +22,21 @@ class PartitionState:
     """
     start: int | None = None
     """The offset that it was taken on at, where that is known."""
+    clocks: dict[str, int] = field(default_factory=dict)
+    """Of cameras whose clocks are wrong, the delay of their frames on the shortest path, in ms."""
 
     @property
     def end(self) -> int | None:
         """The offset before which everything is answered, where that is known."""
         return self.ledger.end if self.ledger.next_offset else self.start
+
+    def note_clock(self, camera_id: str, delay_ms: int | None) -> None:
+        """Let the next commit say how wrong a camera's clock is; None where it is right, or nobody knows."""
+        self.clocks.pop(camera_id, None)
+        if delay_ms is not None:
+            self.clocks[camera_id] = delay_ms
+            if len(self.clocks) > MAX_CAMERAS:
+                del self.clocks[next(iter(self.clocks))]
 
     def position(self, offset: int) -> Position:
         """Return what to commit: the next offset, with what is known of the frames before it."""
@@ -34,8 +44,8 @@ class PartitionState:
         last, whole = self.ledger.last, self.sequence.whole
         return Position(
             offset,
-            CommitNote(in_use=True, last=last, whole=whole).text(),
-            CommitNote(in_use=False, last=last, whole=whole).text(),
+            CommitNote(in_use=True, last=last, whole=whole, clocks=self.clocks).text(),
+            CommitNote(in_use=False, last=last, whole=whole, clocks=self.clocks).text(),
             self.epoch,
         )
 

@@ -3,7 +3,9 @@
 from collections.abc import Callable, Collection
 
 from groundcam_runtime.partitions.assignment import Assignment
-from groundcam_runtime.records import Consumed
+from groundcam_runtime.partitions.commit_note import read_note
+from groundcam_runtime.partitions.partition import Claim
+from groundcam_runtime.records import Assigned, Consumed
 from groundcam_worker.frames import Received, Rejected
 from groundcam_worker.loop import instructions as do
 from groundcam_worker.loop.outbox import Outbox
@@ -46,18 +48,24 @@ class Intake:
             self._emit(do.FrameArrived(rejected.camera_id, record.size))
             return rejected
         self._emit(do.FrameArrived(parsed.id.camera_id, record.size))
-        self._learn(parsed, record)
+        self._learn(claim, parsed, record)
         return Received(claim, record, parsed, record.partition.topic not in self._never_stale)
+
+    def recall(self, event: Assigned) -> None:
+        """Learn from what the owners before wrote down of the cameras' clocks."""
+        for position in event.partitions.values():
+            note = read_note(position.note if position is not None else "")
+            for camera_id, delay_ms in note.clocks.items():
+                if camera_id in note.last:
+                    self._freshness.recall(camera_id, note.last[camera_id][0], delay_ms)
 
     def is_stale(self, frame: Received, now_ns: int) -> bool:
         """Whether a frame is too old to be taken up."""
-        return frame.is_live and self._freshness.is_stale(
-            frame.id.camera_id, frame.id.run_id, frame.content.captured_at_ns, now_ns=now_ns
-        )
+        return frame.is_live and self._freshness.is_stale(frame.id, frame.content.captured_at_ns, frame.record, now_ns)
 
-    def _learn(self, frame: ParsedFrame, record: Consumed) -> None:
-        if record.behind <= HEAD:
-            delay_s = self._freshness.arrived(
-                frame.id.camera_id, frame.id.run_id, frame.captured_at_ns, consumed_at_ns=record.consumed_at_ns
-            )
-            self._emit(do.DelayLearned(frame.id.camera_id, frame.id.run_id, delay_s))
+    def _learn(self, claim: Claim, frame: ParsedFrame, record: Consumed) -> None:
+        camera_id, run_id, _ = frame.id
+        delay_s = self._freshness.arrived(frame.id, frame.captured_at_ns, record)
+        claim.state.note_clock(camera_id, self._freshness.remembered(camera_id))
+        if delay_s is not None:
+            self._emit(do.DelayLearned(camera_id, run_id, delay_s))

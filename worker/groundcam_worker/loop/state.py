@@ -94,6 +94,7 @@ class LoopState:
             case Consumed():
                 self._receive(event)
             case Assigned():
+                self._intake.recall(event)
                 self._emit(do.Commit(self.assignment.arrive(event), written=True))
                 self._waiting.quarantine.expect_marks()
             case Gone():

@@ -1,36 +1,33 @@
-"""Is a frame too old to be worth an answer? Pure: the caller owns the clock.
+"""Is a frame too old to be worth an answer? Pure: time comes in as an argument.
 
-A frame's delay (now minus its capture time) compares two clocks, so a producer whose clock is wrong by minutes
-would look old, or young, for ever. Its *age* is therefore the delay beyond the smallest one seen lately in that
-run. Only frames at the end of their partition teach that: those of a backlog were delayed by waiting. Until the
-first of them has come, the clocks are believed: skipping is fast, and leads to the end.
+A frame's age is what it lost on its way to Kafka, how long it lay there, and how long it has waited here. The last is
+measured by our own clock. So is the second, for every record that came after we first saw the end of its partition;
+of older ones Kafka's append time tells, where the topic has it. Only the first needs the camera's clock (`clocks.py`).
+Where neither is known, a frame is judged by what can be guessed: that its clock is right, or off by as much as before;
+the guess that makes it younger counts, and nothing is taken for younger than the time since we first looked.
 """
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import TypeVar
 
-REMEMBERED_RUNS = 4096
-NS = 1_000_000_000
-WINDOW_NS = 60 * NS
-"""The smallest delay is that of the last one to two windows, so that a clock that was set right is believed."""
+from groundcam_runtime.records import Consumed, Partition
+from groundcam_schemas import FrameId
+from groundcam_worker.policy.clocks import NS, TOLERANCE_NS, RunClock, Sight, Smallest
 
+REMEMBERED = 4096
+"""So many runs, cameras and partitions are known."""
+EXACT_NS = NS
+"""How long a record lay on Kafka is known well enough where its bounds are so close."""
+WORTH_WRITING_MS = 1000
 FORGET = 0.99
 
-
-@dataclass(slots=True)
-class _Smallest:
-    window: int
-    now_ns: int
-    before_ns: int
-
-    @property
-    def ns(self) -> int:
-        return min(self.now_ns, self.before_ns)
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 class Freshness:
-    """Knows the smallest delay of each camera's run, and how long a frame takes from here to its answer."""
+    """Knows the clocks of cameras and brokers, and how long a frame takes from here to its answer."""
 
     def __init__(self, max_age_s: float, by_camera: Mapping[str, float] | None = None) -> None:
         """`max_age_s` is the largest age of a frame when it is answered; 0 looks at every frame.
@@ -39,46 +36,123 @@ class Freshness:
         """
         self._max_age_s = max_age_s
         self._by_camera = dict(by_camera or {})
-        self._smallest: OrderedDict[tuple[str, str], _Smallest] = OrderedDict()
+        self._runs: OrderedDict[tuple[str, str], RunClock] = OrderedDict()
+        self._newest_run: OrderedDict[str, str] = OrderedDict()
+        self._believed: OrderedDict[str, int] = OrderedDict()
+        """Of each camera the difference of the clocks, in an earlier run or before its clock was set."""
+        self._brokers: OrderedDict[Partition, Smallest] = OrderedDict()
+        self._origin_ns: int | None = None
+        self._stepped_ns = 0
+        """So far our own clock was set since the first record: what is learned is kept by one that never is."""
         self.lead_s = 0.0
         """About how long a frame that is taken up now will need until it is answered."""
-
-    def arrived(self, camera_id: str, run_id: str, captured_at_ns: int, *, consumed_at_ns: int) -> float:
-        """Note how long a frame at the end of its partition took to come here; return the smallest such delay, in s.
-
-        It is the way's, and the difference of the two clocks.
-        """
-        run, window = (camera_id, run_id), consumed_at_ns // WINDOW_NS
-        delay_ns = consumed_at_ns - captured_at_ns
-        known = self._smallest.get(run)
-        if known is None or window > known.window + 1:
-            known = _Smallest(window, delay_ns, delay_ns)
-        elif window > known.window:
-            known = _Smallest(window, delay_ns, known.now_ns)
-        else:
-            known.now_ns = min(known.now_ns, delay_ns)
-        self._smallest[run] = known
-        self._smallest.move_to_end(run)
-        if len(self._smallest) > REMEMBERED_RUNS:
-            self._smallest.popitem(last=False)
-        return known.ns / NS
 
     def took(self, seconds: float) -> None:
         """Note how long a frame needed from here to its answer: the longest counts, and is forgotten slowly."""
         self.lead_s = max(seconds, self.lead_s * FORGET)
 
-    def age_s(self, camera_id: str, run_id: str, captured_at_ns: int, *, now_ns: int) -> float:
-        """Return a frame's age."""
-        known = self._smallest.get((camera_id, run_id))
-        return max(0, now_ns - captured_at_ns - (known.ns if known else 0)) / NS
+    def arrived(self, frame: FrameId, captured_at_ns: int, record: Consumed) -> float | None:
+        """Learn from a frame that has come; return its run's smallest delay lately, in s.
 
-    def is_stale(self, camera_id: str, run_id: str, captured_at_ns: int, *, now_ns: int) -> bool:
+        That is the path's, and the difference of the two clocks; None where this frame does not tell. Frames of a
+        partition come in the order of their offsets.
+        """
+        came = self._steady(record)
+        self._stepped_ns = record.consumed_at_ns - came
+        self._watch_broker(record, came)
+        run = self._runs.get(frame[:2]) or RunClock()
+        _keep(self._runs, frame[:2], run)
+        _keep(self._newest_run, frame.camera_id, frame.run_id)
+        learned = run.came(frame.seq, self._sight(captured_at_ns, record))
+        known = run.known.value
+        if not learned or known is None:
+            return None
+        if run.frames > 1:  # a single stamp may be anything
+            _keep(self._believed, frame.camera_id, known)
+        return (known + self._stepped_ns) / NS
+
+    def age_s(self, frame: FrameId, captured_at_ns: int, record: Consumed, now_ns: int) -> float:
+        """Return a frame's age; `now_ns` is of the clock that `record.consumed_at_ns` is of."""
+        sight = self._sight(captured_at_ns, record)
+        age = sight.waited
+        run = self._runs.get(frame[:2]) or RunClock()
+        if frame.seq >= run.first_seq:  # else its clock was set back since, and what was learned is of another one
+            age = max(age, self._age_on_arrival(frame.camera_id, run, sight))
+        return (age + max(0, now_ns - self._stepped_ns - sight.came)) / NS
+
+    def is_stale(self, frame: FrameId, captured_at_ns: int, record: Consumed, now_ns: int) -> bool:
         """Whether a frame that is taken up now would be too old when it is answered.
 
         A detector that needs longer than half of the largest age gets frames all the same, the newest ones.
         """
-        limit_s = self._by_camera.get(camera_id, self._max_age_s)
+        limit_s = self._by_camera.get(frame.camera_id, self._max_age_s)
         if limit_s <= 0:
             return False
         lead_s = min(self.lead_s, limit_s / 2)
-        return self.age_s(camera_id, run_id, captured_at_ns, now_ns=now_ns) > limit_s - lead_s
+        return self.age_s(frame, captured_at_ns, record, now_ns) > limit_s - lead_s
+
+    def remembered(self, camera_id: str) -> int | None:
+        """Return the delay of a camera's newest run in ms, if its clock is so wrong that it is worth writing down."""
+        run = self._runs.get((camera_id, self._newest_run.get(camera_id, "")))
+        known = run.known.value if run is not None else None
+        if known is None:
+            return None
+        delay_ms = (known + self._stepped_ns) * 1000 // NS
+        return delay_ms if abs(delay_ms) >= WORTH_WRITING_MS else None
+
+    def recall(self, camera_id: str, run_id: str, delay_ms: int) -> None:
+        """Take what was remembered of a run, perhaps by another worker, for its delay until frames tell better."""
+        delay = delay_ms * NS // 1000 - self._stepped_ns
+        run = self._runs.get((camera_id, run_id)) or RunClock()
+        known = run.known.value
+        if known is None or abs(known - delay) > TOLERANCE_NS:
+            run.known = Smallest(delay)
+        _keep(self._runs, (camera_id, run_id), run)
+        if camera_id not in self._newest_run:
+            _keep(self._newest_run, camera_id, run_id)
+        _keep(self._believed, camera_id, delay)
+
+    def _age_on_arrival(self, camera_id: str, run: RunClock, sight: Sight) -> int:
+        smallest = run.to_broker.value
+        if not sight.is_exact and sight.to_kafka is not None and smallest is not None:
+            return sight.waited + max(0, sight.to_kafka - smallest)
+        ours = -self._stepped_ns  # that the camera's clock is as right as ours
+        believed = self._believed.get(camera_id)
+        guesses = (ours,) if believed is None else (ours, believed)
+        return sight.came - sight.captured - run.difference(sight, guesses)
+
+    def _sight(self, captured_at_ns: int, record: Consumed) -> Sight:
+        came = self._steady(record)
+        waited = int(record.waited_at_least_s * NS)
+        most = None if record.waited_at_most_s is None else int(record.waited_at_most_s * NS)
+        is_exact = most is not None and most - waited <= EXACT_NS
+        if not is_exact and record.appended_at_ns is not None:
+            broker = self._brokers.get(record.partition)
+            difference = broker.value if broker is not None else None
+            lag = came - record.appended_at_ns - (-self._stepped_ns if difference is None else difference)
+            waited = max(waited, lag if most is None else min(lag, most))
+        return Sight(captured_at_ns, came, waited, is_exact, record.appended_at_ns)
+
+    def _watch_broker(self, record: Consumed, came: int) -> None:
+        """Learn how much later our clock is than the broker's."""
+        sight = self._sight(0, record)
+        if sight.is_exact and record.appended_at_ns is not None:
+            difference = self._brokers.get(record.partition) or Smallest()
+            difference.note(came - record.appended_at_ns - sight.waited, came)
+            _keep(self._brokers, record.partition, difference)
+
+    def _steady(self, record: Consumed) -> int:
+        """Return when a record was taken, by a clock that shows ours at the first record and is never set."""
+        if record.monotonic_ns is None:
+            return record.consumed_at_ns
+        if self._origin_ns is None:
+            self._origin_ns = record.consumed_at_ns - record.monotonic_ns
+        return record.monotonic_ns + self._origin_ns
+
+
+def _keep(known: "OrderedDict[K, V]", key: K, value: V) -> None:
+    """Remember the newest; what was quiet for longest is forgotten."""
+    known[key] = value
+    known.move_to_end(key)
+    if len(known) > REMEMBERED:
+        known.popitem(last=False)
