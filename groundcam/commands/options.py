@@ -9,6 +9,7 @@ import typer
 
 from groundcam.settings import Settings, load
 from groundcam_runtime import logs
+from groundcam_runtime.signals import on_signal
 
 Config = Annotated[
     Path | None, typer.Option("--config", help="YAML file with settings; variables and options beat it.")
@@ -51,19 +52,17 @@ def start(
 
 
 def until_stopped(*wake: threading.Event) -> threading.Event:
-    """Return an event that SIGTERM and Ctrl-C set; a second signal ends the process at once."""
+    """Return an event that SIGTERM and Ctrl-C set, before those in `wake`; a second signal ends the process at once.
+
+    Raises ValueError outside the main thread.
+    """
     stop = threading.Event()
 
-    def on_signal(number: int, _frame: object) -> None:
-        if stop.is_set():
-            signal.signal(number, signal.SIG_DFL)
-            signal.raise_signal(number)
-        stop.set()
-        for event in wake:
+    def set_all() -> None:
+        for event in (stop, *wake):
             event.set()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, on_signal)
+    on_signal((signal.SIGTERM, signal.SIGINT), set_all, again_ends=True)
     return stop
 
 

@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 LEAVE_S = 5.0
 SLACK_S = 5.0
+SAY_S = 1.0
 
 QuestionTexts = Annotated[
     list[str] | None,
@@ -116,7 +117,7 @@ def work(
 
     wake = threading.Event()
     stop = until_stopped(wake)
-    longest_s = settings.work.drain_timeout_s + LEAVE_S + SLACK_S
+    longest_s = longest_stop_s(settings.work.drain_timeout_s)
     threading.Thread(target=_end_in_time, args=(stop, longest_s), name="last-resort", daemon=True).start()
     if not settings.work.question:
         log.warning("no question is set: frames wait for one on %s", settings.kafka.topics.prompts)
@@ -130,10 +131,25 @@ def work(
     os._exit(0)
 
 
+def longest_stop_s(drain_timeout_s: float) -> float:
+    """Return after how many seconds a stopping worker that hangs ends itself, at the latest SAY_S later.
+
+    What ends it by force, as Kubernetes does after the grace period, must wait longer.
+    """
+    return drain_timeout_s + LEAVE_S + SLACK_S
+
+
 def _end_in_time(stop: threading.Event, seconds: float) -> None:
-    """Whatever hangs, a worker that was told to stop does."""
+    """Whatever hangs, a worker that was asked to stop ends."""
     stop.wait()
     threading.Event().wait(seconds)
+    # What hangs may be the log: a thread that writes to a full pipe keeps the log's lock.
+    line = threading.Thread(target=_say_that_it_hangs, args=(seconds,), daemon=True)
+    line.start()
+    line.join(SAY_S)
+    os._exit(1)
+
+
+def _say_that_it_hangs(seconds: float) -> None:
     log.error("still not stopped after %.0f s: something hangs", seconds)
     logging.shutdown()
-    os._exit(1)

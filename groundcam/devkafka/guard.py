@@ -2,7 +2,7 @@
 
 `python -m groundcam.devkafka.guard FOLDER COMMAND...` reads standard input, which nobody writes to: its end
 means that the parent is gone, however it went, SIGKILL included; the command is ended and FOLDER removed.
-SIGUSR1 kills the command as a power cut would. No import but the standard library.
+SIGUSR1 kills the command as a power cut would. It imports the standard library and what reads signals.
 """
 
 import contextlib
@@ -15,6 +15,8 @@ import threading
 import time
 from pathlib import Path
 
+from groundcam_runtime.signals import on_signal
+
 GRACE_S = 5.0
 
 
@@ -23,11 +25,10 @@ def main() -> int:
     folder, *command = sys.argv[1:]
     # The parent decides when to stop; a Ctrl-C in the terminal reaches it, not us.
     # (A handler, not SIG_IGN: the command would inherit that, and ignore our own SIGTERM.)
-    for stop in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(stop, lambda _signal, _frame: None)
+    on_signal((signal.SIGINT, signal.SIGTERM), lambda: None)
     # A group of its own, so that whatever it starts can be ended with it.
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
-    signal.signal(signal.SIGUSR1, lambda _signal, _frame: child.kill())
+    on_signal((signal.SIGUSR1,), child.kill)
     parent_gone = threading.Event()
     threading.Thread(target=_end_with_parent, args=(child, parent_gone), daemon=True).start()
     code = child.wait()

@@ -54,7 +54,7 @@ class CameraLoop:
         self._offset_s = 0.0
 
     def stop(self) -> None:
-        """Ask the loop to end soon; may be called from a signal handler or another thread."""
+        """Ask the loop to end soon; may be called from another thread, and not from a signal handler."""
         self._stopping.set()
 
     def run(self) -> None:

@@ -17,6 +17,7 @@ from groundcam_runtime import logs, redaction
 from groundcam_runtime.kafka.errors import KafkaProblem
 from groundcam_runtime.kafka.publisher import Publisher
 from groundcam_runtime.settings import SettingError
+from groundcam_runtime.signals import on_signal
 from groundcam_runtime.tracing import Tracing
 from groundcam_schemas import CameraState, new_run_id
 
@@ -68,7 +69,8 @@ def _serve(task: CameraTask, pipe: Connection) -> int:
                 loop.stop()  # the parent is gone
 
     loop = CameraLoop(task, outbox, run_id, beat)
-    signal.signal(signal.SIGTERM, lambda _signal, _frame: loop.stop())
+    # Again and again: a SIGTERM to the whole group is followed by our parent's.
+    on_signal((signal.SIGTERM,), loop.stop)
     threading.Thread(target=_end_with_parent, args=(loop,), daemon=True).start()
     code = 0
     try:

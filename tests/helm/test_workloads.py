@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from groundcam.commands.work import SAY_S, longest_stop_s
 from helm import chart
-from helm.chart import BASE, containers, objects, of_kind, settings, the, variables
+from helm.chart import BASE, ChartError, containers, objects, of_kind, settings, the, variables
 
 GATE = "cameras.gate={url: 'rtsp://viewer@192.0.2.10/1', existingSecret: s}"
 HUB = "model.revision=" + "0123456789" * 4
@@ -42,6 +43,19 @@ def test_the_grace_period_follows_from_the_drain_timeout() -> None:
     pod = the(manifests, "Deployment", "-worker")["spec"]["template"]["spec"]
     assert pod["terminationGracePeriodSeconds"] == 61
     assert settings(the(manifests, "ConfigMap", "-worker"))["work"]["drain_timeout_s"] == 45.5
+
+
+@pytest.mark.parametrize("changes", [(), ("worker.drainTimeoutSeconds=0.5",), ("worker.graceMarginSeconds=12",)])
+def test_a_worker_that_hangs_ends_itself_before_kubernetes_kills_it(changes: tuple[str, ...]) -> None:
+    manifests = objects(BASE, *changes)
+    pod = the(manifests, "Deployment", "-worker")["spec"]["template"]["spec"]
+    drain_s = settings(the(manifests, "ConfigMap", "-worker"))["work"]["drain_timeout_s"]
+    assert pod["terminationGracePeriodSeconds"] > longest_stop_s(drain_s) + SAY_S
+
+
+def test_a_grace_margin_that_is_over_before_the_worker_ends_itself_is_refused() -> None:
+    with pytest.raises(ChartError, match="graceMarginSeconds"):
+        objects(BASE, f"worker.graceMarginSeconds={longest_stop_s(0) + SAY_S:.0f}")
 
 
 def test_large_numbers_reach_the_program_as_they_are() -> None:
