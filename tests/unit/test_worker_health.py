@@ -70,6 +70,7 @@ class AwayConsumer:
     """What kafka-python's consumer does while its brokers are away: each poll raises."""
 
     polls = 0
+    _fetcher = SimpleNamespace(_handle_fetch_response=None)
 
     def assignment(self) -> set[Any]:
         return set()
