@@ -253,6 +253,17 @@ def test_warming_up_answers_each_question_once(loaded: Loaded) -> None:
     assert len(answered) == detector._words.cache_info().currsize == 2
 
 
+def test_a_question_costs_one_pass_however_long_it_is(loaded: Loaded) -> None:
+    detector = OpenVocabulary(loaded, torch.device("cpu"))
+    passes: list[Any] = []
+    original = detector._network.answer
+    detector._network.answer = lambda *inputs: passes.append(inputs) or original(*inputs)
+    for ask in (Question.of("person"), Question.of(*(f"{one}{two}" for one in "abcdefghij" for two in "klmnopqrst"))):
+        passes.clear()
+        detector.detect([picture(1)], [ask])
+        assert len(passes) == detector.cost(ask) == 1
+
+
 def test_pictures_of_all_sizes_share_a_shape(detector: OpenVocabulary, family: str) -> None:
     side = {"owlv2": checkpoints.OWLV2_SIDE, "omdet-turbo": checkpoints.OMDET_SIDE}[family]
     assert detector.input_shape(1920, 1080) == detector.input_shape(100, 700) == (side, side)

@@ -53,6 +53,12 @@ def test_what_encoders_write_is_read(data: bytes, scans: int) -> None:
     assert decode_jpeg(data).shape == (48, 64, 3)
 
 
+def test_restart_markers_are_part_of_a_scan() -> None:
+    data = encoded(640, 480, restart_marker_blocks=1)
+    assert sum(data.count(bytes([0xFF, 0xD0 + number])) for number in range(8)) > MAX_SEGMENTS
+    assert read_header(data) == JpegHeader(640, 480, 1)
+
+
 @pytest.mark.parametrize(
     "between",
     [

@@ -149,6 +149,8 @@ def test_long_questions_cost_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> 
     assert questions.tell(told("cam0", "a", "b", "c"))
     assert questions.tell(told("*", *"abcdefgh"))
     assert not questions.tell(told("cam1", "a", "b", "c"))
+    assert questions.tell(told("cam0", *"abcde")), "the one that it replaces makes room"
+    assert questions.tell(told("cam0", "a", "b", "c"))
     assert not questions.tell(told("cam0", *"abcdef"))
     assert _labels(questions, "cam0") == ("cam0", ("a", "b", "c")), "what held before still holds"
     assert questions.tell(told("cam0", "a"))

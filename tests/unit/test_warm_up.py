@@ -87,10 +87,11 @@ def test_one_that_holds_again_is_an_error_as_well() -> None:
 
 @pytest.mark.parametrize("error", [ModelError, DetectorLostError])
 def test_a_detector_that_cannot_be_used_condemns_no_question(error: type[Exception]) -> None:
-    questions = asking(yard=error.__name__)
+    questions, detector = asking(yard=error.__name__), Choosy()
     with pytest.raises(error):
-        prepared(questions)
+        warm_up(detector, questions, [(64, 48)], 4)
     assert held(questions) == {"yard": error.__name__}
+    assert len(detector.calls) == 1, "there is nothing to find out"
     questions = asking(door="RuntimeError", yard=error.__name__)
     with pytest.raises(error):
         prepared(questions)

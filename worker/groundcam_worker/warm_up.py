@@ -71,13 +71,11 @@ def _forget(questions: Questions, group: Sequence[Holding], error: Exception) ->
 def _by_version(questions: Questions) -> dict[str, list[Holding]]:
     """Return equal questions together: those from the start and for every camera, and as many others as are kept."""
     groups: defaultdict[str, list[Holding]] = defaultdict(list)
-    held = sorted(questions.all(), key=lambda one: one.from_kafka and one.camera_id != EVERY_CAMERA)
     others = 0
-    for one in held:
-        is_other = one.from_kafka and one.camera_id != EVERY_CAMERA
-        if one.ref.version not in groups and is_other:
+    for held in questions.all():
+        if held.from_kafka and held.camera_id != EVERY_CAMERA and held.ref.version not in groups:
             others += 1
             if others > MAX_PREPARED:
                 continue
-        groups[one.ref.version].append(one)
+        groups[held.ref.version].append(held)
     return groups
