@@ -38,6 +38,8 @@ def test_a_bookmark_is_read_as_it_was_written_and_fits(
     assert read.in_use == in_use
     kept = list(last.items())[len(last) - len(read.last) :]
     assert dict(read.last) == dict(kept), "the cameras that were heard of last are kept"
+    assert read.whole == (dict(read.last) == last), "a note that was cut says so"
+    assert not read_note(CommitNote(in_use, last, whole=False).text()).whole
     if len(text) < MAX_BYTES - 100:
         assert dict(read.last) == last
     assert read.clocks == {name: clocks[name] for name in read.last if name in clocks}

@@ -89,6 +89,14 @@ def test_hours_without_kafka_take_no_more_room_than_a_minute() -> None:
     assert len(frames_in(last)) > 5 * 7200 - 300
 
 
+def test_more_absences_than_may_wait_are_covered_by_the_last_one() -> None:
+    reports = Reports("gate", "r", most_ranges=2)
+    for begin in (10, 30, 50, 70):
+        reports.away(begin, begin + 5)
+    found = [(one.from_ns, one.to_ns) for one in reports.due(0.0) if isinstance(one, Gap)]
+    assert found == [(10, 15), (30, 75)]
+
+
 def test_while_kafka_answers_a_gap_waits_for_a_second_and_a_state_for_nothing() -> None:
     reports = Reports("gate", "r")
     reports.skipped(0, GapReason.TOO_LARGE, now=0.0)

@@ -3,6 +3,7 @@
 import tracemalloc
 from collections.abc import Iterator
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -41,6 +42,14 @@ def test_no_repeat_within_the_newest_eleven_thousand_numbers_is_let_through(
         assert not repeats.is_repeat(FrameId("gate", "r", sent[-1])), "it is new"
         for seq in [one for one in sent if one >= sent[-1] - back][:5]:
             assert repeats.is_repeat(FrameId("gate", "r", seq))
+
+
+@pytest.mark.parametrize("start", [0, 1, 1023])
+def test_of_a_long_run_the_newest_eleven_thousand_frames_are_remembered(start: int) -> None:
+    repeats = Repeats()
+    run = [FrameId("gate", "r", seq) for seq in range(start, start + 20_000)]
+    assert not any(map(repeats.is_repeat, run))
+    assert all(map(repeats.is_repeat, run[-11_000:]))
 
 
 def test_a_camera_that_speaks_is_remembered_through_any_number_of_invented_names() -> None:

@@ -54,6 +54,15 @@ def test_a_camera_has_as_many_series_as_the_documents_say() -> None:
     assert (len(of_camera(worker, "gate")), len(of_camera(producer, "gate"))) == (WORKER_SERIES, PRODUCER_SERIES)
 
 
+def test_an_age_below_zero_counts_as_none_so_that_a_wrong_clock_does_not_lower_the_sum() -> None:
+    metrics = WorkerMetrics("1")
+    metrics.consumed("gate", 1000)
+    for age_s in (-5.0, 2.0):
+        metrics.answered("gate", 1, age_s)
+    assert 'groundcam_end_to_end_seconds_sum{camera="gate"} 2.0' in page(metrics)
+    assert 'groundcam_end_to_end_seconds_count{camera="gate"} 2.0' in page(metrics)
+
+
 def test_cameras_beyond_the_bound_share_a_label() -> None:
     metrics = WorkerMetrics("1")
     for number in range(module.MOST_CAMERAS + 5):
