@@ -284,6 +284,21 @@ def test_a_single_absurd_stamp_blinds_nobody_but_itself(
 
 
 @both
+@pytest.mark.parametrize("step_s", [-300.0, -4.0, 4.0, 300.0])
+def test_a_clock_that_is_set_while_no_worker_runs_blinds_for_five_seconds(step_s: float, broker: Clock | None) -> None:
+    """The commit note is wrong then; what it says is compared with what comes."""
+    log = shots(begin=0, end=110, clock=stepping(50, -step_s, 0))
+    first = Worker(Freshness(MAX_AGE_S), append_clock=broker)
+    both_promises([*first.work(log, begin=0, end=20)])
+    second = Worker(restarted(first.freshness), append_clock=broker, offset=first.offset)
+    verdicts = list(second.work(log, begin=90, end=110))
+    old_is_old([one for one in verdicts if one.at > 90 + MAX_AGE_S])
+    fresh_is_fresh([one for one in verdicts if one.at > 90 + BLIND_S])
+    if broker is not None:
+        old_is_old(verdicts)
+
+
+@both
 @pytest.mark.parametrize("step_s", [-300.0, 300.0])
 def test_what_is_late_after_a_clock_was_set_is_old(step_s: float, broker: Clock | None) -> None:
     """What is learned of the new clock counts, in a backlog and for the next worker, too."""
