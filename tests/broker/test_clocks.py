@@ -18,9 +18,11 @@ import pytest
 from conftest import Program, Start, Wait
 from footage import frame, jpeg, publisher
 from groundcam.audit import audit, totals
-from groundcam_runtime.kafka.publisher import Record
+from groundcam_runtime.kafka.publisher import Publisher, Record
 from groundcam_runtime.kafka.reader import Reader
+from groundcam_runtime.kafka.source import GroupSource
 from groundcam_runtime.kafka.topics import MIB, TopicAdmin, wanted
+from groundcam_runtime.records import Consumed
 from groundcam_runtime.settings import KafkaSettings
 from groundcam_schemas import Detections, FrameId, Gap, decode_answer, encode
 
@@ -155,6 +157,56 @@ def until(seconds: float, wait: Wait) -> None:
     """Let time go by, which is what makes frames old."""
     end = time.monotonic() + seconds
     wait(lambda: time.monotonic() > end, seconds + 10)
+
+
+def test_how_long_a_record_lay_there_is_known_by_our_own_clock(kafka: KafkaSettings, wait: Wait) -> None:
+    """Of records that were there, that came to an idle partition, and that came while the reader was full."""
+    sent: list[tuple[float, float]] = []
+    source = GroupSource(kafka, [kafka.topics.frames], group_id=kafka.topic_prefix, max_records=4, max_bytes=10**8)
+
+    def send(out: Publisher) -> None:
+        began = time.monotonic()
+        out.send(Record(kafka.topics.frames, b"x", "gate", 0))
+        out.flush(30)
+        sent.append((began, time.monotonic()))
+
+    taken: list[Consumed] = []
+
+    def take(count: int) -> bool:
+        while len(taken) < count and (event := source.take()) is not None:
+            taken.extend([event] if isinstance(event, Consumed) else [])
+        return len(taken) >= count
+
+    with publisher(kafka) as out, closing_source(source):
+        send(out)
+        send(out)
+        source.start()
+        wait(lambda: take(2), 60, "what was there")
+        until(1.5, wait)
+        for number in range(3, 6):
+            send(out)
+            wait(lambda count=number: take(count), 10, "what came")
+        for _ in range(40):
+            send(out)
+            until(0.05, wait)
+        wait(lambda: take(45), 30, "what waited")
+    for record, (began, acknowledged) in zip(taken, sent, strict=True):
+        at = (record.monotonic_ns or 0) / 1e9
+        assert record.waited_at_least_s <= at - began
+        assert (record.waited_at_most_s is None) == (record.offset < 2)
+        assert record.waited_at_most_s is None or record.waited_at_most_s >= min(at - acknowledged, at - began)
+    came = taken[2:5]
+    assert all(one.waited_at_most_s is not None and one.waited_at_most_s < 1.0 for one in came)
+    assert max(one.waited_at_most_s or 0.0 for one in taken[5:]) > 1.0, "they waited until there was room"
+    assert all(one.appended_at_ns is not None for one in taken)
+
+
+@contextmanager
+def closing_source(source: GroupSource) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        source.close(5)
 
 
 @pytest.mark.parametrize("stamped", [True, False], ids=["append time", "no append time"])

@@ -42,10 +42,9 @@ class Smallest:
         if self._since_ns is not None and 0 <= at_ns - self._since_ns < BUCKET_NS:
             self._now = min(self._now, value)
             return
-        if self._since_ns is not None and self._first - self._now <= TOLERANCE_NS:
-            self._before = self._now
-        elif self._since_ns is not None and self._before is not None:
-            self._before = min(self._before, self._now)
+        if self._since_ns is not None:
+            falls = self._first - min(self._now, value) > TOLERANCE_NS
+            self._before = self._now if not falls or self._before is None else min(self._before, self._now)
         self._first = self._now = value
         self._since_ns = at_ns
 
@@ -78,59 +77,74 @@ class Sight:
 
 @dataclass(slots=True)
 class RunClock:
-    """The clock of one run of a camera, for as long as nobody sets it back."""
+    """The clock of one run of a camera.
+
+    A stamp that does not go on from those before it changes nothing until the next one goes on from it: it may be the
+    first after the clock was set, or a single absurd one.
+    """
 
     known: Smallest = field(default_factory=Smallest)
     """Differences between it and ours."""
-    most: Smallest = field(default_factory=Smallest)
-    """Of frames that may have lain on Kafka for long: the difference is not larger."""
-    to_broker: Smallest = field(default_factory=Smallest)
-    """Differences between it and the broker's."""
-    first_seq: int = 0
-    seq: int = -1
-    captured: int = 0
-    """The latest time that it has shown and that is believed."""
     frames: int = 0
-    _ahead: Sight | None = None
-    """The newest frame, if it is ahead of all before: believed when a later one is not behind it."""
+    """So many have shown it since it was last set back."""
+    _most: Smallest = field(default_factory=Smallest)
+    """Also of frames that may have lain on Kafka for long: the difference is not larger."""
+    _to_broker: Smallest = field(default_factory=Smallest)
+    """Differences between it and the broker's."""
+    _seq: int = -1
+    _captured: int = 0
+    """The latest time that it has shown and that is believed."""
+    _odd: Sight | None = None
+    """The newest frame's, if it does not go on from those before."""
 
     def came(self, seq: int, sight: Sight) -> bool:
         """Learn from a frame; return whether the difference to our clock was learned."""
-        if seq <= self.seq and not (sight.is_exact and sight.captured > self.captured):
+        if seq <= self._seq and not (sight.is_exact and sight.captured > self._captured):
             return False  # it has come before, or was replayed
-        if self._ahead is not None:
-            if sight.captured >= self._ahead.captured - TOLERANCE_NS:
-                self._learn(self._ahead)
-            self._ahead = None
-        if self.frames and sight.captured < self.captured - TOLERANCE_NS:
-            # Its frames are numbered in order, so the clock was set back, and what was learned is of another one.
-            self.known, self.most, self.to_broker = Smallest(), Smallest(), Smallest()
-            self.first_seq, self.frames = seq, 0
-        self.first_seq, self.seq = min(self.first_seq, seq), seq
-        if self._is_ahead(sight):
-            self._ahead = sight
+        odd, self._odd, self._seq = self._odd, None, seq
+        if odd is not None and sight.captured >= odd.captured - TOLERANCE_NS:
+            if odd.captured > self._captured:
+                self._learn(odd)
+            elif self._is_behind(sight) or abs(sight.most - odd.most) <= TOLERANCE_NS:
+                # Frames are numbered in order, so the clock was set back, and what was learned is of another one.
+                self.known, self._most, self._to_broker, self.frames = Smallest(), Smallest(), Smallest(), 0
+                self._learn(odd)
+        if self._is_behind(sight) or self._is_ahead(sight):
+            self._odd = sight
             return False
         self._learn(sight)
         return sight.is_exact
 
-    def difference(self, sight: Sight, guesses: tuple[int, ...]) -> int:
-        """Return how much later our clock is than the camera's, on its shortest path, as far as a frame can tell.
+    def age(self, seq: int, sight: Sight, guesses: tuple[int, ...]) -> int:
+        """Return how old a frame was when it came, in ns, as far as can be told.
 
-        `guesses` are tried where nothing is known, or where what is known would let the frame come from the future:
-        the one that makes it look youngest counts.
+        `guesses` are differences to our clock, for where none is known, or where a frame would come from the future by
+        the known one: the one that makes it look youngest counts.
         """
-        most = sight.most if self.most.value is None else min(sight.most, self.most.value)
-        known = self.known.value
-        if sight.is_exact:
-            return sight.most if known is None else min(sight.most, known)
-        for group in ((known,), guesses):
+        is_odd = self._odd is not None and seq == self._seq
+        if sight.is_exact or is_odd:
+            known = None if is_odd else self.known.value
+            difference = sight.most if known is None else min(sight.most, known)
+        elif sight.to_kafka is not None and (smallest := self._to_broker.value) is not None:
+            return sight.waited + max(0, sight.to_kafka - smallest)
+        else:
+            difference = self._guess(sight, guesses)
+        return sight.came - sight.captured - difference
+
+    def _guess(self, sight: Sight, guesses: tuple[int, ...]) -> int:
+        # No frame was captured after it came, so each says how large the difference can be at most.
+        most = sight.most if self._most.value is None else min(sight.most, self._most.value)
+        for group in ((self.known.value,), guesses):
             possible = [guess for guess in group if guess is not None and guess <= most + TOLERANCE_NS]
             if possible:
                 return min(most, max(possible))
         return most
 
+    def _is_behind(self, sight: Sight) -> bool:
+        return self.frames > 0 and sight.captured < self._captured - TOLERANCE_NS
+
     def _is_ahead(self, sight: Sight) -> bool:
-        pairs = [(sight.most, self.most.value), (sight.to_kafka, self.to_broker.value)]
+        pairs = [(sight.most, self._most.value), (sight.to_kafka, self._to_broker.value)]
         if sight.is_exact:
             pairs.append((sight.most, self.known.value))
         return any(
@@ -139,9 +153,9 @@ class RunClock:
 
     def _learn(self, sight: Sight) -> None:
         self.frames += 1
-        self.captured = sight.captured if self.frames == 1 else max(self.captured, sight.captured)
-        self.most.note(sight.most, sight.came)
+        self._captured = sight.captured if self.frames == 1 else max(self._captured, sight.captured)
+        self._most.note(sight.most, sight.came)
         if sight.is_exact:
             self.known.note(sight.most, sight.came)
         if sight.appended is not None and sight.to_kafka is not None:
-            self.to_broker.note(sight.to_kafka, sight.appended)
+            self._to_broker.note(sight.to_kafka, sight.appended)

@@ -74,10 +74,10 @@ class Freshness:
     def age_s(self, frame: FrameId, captured_at_ns: int, record: Consumed, now_ns: int) -> float:
         """Return a frame's age; `now_ns` is of the clock that `record.consumed_at_ns` is of."""
         sight = self._sight(captured_at_ns, record)
-        age = sight.waited
         run = self._runs.get(frame[:2]) or RunClock()
-        if frame.seq >= run.first_seq:  # else its clock was set back since, and what was learned is of another one
-            age = max(age, self._age_on_arrival(frame.camera_id, run, sight))
+        ours = -self._stepped_ns  # that the camera's clock is as right as ours
+        believed = self._believed.get(frame.camera_id)
+        age = run.age(frame.seq, sight, (ours,) if believed is None else (ours, believed))
         return (age + max(0, now_ns - self._stepped_ns - sight.came)) / NS
 
     def is_stale(self, frame: FrameId, captured_at_ns: int, record: Consumed, now_ns: int) -> bool:
@@ -111,15 +111,6 @@ class Freshness:
         if camera_id not in self._newest_run:
             _keep(self._newest_run, camera_id, run_id)
         _keep(self._believed, camera_id, delay)
-
-    def _age_on_arrival(self, camera_id: str, run: RunClock, sight: Sight) -> int:
-        smallest = run.to_broker.value
-        if not sight.is_exact and sight.to_kafka is not None and smallest is not None:
-            return sight.waited + max(0, sight.to_kafka - smallest)
-        ours = -self._stepped_ns  # that the camera's clock is as right as ours
-        believed = self._believed.get(camera_id)
-        guesses = (ours,) if believed is None else (ours, believed)
-        return sight.came - sight.captured - run.difference(sight, guesses)
 
     def _sight(self, captured_at_ns: int, record: Consumed) -> Sight:
         came = self._steady(record)
