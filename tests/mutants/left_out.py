@@ -78,9 +78,16 @@ def _types(tree: ast.AST) -> Iterator[ast.AST]:
 
 
 def _is_union(node: ast.AST) -> bool:
-    if isinstance(node, ast.BinOp):
-        return isinstance(node.op, ast.BitOr) and _is_union(node.left) and _is_union(node.right)
-    return isinstance(node, ast.Name) and node.id[:1].isupper()
+    """Whether a value is `This | That`, of classes."""
+    match node:
+        case ast.BinOp(left, ast.BitOr(), right):
+            return _is_union(left) and _is_union(right)
+        case ast.Subscript(value=ast.Name(id=name)):
+            return name in {"tuple", "list", "dict", "set", "frozenset", "type"} or name[:1].isupper()
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name[:1].isupper() and not name.isupper()
+        case _:
+            return isinstance(node, ast.Constant) and node.value is None
 
 
 def _slots(tree: ast.AST) -> Iterator[ast.AST]:
