@@ -36,7 +36,7 @@ class File:
     def reason(self, operator: str, start: Place, mutated: str | None) -> str | None:
         """Say why the mutant that `operator` makes at `start` (line from 1, column) is left out; None where it counts.
 
-        `mutated` is the whole file with the change in it.
+        `mutated` is the whole file with the change in it; None where that failed.
         """
         if binary := _BINARY.match(operator):
             if ONE_EACH[binary[1]] != binary[2]:
@@ -51,8 +51,10 @@ class File:
             return "the text of a message"
         if _within(start, self._slots):
             return "memory alone"
+        if mutated is None:
+            return "Cosmic Ray cannot make it"
         try:
-            tree = ast.parse(mutated or "")
+            tree = ast.parse(mutated)
         except SyntaxError:
             return "no Python"
         return "the same program" if ast.dump(tree) == self._code else None

@@ -121,7 +121,11 @@ def leave_out(module: Path, db: WorkDB) -> None:
     file = File(source)
     for item in db.pending_work_items:
         (mutation,) = item.mutations
-        reason = file.reason(mutation.operator_name, mutation.start_pos, mutant(source, mutation))
+        try:
+            mutated = mutant(source, mutation)
+        except AttributeError:  # `except module.Error`: Cosmic Ray knows plain names alone
+            mutated = None
+        reason = file.reason(mutation.operator_name, mutation.start_pos, mutated)
         if reason is not None:
             db.set_result(item.job_id, WorkResult(WorkerOutcome.SKIPPED, output=reason))
 
