@@ -145,7 +145,7 @@ def batcher(*frames: str, size: int = 3, every_s: float = 0.0) -> Batcher[str]:
 
 def push(to: Batcher[str], frame: str, now: float) -> None:
     camera, shape, _ = frame.split(":")
-    to.push(frame, shape=shape, camera_id=camera, now=now)
+    to.push(frame, shape=shape, lane=camera, now=now)
 
 
 def test_a_batch_that_is_not_full_is_ready_when_its_oldest_frame_has_waited_and_not_before() -> None:
