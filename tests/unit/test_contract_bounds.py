@@ -144,6 +144,8 @@ BOUNDS: dict[tuple[str, str], tuple[Sequence[Any], Sequence[Any]]] = {
     ("letter", "offset"): (["0", MAX_COUNT], ["-1", MAX_COUNT + 1, "x"]),
     ("letter", "timestamp_ms"): (["-1", MAX_COUNT], ["-2", MAX_COUNT + 1]),
     ("letter", "attempts"): (["1", 2**31 - 1], ["0", 2**31]),
+    ("letter", "value_bytes"): (["0", MAX_COUNT, None], ["-1", MAX_COUNT + 1]),
+    ("letter", "key_bytes"): (["0", MAX_COUNT, None], ["-1", MAX_COUNT + 1]),
     ("letter", "seq"): (["0", MAX_COUNT, None], ["-1", MAX_COUNT + 1]),
 }
 

@@ -30,7 +30,7 @@ LETTER = DeadLetter(topic="frames", partition=1, offset=2, timestamp_ms=3, error
 
 def test_a_dead_letter_says_only_what_is_known() -> None:
     headers = dict(LETTER.headers())
-    assert headers["groundcam-dlq-schema"] == b"dead-letter/1.0"
+    assert headers["groundcam-dlq-schema"] == b"dead-letter/1.1"
     assert headers["groundcam-dlq-error-class"] == b"BadPictureError"
     assert headers["groundcam-dlq-attempts"] == b"1"
     assert "groundcam-dlq-seq" not in headers
@@ -72,7 +72,7 @@ def test_a_long_header_is_cut_before_it_is_read() -> None:
     ],
 )
 def test_a_dead_letter_of_another_version_is_refused(schema: bytes, is_read: bool) -> None:
-    headers = [*LETTER.headers(), ("groundcam-dlq-schema", schema)]
+    headers = [("groundcam-dlq-schema", schema), *LETTER.headers()[1:]]
     if is_read:
         assert DeadLetter.from_headers(headers) == LETTER
     else:
