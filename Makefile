@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit test-broker test-faults test-cluster images lint format benchmark benchmark-split benchmark-scaling benchmark-sizing benchmark-rivals benchmark-detector evaluate clean
+.PHONY: help setup demo test test-unit test-broker test-faults test-cluster test-mutants images lint format benchmark benchmark-split benchmark-scaling benchmark-sizing benchmark-rivals benchmark-detector evaluate clean
 
 help: ## List the recipes
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -42,6 +42,9 @@ test-faults: $(READY) ## End workers and brokers again and again, as often as th
 
 test-cluster: $(READY) ## Install the chart on the Kubernetes of KUBECONFIG and try everything (see CONTRIBUTING.md)
 	$(BIN)/pytest tests/cluster -s
+
+test-mutants: $(READY) ## Change the code that decides, one thing at a time; the tests must notice (hours; ARGS="policy --survivors")
+	$(BIN)/python tests/mutants/run.py $(ARGS)
 
 images: ## Build both images (BASE=..., TORCH_INDEX=..., TAG=dev)
 	docker build --target producer -t groundcam/producer:$(or $(TAG),dev) $(if $(BASE),--build-arg BASE=$(BASE)) .

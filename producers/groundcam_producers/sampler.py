@@ -1,5 +1,19 @@
 """Which frames of a source to keep, to get a wanted rate out of any other. Pure: times come in as arguments."""
 
+from dataclasses import dataclass
+
+HAIR = 1e-6
+"""A stamp so close before its slot, in slots, belongs to it: 0.2 * 5 must be 1, not 0.9999."""
+
+
+@dataclass(slots=True)
+class _Run:
+    """Time stamps that never went back."""
+
+    origin_s: float
+    last_s: float
+    next_slot: int = 0
+
 
 class Sampler:
     """Keeps the first frame in each slot of 1/fps seconds; None keeps every frame.
@@ -13,20 +27,18 @@ class Sampler:
         if fps is not None and fps <= 0:
             raise ValueError(f"{fps} frames a second cannot be kept")
         self._fps = fps
-        self._origin_s = 0.0
-        self._last_s: float | None = None
-        self._last_slot = -1
+        self._run: _Run | None = None
 
     def keep(self, time_s: float) -> bool:
         """Whether to keep the frame of this time."""
         if self._fps is None:
             return True
-        if self._last_s is None or time_s < self._last_s:
-            self._origin_s, self._last_slot = time_s, -1
-        self._last_s = time_s
-        # A stamp a hair before its slot belongs to it: 0.2 * 5 must be 1, not 0.9999.
-        slot = int((time_s - self._origin_s) * self._fps + 1e-6)
-        if slot <= self._last_slot:
+        if self._run is None or time_s < self._run.last_s:
+            self._run = _Run(time_s, time_s)
+        run = self._run
+        run.last_s = time_s
+        slot = int((time_s - run.origin_s) * self._fps + HAIR)
+        if slot < run.next_slot:
             return False
-        self._last_slot = slot
+        run.next_slot = slot + 1
         return True

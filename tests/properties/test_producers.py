@@ -1,5 +1,7 @@
 """Sampling, placement and waiting hold for any input."""
 
+import math
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,12 +23,18 @@ def test_a_steady_source_is_sampled_at_the_wanted_rate(source_fps: float, wanted
 
 
 @given(rates, st.lists(st.floats(0, 2), min_size=1, max_size=200))
-def test_uneven_time_stamps_never_give_more_than_the_rate(wanted_fps: float, steps: list[float]) -> None:
+def test_uneven_time_stamps_give_no_more_than_the_rate_and_lose_nothing_that_is_due(
+    wanted_fps: float, steps: list[float]
+) -> None:
     sampler, now, kept = Sampler(wanted_fps), 0.0, 0
-    first = now
+    first, last_kept = now, -math.inf
     for step in steps:
         now += step
-        kept += sampler.keep(now)
+        is_due = now > last_kept + 1.001 / wanted_fps
+        if sampler.keep(now):
+            kept, last_kept = kept + 1, now
+        else:
+            assert not is_due, "nothing was kept for a whole slot"
     assert 1 <= kept <= (now - first) * wanted_fps + 1.001
 
 

@@ -1,0 +1,256 @@
+"""Mutation tests: change one thing in the code that decides, and see whether a test notices. See README.md beside this.
+
+python tests/mutants/run.py [ROOM ...] [--anew] [--survivors]
+"""
+
+import argparse
+import contextlib
+import hashlib
+import json
+import os
+import shlex
+import shutil
+import sqlite3
+import sys
+import time
+import tomllib
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cosmic_ray.commands
+import cosmic_ray.modules
+import cosmic_ray.plugins
+import one_mutant
+from cosmic_ray.mutating import MutationVisitor, mutate_and_test
+from cosmic_ray.testing import run_tests
+from cosmic_ray.work_db import WorkDB, use_db
+from cosmic_ray.work_item import MutationSpec, TestOutcome, WorkerOutcome, WorkItem, WorkResult
+from left_out import File
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+SCRATCH = ROOT / "build" / "mutants"
+SOURCES = ("schemas", "runtime", "producers", "worker", ".")
+COPIED = (*SOURCES[:-1], "groundcam", "tests", "pyproject.toml")
+LISTED = HERE / "SURVIVORS.md"
+RULES = Path(__file__).with_name("left_out.py").relative_to(ROOT)
+WANTED = 0.9
+"""The share of a room's mutants that tests must kill."""
+PATIENCE = 6
+"""A mutant that takes so many times as long as the tests on the code as it is counts as killed: it runs for ever."""
+LEAST_S = 20.0
+
+
+@dataclass(frozen=True)
+class Room:
+    """Files that are mutated together, and the tests that must notice."""
+
+    name: str
+    modules: tuple[Path, ...]
+    tests: tuple[str, ...]
+
+    @property
+    def tree(self) -> Path:
+        return SCRATCH / self.name / "tree"
+
+    @property
+    def command(self) -> str:
+        words = (
+            sys.executable, "-m", "pytest", "-x", "-q", "--tb=no", "-p", "no:cacheprovider",
+            "-p", "_hypothesis_pytestplugin", "-p", one_mutant.__name__, f"--hypothesis-profile={one_mutant.PROFILE}",
+            *self.tests,
+        )  # fmt: skip
+        return shlex.join(words)
+
+    def session(self, module: Path) -> Path:
+        """Return the database of one file's mutants."""
+        return SCRATCH / self.name / f"{module.stem}.sqlite"
+
+
+def rooms() -> list[Room]:
+    """Read rooms.toml; files and tests that are not there are left out."""
+    found = []
+    for name, room in tomllib.loads((HERE / "rooms.toml").read_text()).items():
+        modules = set(cosmic_ray.modules.find_modules(Path(one) for one in room["modules"] if (ROOT / one).exists()))
+        modules -= {Path(one) for one in room.get("without", ())}
+        found.append(Room(name, tuple(sorted(modules)), tuple(one for one in room["tests"] if (ROOT / one).exists())))
+    return found
+
+
+def digest(paths: Iterable[Path | str]) -> str:
+    """Say what these files are made of."""
+    content = hashlib.sha256()
+    for path in paths:
+        content.update(str(path).encode() + (ROOT / path).read_bytes())
+    return content.hexdigest()
+
+
+def copy(room: Room) -> None:
+    """Copy what the tests need: the checkout itself is never changed, and an earlier run may have left a mutant here."""
+    shutil.rmtree(room.tree, ignore_errors=True)
+    room.tree.mkdir(parents=True)
+    for name in COPIED:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, room.tree / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(ROOT / name, room.tree / name)
+
+
+def begin(room: Room, module: Path, *, anew: bool) -> None:
+    """Make the list of a file's mutants, or take up the one that is there."""
+    session = room.session(module)
+    made_from = session.with_suffix(".json")
+    now = {"code": digest([module, RULES]), "tests": digest(room.tests)}
+    then = json.loads(made_from.read_text()) if made_from.exists() else {}
+    if anew or then.get("code") != now["code"]:
+        session.unlink(missing_ok=True)
+        with use_db(session) as db:
+            cosmic_ray.commands.init([module], db, {})
+            leave_out(module, db)
+    elif then["tests"] != now["tests"]:
+        print(f"{room.name}: the tests have changed; what survived in {module.name} is tried again")
+        with contextlib.closing(sqlite3.connect(session)) as db, db:
+            db.execute("delete from work_results where test_outcome is not null and test_outcome <> 'KILLED'")
+    made_from.write_text(json.dumps(now))
+
+
+def leave_out(module: Path, db: WorkDB) -> None:
+    """Mark the mutants that do not count."""
+    source = module.read_text()
+    file = File(source)
+    for item in db.pending_work_items:
+        (mutation,) = item.mutations
+        try:
+            mutated = mutant(source, mutation)
+        except AttributeError:  # `except module.Error`: Cosmic Ray knows plain names alone
+            mutated = None
+        reason = file.reason(mutation.operator_name, mutation.start_pos, mutated)
+        if reason is not None:
+            db.set_result(item.job_id, WorkResult(WorkerOutcome.SKIPPED, output=reason))
+
+
+def mutant(source: str, mutation: MutationSpec) -> str:
+    """Return the file with the change in it."""
+    operator = cosmic_ray.plugins.get_operator(mutation.operator_name)(**mutation.operator_args)
+    mutated: str = MutationVisitor.mutate_code(source, operator, mutation.occurrence)
+    return mutated
+
+
+def work(room: Room) -> None:
+    """Try every mutant that has not been tried. Raises SystemExit where the tests fail without a mutant."""
+    started = time.monotonic()
+    outcome, output = run_tests(room.command, None)
+    seconds = time.monotonic() - started
+    if outcome is not TestOutcome.SURVIVED:
+        sys.exit(f"{room.name}: the tests fail on the code as it is\n{output}")
+    limit_s = max(LEAST_S, PATIENCE * seconds)
+    os.environ[one_mutant.SECONDS] = str(2 * limit_s)
+    pending: list[tuple[Path, WorkItem]] = []
+    for module in room.modules:
+        with use_db(room.session(module)) as db:
+            pending += [(module, item) for item in db.pending_work_items]
+    print(f"{room.name}: {len(pending)} mutants to try; the tests take {seconds:.1f} s", flush=True)
+    for count, (module, item) in enumerate(pending, 1):
+        result = mutate_and_test(item.mutations, room.command, limit_s)
+        with use_db(room.session(module)) as db:
+            db.set_result(item.job_id, result)
+        if count % 20 == 0:
+            print(f"{room.name}: {count} of {len(pending)}", flush=True)
+    del os.environ[one_mutant.SECONDS]
+
+
+def survivors(room: Room) -> Iterator[str]:
+    """Yield the surviving mutants as the first columns of a table: file, line as it is, line as it was changed."""
+    for module in room.modules:
+        source = (room.tree / module).read_text()
+        with use_db(room.session(module)) as db:
+            found = [item.mutations[0] for item, result in db.completed_work_items if is_survivor(result)]
+        for mutation in sorted(found, key=lambda one: (one.start_pos, one.operator_name, one.occurrence)):
+            line = mutation.start_pos[0] - 1
+            before, after = source.splitlines()[line], mutant(source, mutation).splitlines()[line]
+            if mutation.operator_name.endswith("RemoveDecorator"):
+                after = f"(without it) {mutation.definition_name}"
+            yield f"| `{module.name}` | `{cell(before)}` | `{cell(after)}` |"
+
+
+def cell(line: str) -> str:
+    """Write a line of code so that a table can hold it."""
+    return " ".join(line.split()).replace("|", "\\|")
+
+
+def is_survivor(result: WorkResult) -> bool:
+    """Whether a mutant counts and was not killed."""
+    return result.worker_outcome is not WorkerOutcome.SKIPPED and result.test_outcome is not TestOutcome.KILLED
+
+
+def row(room: Room) -> tuple[str, float]:
+    """Return the room's line of the table, and the share that was killed."""
+    counts: Counter[str] = Counter()
+    for module in room.modules:
+        with use_db(room.session(module)) as db:
+            for _, result in db.completed_work_items:
+                is_skipped = result.worker_outcome is WorkerOutcome.SKIPPED
+                counts["left out" if is_skipped else "survived" if is_survivor(result) else "killed"] += 1
+    tried = counts["killed"] + counts["survived"]
+    share = counts["killed"] / tried if tried else 1.0
+    figures = (tried, counts["killed"], counts["survived"], counts["left out"], f"{share:.1%}")
+    return f"| {room.name:10} | " + " | ".join(f"{figure!s:>8}" for figure in figures) + " |", share
+
+
+COLUMNS = " | ".join(f"{one:>8}" for one in ("mutants", "killed", "survived", "left out", "share"))
+
+
+def report(done: list[Room], *, show: bool) -> None:
+    """Print the table and what survived. Raises SystemExit for a share that is too small, or an unexplained survivor."""
+    print(f"| {'room':10} | {COLUMNS} |", "| --- " * 6 + "|", sep="\n")
+    too_few = []
+    for room in done:
+        line, share = row(room)
+        print(line)
+        if share < WANTED:
+            too_few.append(room.name)
+    listed = LISTED.read_text() if LISTED.exists() else ""
+    left = [one for room in done for one in survivors(room)]
+    unexplained = [one for one in left if one not in listed]
+    print(*(left if show else unexplained), sep="\n", flush=True)
+    if too_few:
+        sys.exit(f"fewer than {WANTED:.0%} killed: {', '.join(too_few)}")
+    if unexplained:
+        sys.exit(f"{len(unexplained)} survivors for which {LISTED.name} gives no reason: see above")
+
+
+def main() -> None:
+    """Run the rooms, one after the other."""
+    parser = argparse.ArgumentParser(description="Mutation tests, room by room; a second call goes on.")
+    parser.add_argument("rooms", nargs="*", metavar="ROOM", help="only these (see rooms.toml)")
+    parser.add_argument("--anew", action="store_true", help="forget what was tried before")
+    parser.add_argument("--survivors", action="store_true", help="print every survivor, also those with a reason")
+    chosen = parser.parse_args()
+    os.chdir(ROOT)
+    known = rooms()
+    if unknown := set(chosen.rooms) - {room.name for room in known}:
+        parser.error(f"there is no room {', '.join(sorted(unknown))}")
+    asked = [room for room in known if not chosen.rooms or room.name in chosen.rooms]
+    for room in asked:
+        if not (room.modules and room.tests):
+            print(f"{room.name}: its files or its tests are not there")
+    os.nice(10)
+    os.environ |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "GROUNDCAM_TEST_SEED": "0"}
+    done = [room for room in asked if room.modules and room.tests]
+    for room in done:
+        copy(room)
+        os.chdir(room.tree)
+        os.environ["PYTHONPATH"] = os.pathsep.join(str(room.tree / one) for one in (*SOURCES, "tests/mutants"))
+        for module in room.modules:
+            begin(room, module, anew=chosen.anew)
+        work(room)
+    report(done, show=chosen.survivors)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("stopped; a second call goes on")

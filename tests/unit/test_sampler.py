@@ -1,0 +1,46 @@
+"""Sampling at given moments."""
+
+import pytest
+
+from groundcam_producers.sampler import Sampler
+
+
+@pytest.mark.parametrize("fps", [0.0, -0.5, -1.0, -30.0])
+def test_a_rate_that_is_not_positive_is_refused(fps: float) -> None:
+    with pytest.raises(ValueError, match="frames a second"):
+        Sampler(fps)
+
+
+@pytest.mark.parametrize("begin_s", [0.0, 0.1, 12_345.6])
+@pytest.mark.parametrize("fps", [0.01, 1.0, 3.0, 5.0, 10.0, 25.0, 30.0, 60.0])
+def test_a_source_of_just_the_wanted_rate_loses_nothing(fps: float, begin_s: float) -> None:
+    """Stamps are never exact: 0.1 * 3 is a hair more than 0.3."""
+    sampler = Sampler(fps)
+    assert all(sampler.keep(begin_s + number / fps) for number in range(500))
+
+
+def test_of_a_faster_source_the_first_frame_of_each_slot_is_kept() -> None:
+    sampler = Sampler(2.0)
+    times = [0.0, 0.25, 0.45, 0.5, 0.75, 0.99, 1.2, 1.3, 1.6]
+    assert [time_s for time_s in times if sampler.keep(time_s)] == [0.0, 0.5, 1.2, 1.6]
+
+
+def test_frames_of_one_moment_are_one_frame() -> None:
+    sampler = Sampler(5.0)
+    assert [sampler.keep(3.0) for _ in range(4)] == [True, False, False, False]
+
+
+def test_after_a_pause_frames_are_kept_at_the_same_rate() -> None:
+    sampler = Sampler(1.0)
+    assert [sampler.keep(time_s) for time_s in (0.0, 100.0, 100.5, 101.0, 101.5)] == [True, True, False, True, False]
+
+
+def test_a_clock_that_went_back_begins_anew_with_the_next_frame() -> None:
+    sampler = Sampler(1.0)
+    times = (50.0, 50.5, 10.0, 10.5, 11.0, 11.1, 10.9, 11.0)
+    assert [sampler.keep(time_s) for time_s in times] == [True, False, True, False, True, False, True, False]
+
+
+def test_without_a_rate_every_frame_is_kept_also_of_one_moment() -> None:
+    sampler = Sampler(None)
+    assert all(sampler.keep(time_s) for time_s in (1.0, 1.0, 0.0, 5.0, 5.0))
