@@ -2,8 +2,7 @@
 
 A record becomes a frame that waits in the backlog (or in quarantine, after a worker died), is admitted when there is
 room for its picture, decoded, batched with others of its input shape, answered, published, and finished once Kafka has
-acknowledged that. `handle` records what happened; only a `Tick` begins anything. `invariants.py` says what is true
-after every step.
+acknowledged that. `handle` records what happened; only a `Tick` begins anything.
 """
 
 from collections.abc import Sequence

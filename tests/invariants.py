@@ -1,4 +1,4 @@
-"""What is true of the loop's state after every step. For tests."""
+"""What is true of the loop's state after every step."""
 
 from groundcam_worker.frames import Decoded
 from groundcam_worker.loop.state import LoopState
