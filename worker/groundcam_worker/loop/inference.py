@@ -42,10 +42,10 @@ class Inference:
 
     def begin(self, batch: Batch) -> None:
         """Hand over a batch; `finished` returns its results, in the order of the batches."""
+        self._batches.put(batch)
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="detect", daemon=True)
             self._thread.start()
-        self._batches.put(batch)
 
     def finished(self) -> list[BatchDone]:
         """Return what is answered. Raises DetectorLostError."""
