@@ -10,7 +10,7 @@ import resource
 from hypothesis import Phase, settings
 
 PROFILE = "mutants"
-SECONDS = "GROUNDCAM_MUTANT_SECONDS"
+SECONDS = "MUTANT_SECONDS"
 MOST_BYTES = 6 * 1024**3
 
 settings.register_profile(

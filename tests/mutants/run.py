@@ -140,6 +140,7 @@ def mutant(source: str, mutation: MutationSpec) -> str:
 
 def work(room: Room) -> None:
     """Try every mutant that has not been tried. Raises SystemExit where the tests fail without a mutant."""
+    os.environ[one_mutant.SECONDS] = "3600"
     started = time.monotonic()
     outcome, output = run_tests(room.command, None)
     seconds = time.monotonic() - started
@@ -158,7 +159,6 @@ def work(room: Room) -> None:
             db.set_result(item.job_id, result)
         if count % 20 == 0:
             print(f"{room.name}: {count} of {len(pending)}", flush=True)
-    del os.environ[one_mutant.SECONDS]
 
 
 def survivors(room: Room) -> Iterator[str]:

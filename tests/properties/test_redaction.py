@@ -51,6 +51,7 @@ def test_a_registered_secret_is_in_no_line(secret: str) -> None:
         line = json.loads(logged(logs.JsonFormatter(), url))
         assert secret not in line["message"]
         assert secret not in line["traceback"]
+    assert repr(secret)[1:-1] not in logged(logs.HumanFormatter(), repr(secret)), "as %r writes it"
 
 
 @given(secrets.filter(lambda secret: not set(secret) & set("'\"<> ")))

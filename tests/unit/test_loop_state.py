@@ -287,6 +287,21 @@ def test_nothing_else_begins_while_frames_are_in_quarantine(story: Story) -> Non
     assert story.admitted(story.tick()) == []
 
 
+def test_a_frame_that_waits_for_memory_is_through_before_another_is_tried_alone(story: Story) -> None:
+    story.ours()
+    story.record(0)
+    (admitted,) = story.admitted(story.tick())
+    story(on.DecodeDone(admitted, SHORT))
+    story(Assigned({OTHER: Position(0, CommitNote(in_use=True).text())}, 2))
+    story.record(0, "other", OTHER)
+    assert of(do.Mark, story.tick()) == []
+    assert of(do.PublishAnswer, story.pump(lambda _job: FOUND)) == []
+    story.now += 1.0
+    out = story.pump(lambda _job: FOUND)
+    assert [one.answered.camera_id for one in of(do.PublishAnswer, out)] == ["gate"]
+    assert [one.camera_id for one in of(do.Mark, out)] == ["other"]
+
+
 def test_a_draining_loop_finishes_what_was_begun_and_begins_nothing(story: Story) -> None:
     story.ours()
     for offset in range(2):

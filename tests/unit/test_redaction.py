@@ -1,12 +1,23 @@
-"""Secrets in the forms in which they are written."""
+"""Secrets in the forms in which they are written, and what stays readable."""
 
 import io
 import logging
+from collections.abc import Iterator
+from urllib.parse import quote, quote_plus
 
 import pytest
 
-from groundcam_runtime import logs
-from groundcam_runtime.redaction import HIDDEN, redact, register
+from groundcam_runtime import logs, redaction
+from groundcam_runtime.redaction import HIDDEN, public_url, redact, register, register_url
+
+
+@pytest.fixture(autouse=True)
+def _forget() -> Iterator[None]:
+    before = dict(redaction._registered)
+    redaction._registered.clear()
+    yield
+    redaction._registered.clear()
+    redaction._registered.update(before)
 
 
 @pytest.mark.parametrize("secret", ["it's\\backslash-1", "both'and\"quotes-2", "new\nline-3", "tab\tand-ünïcode\x07-4"])
@@ -24,9 +35,10 @@ def test_a_secret_is_hidden_where_a_line_shows_its_representation(secret: str) -
     assert redact(f"options: {[secret]}") == f"options: [{repr(secret)[0]}{HIDDEN}{repr(secret)[-1]}]"
 
 
-def test_a_secret_that_holds_another_is_hidden_whole() -> None:
-    register("orchard-gate")
-    register("orchard-gate-and-the-rest")
+@pytest.mark.parametrize("inner_first", [True, False])
+def test_a_secret_that_holds_another_is_hidden_whole(inner_first: bool) -> None:
+    for secret in sorted(["orchard-gate", "orchard-gate-and-the-rest"], reverse=not inner_first):
+        register(secret)
     assert redact("x orchard-gate-and-the-rest y orchard-gate z") == f"x {HIDDEN} y {HIDDEN} z"
 
 
@@ -38,3 +50,74 @@ def test_the_query_of_an_address_is_hidden_whatever_its_names_are(scheme: str) -
 
 def test_what_follows_a_question_mark_elsewhere_stays() -> None:
     assert redact("is it there? nobody=knows") == "is it there? nobody=knows"
+
+
+def test_a_secret_of_three_letters_is_hidden_and_one_of_two_would_blank_out_words() -> None:
+    register("abc")
+    register("de")
+    assert redact("abc and de, abcde") == "*** and de, ***de"
+
+
+@pytest.mark.parametrize("secret", ["p@ss/wörd +1", "50% off", "a+b c", "x/y"])
+def test_a_secret_is_hidden_in_every_form_that_a_url_gives_it(secret: str) -> None:
+    register(secret)
+    for form in (secret, quote(secret), quote(secret, safe=""), quote_plus(secret)):
+        assert redact(f"said {form}, and more") == "said ***, and more"
+
+
+def test_a_secret_that_was_given_percent_encoded_is_hidden_as_it_is_meant() -> None:
+    register("p%40ss")
+    assert redact("p%40ss is p@ss") == "*** is ***"
+
+
+def test_the_secrets_that_are_known_are_bounded_and_the_newest_are_kept() -> None:
+    for number in range(3000):
+        register(f"token {number} of many")
+    assert len(redaction._registered) <= 2000
+    assert redact("token 2999 of many") == "***"
+    assert redact("token 2900 of many") == "***"
+
+
+def test_the_password_of_a_url_is_hidden_elsewhere_and_its_user_is_not() -> None:
+    register_url("rtsp://viewer:hunter:22@cam/live")
+    register_url("rtsp://guest@cam/live")
+    assert redact("viewer and guest said hunter:22") == "viewer and guest said ***"
+
+
+def test_credentials_in_a_path_are_hidden_elsewhere_and_their_names_are_not() -> None:
+    register_url("rtsp://cam/user=admin&password=hunter22&channel=1&TOKEN=abc123/live")
+    assert redact("admin, password, hunter22 on channel 1, abc123") == "admin, password, *** on channel 1, ***"
+
+
+def test_values_of_a_query_are_hidden_elsewhere_unless_they_are_as_short_as_words() -> None:
+    register_url("rtsp://cam/live?a=abcdef&b=ghijk&c=lmnopqrstuvw&mnbvcx&d=")
+    assert redact("abcdef, ghijk, lmnopqrstuvw, mnbvcx") == "***, ghijk, ***, mnbvcx"
+    register_url("rtsp://cam/longpath/without=aquery")
+    assert redact("longpath, without aquery") == "longpath, without aquery"
+
+
+def test_a_text_of_64_kib_is_whole_and_a_longer_one_is_cut() -> None:
+    longest = "x" * 65_536
+    assert redact(longest) == longest
+    assert redact(longest + "y") == longest + "... (cut)"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("rtsp://u:p@cam:554/a/b?x=1?y=2#z", "rtsp://cam:554/a/b"),
+        ("rtsp://cam", "rtsp://cam"),
+        ("rtsp://u@cam?x=1", "rtsp://cam"),
+        ("rtsp://u:p@[::1]:554/a#b?c", "rtsp://[::1]:554/a"),
+        ("http://u:a@b@cam/x/y/z", "http://cam/x/y/z"),
+        ("/srv/clip.mp4", "/srv/clip.mp4"),
+    ],
+)
+def test_a_url_is_shown_by_its_scheme_host_and_path(url: str, shown: str) -> None:
+    assert public_url(url) == shown
+
+
+def test_a_registered_secret_is_hidden_in_what_is_no_url() -> None:
+    register("hunter22")
+    assert public_url("/srv/hunter22/clip.mp4") == "/srv/***/clip.mp4"
+    assert public_url("rtsp://cam/hunter22") == "rtsp://cam/***"

@@ -152,7 +152,8 @@ class LoopState:
     # Admission: from a frame that waits to one at the detector.
 
     def _admit(self) -> None:
-        if marking := self._waiting.mark(self._pictures, self._now.s):
+        # A frame that waits for memory would be tried again beside one that is tried alone: it goes first.
+        if not self._shortage.waiting and (marking := self._waiting.mark(self._pictures, self._now.s)):
             frame, read = marking
             self._emit(do.Mark(frame.claim, frame.id.camera_id, read))
         # While memory is short, what waits for its next attempt is bounded, too.
