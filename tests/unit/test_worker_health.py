@@ -69,8 +69,9 @@ def test_a_batch_of_minutes_is_no_reason_for_a_restart() -> None:
 class AwayConsumer:
     """What kafka-python's consumer does while its brokers are away: each poll raises."""
 
-    polls = 0
-    _fetcher = SimpleNamespace(_handle_fetch_response=None)
+    def __init__(self) -> None:
+        self.polls = 0
+        self._fetcher = SimpleNamespace(_handle_fetch_response=None)
 
     def assignment(self) -> set[Any]:
         return set()
