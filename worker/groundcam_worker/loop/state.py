@@ -66,7 +66,7 @@ class LoopState:
 
     @property
     def has_room(self) -> bool:
-        """Whether more records may come: what waits, in memory and for Kafka, is bounded."""
+        """Backpressure: whether more records may be taken; what waits, in memory and for Kafka, is bounded."""
         return (
             self.waiting_bytes < self._limits.max_waiting_bytes and self.assignment.open_count < self._limits.unanswered
         )
@@ -98,7 +98,7 @@ class LoopState:
                 self._waiting.quarantine.expect_marks()
             case Gone():
                 self.assignment.leave(event)
-                self._waiting.drop_lost()
+                self._waiting.drop_revoked()
             case on.DecodeDone(admitted, outcome):
                 for one, result in self._decoding.done(admitted, admitted.frame.lane, outcome):
                     self._decoded(one, result)
@@ -129,7 +129,7 @@ class LoopState:
         if not draining:
             for frame in self._waiting.shed(self._now.s):
                 self._skip(frame, GapReason.STALE)
-            self._try_again()
+            self._retry()
             self._admit()
         for batch, unwanted in self._batches.begin(self._now.s, self._now.ns, draining=draining):
             for job in unwanted:
@@ -155,7 +155,7 @@ class LoopState:
         if marking := self._waiting.mark(self._pictures, self._now.s):
             frame, read = marking
             self._emit(do.Mark(frame.claim, frame.id.camera_id, read))
-        # While memory is short, what waits for its next attempt is bounded, too.
+        # While memory is short, what waits for its retry is bounded, too.
         while len(self._shortage.waiting) < self._limits.pictures and (waiting := self._waiting.pop(self._pictures)):
             self._begin(waiting)
 
@@ -247,7 +247,7 @@ class LoopState:
                 self._outbox.answer(answered(admitted, objects, stamps))
 
     def _postpone(self, admitted: Admitted, error: OutOfMemoryError) -> None:
-        """Try a frame for which memory is short again, later."""
+        """Schedule a retry of a frame for which memory is short."""
         self._pictures.release(admitted.frame.claim)
         match self._shortage.failed(admitted, admitted.frame.claim, self._now.s):
             case Verdict.ITS_FAULT:
@@ -255,7 +255,7 @@ class LoopState:
             case Verdict.DEVICE_EXHAUSTED:
                 self._emit(do.Fail(DetectorLostError(f"no picture was answered for {PATIENCE_S:.0f} s: {error}")))
 
-    def _try_again(self) -> None:
+    def _retry(self) -> None:
         for admitted in self._shortage.due(self._now.s):
             if not self._keep(admitted.frame.claim):
                 continue
@@ -276,7 +276,7 @@ class LoopState:
             self._outbox.skip(frame.claim, frame.record, frame.id, reason, self._now.s)
 
     def _keep(self, claim: Claim) -> bool:
-        """Whether a frame is still ours. What is not is forgotten: the next owner answers it."""
+        """Whether a frame is still ours. One of a revoked partition is dropped: the next owner answers it."""
         if self.assignment.is_ours(claim):
             return True
         self._release(claim)

@@ -38,7 +38,7 @@ class Text(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """What follows from the sizes of the feature levels alone."""
+    """What follows from the sizes of the feature levels only."""
 
     levels: Levels
     positions: Tensor
@@ -147,7 +147,7 @@ class Network(nn.Module):
     def shape_of(self, pixels: Tensor) -> Shape:
         """Return the constants of pixels' height and width. The latest are remembered.
 
-        They are no part of `forward`, where what is recorded or compiled would hold what is forgotten here.
+        They are no part of `forward`, where what is recorded or compiled would keep what is evicted here.
         """
         size = (pixels.shape[-2], pixels.shape[-1])
         if size not in self._shapes:
