@@ -9,7 +9,7 @@ WorkerError
  +- OutOfMemoryError       memory is short: the frame is retried; it is not the frame's fault
  +- SandboxUnavailableError   the sandbox process cannot be started: the worker retries the frame itself
  +- DetectorLostError      no later frame can be answered: exit, commit nothing; exit code 70
- +- SourceLostError        this worker is no longer a member of its consumer group: exit; exit code 1
+ +- SourceLostError        the Kafka consumer has failed or was fenced: exit; exit code 1
 QuestionError              a question that cannot be asked; the sentence names the class; exit code 2
 ModelError                 a model that cannot be loaded; exit code 2
 """

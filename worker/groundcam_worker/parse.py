@@ -75,7 +75,7 @@ def camera_of(record: Consumed) -> str | None:
 
 
 def place_of(record: Consumed) -> FrameId | None:
-    """Identify a record that has no identity of its own by partition and offset, or None where even the camera is unknown."""
+    """Identify a record without an id of its own by partition and offset; None where even the camera is unknown."""
     camera_id = camera_of(record)
     if camera_id is None:
         return None

@@ -52,7 +52,7 @@ class WorkSettings(SettingsPart):
     batch_wait_s: Annotated[float, Field(ge=0, le=10)] = 0.01
     """How long the first frame of a batch waits for others while the detector is busy."""
     max_age_s: Annotated[float, Field(ge=0, le=86_400)] = 3.0
-    """Live frames that would be older than this when they are answered are skipped and published as gaps; 0 skips none."""
+    """Live frames that would be older than this when answered are skipped and published as gaps; 0 skips none."""
     max_age_by_camera: dict[CameraId, Annotated[float, Field(ge=0, le=86_400)]] = Field(default={})
     """The same for single cameras, as `gate: 1.5`."""
     decode_threads: Annotated[int, Field(ge=1, le=64)] = 2

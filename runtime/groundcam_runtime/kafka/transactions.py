@@ -2,8 +2,8 @@
 
 kafka-python's transactional calls have no deadline of their own, and one that a broker's death interrupts never
 returns. They run on a thread; when one of them takes too long, its transaction is of unknown fate, and only a new
-process, which reads what was committed, knows how to go on. The same holds when another producer has taken over our
-name. Everything else is aborted and tried again, by a new producer where the old one may not be used any more.
+process, which reads what was committed, knows how to go on. So it is when another producer has taken over our name
+(fencing). Everything else is aborted and retried, by a new producer where the old one may not be used any more.
 """
 
 import logging
@@ -47,14 +47,14 @@ FENCED = (
 
 @dataclass(frozen=True, slots=True)
 class TransactionPlan:
-    """What one transaction holds."""
+    """The content of one transaction."""
 
     deliveries: Sequence[Delivery]
     positions: Mapping[Partition, Position]
     membership: Any
     """The consumer's group metadata: a broker refuses the offsets of a member that the group has moved past."""
     not_ours: Sequence[Delivery] = ()
-    """What is another member's to say: dropped."""
+    """Another member's to publish: dropped."""
 
 
 class TransactionalPublisher:
@@ -75,8 +75,8 @@ class TransactionalPublisher:
     ) -> None:
         """Connect, and end what an earlier producer of this name has left open. Raises KafkaProblem.
 
-        `plan` chooses from what waits: which of it may go now, and which offsets it brings. `committed` is told of
-        positions that Kafka has now.
+        `plan` chooses from what waits: which of it may go now, and which offsets it brings. `committed` is called
+        with positions that Kafka has now.
         """
         self._settings = settings
         self._id = transactional_id
@@ -102,7 +102,7 @@ class TransactionalPublisher:
 
     @property
     def is_full(self) -> bool:
-        """Whether so much waits that no more frames should be begun."""
+        """Backpressure: whether so much waits that no more frames should be begun."""
         return self.waiting_bytes >= self._max_waiting_bytes
 
     def has_room(self, _size: int) -> bool:

@@ -1,4 +1,4 @@
-"""The partitions that are ours, and what of each is open. Pure."""
+"""The partitions assigned to us, and the open records of each. Pure."""
 
 from collections.abc import Iterable
 
@@ -11,7 +11,7 @@ from groundcam_schemas import FrameId
 
 
 class Assignment:
-    """Knows of each frame whether it is still ours. What is not, the next owner answers."""
+    """Knows of each frame whether its partition is still assigned to us. If not, the next owner answers it."""
 
     def __init__(self, suspects: int) -> None:
         """`suspects` is how many frames of a partition a worker may have had in flight when it died."""
@@ -60,17 +60,17 @@ class Assignment:
         return positions
 
     def leave(self, event: Gone) -> None:
-        """Give partitions up."""
+        """Drop the state of partitions that were revoked."""
         for partition in event.partitions:
             self._states.pop(partition, None)
 
     def begin(self, record: Consumed, frame: FrameId | None) -> Claim | None:
-        """Note that a record was taken; None where its partition has left: the next owner reads it."""
+        """Note that a record was taken; None where its partition was revoked: the next owner reads it."""
         state = self._states.get(record.partition)
         if state is None:
             return None
         if record.offset < state.ledger.next_offset:
-            # The topic was made anew, or its log was cut: what came before is not there to be committed.
+            # The topic was recreated, or its log truncated: what came before is not there to be committed.
             state = PartitionState(state.epoch, OffsetLedger(), SequenceGaps(record.offset, {}), clocks=state.clocks)
             self._states[record.partition] = state
         if state.suspects_end is None:

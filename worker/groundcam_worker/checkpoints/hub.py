@@ -1,4 +1,4 @@
-"""Fetch models from the Hugging Face Hub, and distinguish a complete one from a partial one. The only file that imports it.
+"""Fetch models from the Hugging Face Hub, and recognise incomplete ones. The only file that imports it.
 
 A model that was fetched has a record beside it: its revision, and the size and SHA-256 of each file. The record is
 written last. Until then a file called *.incomplete lies there, so that no half of a model, and no mixture of two

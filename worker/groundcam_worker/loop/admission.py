@@ -16,7 +16,7 @@ class AdmissionQueue:
     def __init__(
         self, is_ours: Callable[[Received], bool], is_stale: Callable[[Received], bool], *, calm_s: float
     ) -> None:
-        """Both predicates are evaluated at the time of the call; after `calm_s` without stale frames a camera has caught up."""
+        """Both predicates are of this moment; a camera that has kept up for `calm_s` has caught up."""
         self._is_ours = is_ours
         self._is_stale = is_stale
         self._backlog: Backlog[Received] = Backlog(is_stale, calm_s)

@@ -106,7 +106,7 @@ class Publishing:
                 letter = self._letter(rejected)
                 whole, smallest = (letter_record(letter, rejected.record, n) for n in (self._max_letter_bytes, 0))
                 record = self._letter_record(whole)
-                # The limit may have been lowered since it was read, and a frame of an unknown camera has no gap that would report it.
+                # The limit may have been lowered since it was read, and no gap can report a frame of an unknown camera.
                 if smallest.size < whole.size:
                     self._smaller[publication] = self._letter_record(smallest)
         if self._unsent or not self._sink.has_room(record.size):

@@ -2,7 +2,7 @@
 
 A frame's age is its delay on the way to Kafka, how long it lay there, and how long it has waited here. The last is
 measured by our own clock. So is the second, for every record that came after we first saw the end of its partition;
-for older ones Kafka's append time is used, where the topic has it. Only the first needs the camera's clock (`clocks.py`).
+for older ones Kafka's append time is used, where there is one. Only the first needs the camera's clock (`clocks.py`).
 Where neither is known, a frame is judged by what can be guessed: that its clock is right, or off by as much as before;
 the guess that makes it younger counts, and nothing is taken for younger than the time since we first looked.
 """
@@ -101,7 +101,7 @@ class Freshness:
         return delay_ms if abs(delay_ms) >= WORTH_WRITING_MS else None
 
     def recall(self, camera_id: str, run_id: str, delay_ms: int) -> None:
-        """Use the delay of a run that was noted earlier, perhaps by another worker, until its frames give a better one."""
+        """Use a run's delay from a commit note, perhaps another worker's, until its frames give a better one."""
         delay = delay_ms * NS // 1000 - self._stepped_ns
         run = self._runs.get((camera_id, run_id)) or RunClock()
         known = run.known.value

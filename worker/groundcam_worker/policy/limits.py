@@ -20,7 +20,7 @@ class Limits:
     batch_size: int = 8
     batch_wait_s: float = 0.01
     calm_s: float = 3.0
-    """A camera has caught up after so long without stale frames."""
+    """A camera that has kept up for so long has caught up."""
     decode_threads: int = 2
     max_pixels: int = 33_177_600
     max_waiting_bytes: int = 32 * 1024 * 1024

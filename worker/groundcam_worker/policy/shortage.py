@@ -1,8 +1,8 @@
 """Work for which there was too little memory: when to retry, and when to give up. Pure.
 
-A neighbour may take a device's memory for a while, so that even a batch of one picture does not fit. That is no fault of the
-picture. It waits and is retried; only when it has failed for `PATIENCE_S` is somebody to blame: the picture or its
-question, if others were answered meanwhile, else the device.
+A neighbour may take a device's memory for a while, so that even a batch of one picture does not fit. That is no fault
+of the picture. It waits and is retried; only when it has failed for `PATIENCE_S` is somebody to blame: the picture or
+its question, if others were answered meanwhile, else the device.
 """
 
 from collections.abc import Hashable
