@@ -51,7 +51,7 @@ class AdmissionQueue:
         self._backlog.drop(lambda frame: not self._is_ours(frame))
 
     def shed(self, now_s: float) -> list[Received]:
-        """Take out the frames that are skipped: stale, or of a revoked partition."""
+        """Take out the frames that are skipped, or whose partition was revoked."""
         shed = []
         if now_s >= self._shed_at + SHED_EVERY_S:
             self._shed_at = now_s

@@ -110,7 +110,7 @@ class Driver:
             try:
                 deaths = marked.result()
             except KafkaProblem as problem:
-                log.warning("a frame that is to be tried alone waits: %s", problem)
+                log.warning("a frame in quarantine waits: %s", problem)
                 deaths = None
             if mark is not None:
                 self._handle(on.AttemptMarked(mark.claim, deaths))

@@ -49,7 +49,7 @@ class LoopState:
         self._intake = Intake(
             self.assignment, self._freshness, self._outbox, self._emit, policies.never_stale, limits.max_pixels
         )
-        self._waiting = AdmissionQueue(
+        self._admission = AdmissionQueue(
             lambda frame: self.assignment.is_ours(frame.claim), self._is_stale, calm_s=limits.calm_s
         )
         self._pictures: PictureBudget[Claim] = PictureBudget(limits.pictures, limits.max_picture_bytes)
@@ -62,7 +62,7 @@ class LoopState:
     @property
     def waiting_bytes(self) -> int:
         """Bytes of frames that wait to be decoded."""
-        return self._waiting.bytes
+        return self._admission.bytes
 
     @property
     def has_room(self) -> bool:
@@ -74,7 +74,7 @@ class LoopState:
     @property
     def is_idle(self) -> bool:
         """Nothing is in work, and Kafka has everything. What only waits, the next worker reads."""
-        return not self._pictures and self._waiting.quarantine.current is None and self._outbox.is_empty
+        return not self._pictures and self._admission.quarantine.current is None and self._outbox.is_empty
 
     def deadline(self, *, draining: bool) -> float | None:
         """When a Tick will have something to do although nothing happens (monotonic, s)."""
@@ -82,7 +82,7 @@ class LoopState:
             self._outbox.deadline,
             self._batches.deadline,
             None if draining else self._shortage.deadline,
-            None if draining else self._waiting.deadline,
+            None if draining else self._admission.deadline,
         ]
         return min((end for end in ends if end is not None), default=None)
 
@@ -95,10 +95,10 @@ class LoopState:
             case Assigned():
                 self._intake.recall(event)
                 self._emit(do.Commit(self.assignment.arrive(event), written=True))
-                self._waiting.quarantine.expect_marks()
+                self._admission.quarantine.expect_marks()
             case Gone():
                 self.assignment.leave(event)
-                self._waiting.drop_revoked()
+                self._admission.drop_revoked()
             case on.DecodeDone(admitted, outcome):
                 for one, result in self._decoding.done(admitted, admitted.frame.lane, outcome):
                     self._decoded(one, result)
@@ -127,7 +127,7 @@ class LoopState:
 
     def _tick(self, *, draining: bool) -> None:
         if not draining:
-            for frame in self._waiting.shed(self._now.s):
+            for frame in self._admission.shed(self._now.s):
                 self._skip(frame, GapReason.STALE)
             self._retry()
             self._admit()
@@ -145,26 +145,26 @@ class LoopState:
     def _receive(self, record: Consumed) -> None:
         match self._intake.receive(record, self._now.s):
             case Received() as frame:
-                self._waiting.push(frame, self._now.s)
+                self._admission.push(frame, self._now.s)
             case Rejected() as rejected:
                 self._outbox.reject(rejected)
 
     # Admission: from a frame that waits to one at the detector.
 
     def _admit(self) -> None:
-        if marking := self._waiting.mark(self._pictures, self._now.s):
+        if marking := self._admission.mark(self._pictures, self._now.s):
             frame, read = marking
             self._emit(do.Mark(frame.claim, frame.id.camera_id, read))
         # While memory is short, what waits for its retry is bounded, too.
-        while len(self._shortage.waiting) < self._limits.pictures and (waiting := self._waiting.pop(self._pictures)):
+        while len(self._shortage.waiting) < self._limits.pictures and (waiting := self._admission.pop(self._pictures)):
             self._begin(waiting)
 
     def _marked(self, claim: Claim, deaths: int | None) -> None:
-        frame = self._waiting.quarantine.current
+        frame = self._admission.quarantine.current
         if frame is None or frame.claim is not claim:
             return
         if deaths is None:
-            self._waiting.quarantine.failed(self._now.s)
+            self._admission.quarantine.failed(self._now.s)
         else:
             self._begin(frame, deaths)
 
@@ -286,5 +286,5 @@ class LoopState:
         """A frame is through with the detector."""
         self._pictures.release(claim)
         self._shortage.forget(claim)
-        if self._waiting.quarantine.done(claim):
+        if self._admission.quarantine.done(claim):
             self._emit(do.ClearMarks())

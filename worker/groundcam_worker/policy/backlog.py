@@ -48,7 +48,7 @@ class Backlog(Generic[T]):
         self.bytes += size
 
     def shed(self, now: float) -> list[T]:
-        """Take out, in order, the stale frames."""
+        """Take out, in order, what is stale, and what has waited beside a newer frame of a camera that is behind."""
         self._behind_until = {line: until for line, until in self._behind_until.items() if until > now}
         return [item for line in list(self._lines) for item in self._shed_line(line, now)]
 

@@ -2,7 +2,7 @@
 
 A batch hides which of its frames ended the process. So the first frames of a partition whose worker died run one at a
 time, each marked on Kafka before its attempt. A frame whose mark is found again has ended the process once, or was only
-there when somebody pulled the plug. To tell these apart its second attempt runs in a sandbox: a process of its own,
+there when the power failed. To tell these apart its second attempt runs in a sandbox: a process of its own,
 which the worker watches. If that process dies, too, the frame is to blame.
 """
 
@@ -14,7 +14,7 @@ from groundcam_worker.frames import Received
 
 RETRY_S = 1.0
 DEATHS_WITHOUT_SANDBOX = 5
-"""So many deaths that no sandbox saw condemn a frame: then the machine or the container died with the sandbox."""
+"""After so many deaths outside a sandbox a frame is dead-lettered: machine or container died with the sandbox."""
 
 
 class Quarantine:
@@ -39,7 +39,7 @@ class Quarantine:
 
     @property
     def retry_at(self) -> float | None:
-        """When a mark that failed may be tried again; None when nothing waits for that."""
+        """When a mark that failed may be retried; None when nothing waits for that."""
         return self._retry_at if self._waiting and self._current is None else None
 
     @property
@@ -57,7 +57,7 @@ class Quarantine:
         self.bytes += frame.memory
 
     def drop(self, is_due: Callable[[Received], bool]) -> list[Received]:
-        """Take out the first frames, without an attempt, for as long as `is_due` says so."""
+        """Take out the first frames, without an attempt, for as long as `is_due` returns True."""
         dropped = []
         while self._waiting and is_due(self._waiting[0]):
             dropped.append(self._pop())

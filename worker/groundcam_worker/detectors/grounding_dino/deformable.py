@@ -65,7 +65,7 @@ class DeformableAttention(nn.Module):
     def forward(self, queries: Tensor, features: Tensor, reference: Tensor, levels: Levels) -> Tensor:
         """Return [B, Q, D] for queries [B, Q, D] and features [B, N, D].
 
-        `reference` holds fractions of the picture in fp32, points [1, Q, 2] or boxes [B, Q, 4].
+        `reference` has fractions of the picture in fp32, points [1, Q, 2] or boxes [B, Q, 4].
         """
         batch, count, _ = queries.shape
         values = self.value_proj(features).view(batch, features.shape[1], self.heads, -1)

@@ -2,7 +2,7 @@
 
 The modules and weights are transformers'; what joins them is written anew, so that nothing is computed that no
 answer needs: no losses, no padding of pictures, one output head, boxes for the chosen proposals only. Whatever
-follows from the input's shape alone is computed once a shape, and whatever follows from the question alone comes
+follows from the input's shape only is computed once a shape, and whatever follows from the question only comes
 in as `Text`. Nothing in `forward` waits for the device.
 
 Features may be 16-bit; coordinates of boxes and points are fp32 throughout.
