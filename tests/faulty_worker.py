@@ -35,7 +35,7 @@ def forward(self: Network, pixels: torch.Tensor, *rest: Any) -> Any:
     return answer(self, pixels, *rest)
 
 
-Network.forward = forward  # type: ignore[method-assign] # in the witness's process, too
+Network.forward = forward  # type: ignore[method-assign] # in the sandbox's process, too
 
 if __name__ == "__main__":
     main()

@@ -15,15 +15,17 @@ def validate(state: LoopState) -> None:
     - While frames are in quarantine, at most one frame is in work.
     """
     places = {
-        "waiting": state._waiting.claims,
+        "waiting": state._admission.claims,
         "decoding": [admitted.frame.claim for admitted in state._decoding.items],
         "detector": [job.origin.admitted.frame.claim for job in state._batches.jobs if isinstance(job.origin, Decoded)],
         "sandbox": [admitted.frame.claim for admitted in state._isolated],
         "shortage": [admitted.frame.claim for admitted in state._shortage.waiting],
         "outbox": state._outbox.claims,
     }
-    assert all(state.assignment.is_ours(frame.claim) for frame in state._waiting._backlog.items), "what has left waits"
-    current = state._waiting.quarantine.current
+    assert all(state.assignment.is_ours(frame.claim) for frame in state._admission._backlog.items), (
+        "what has left waits"
+    )
+    current = state._admission.quarantine.current
     seen: dict[int, str] = {}
     for place, claims in places.items():
         for claim in claims:
@@ -46,5 +48,7 @@ def validate(state: LoopState) -> None:
     for batch in state._batches._running:
         assert 1 <= len(batch.jobs) <= state._limits.batch_size
         assert len({job.shape for job in batch.jobs}) == 1
-    if state._waiting.quarantine.is_active and current is not None:
-        assert {claim for claim in held if state.assignment.is_ours(claim)} <= {current.claim}, "it is not tried alone"
+    if state._admission.quarantine.is_active and current is not None:
+        assert {claim for claim in held if state.assignment.is_ours(claim)} <= {current.claim}, (
+            "it is not the only one in work"
+        )

@@ -1,4 +1,4 @@
-"""Collect frames that nobody looked at into few Gap messages. Pure: the caller owns the clock."""
+"""Collect skipped frames into few Gap messages. Pure: the caller owns the clock."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -29,7 +29,7 @@ class _Range:
 class GapCollector:
     """Merges neighbouring frames of one camera, run and reason. A gap never covers a frame that was not added.
 
-    Time only rises: cameras are kept in the order in which their oldest gaps began, so that a look at what is due
+    Time only rises: cameras are kept in the order in which their oldest gaps began, so that finding what is due
     costs the same however many names somebody invents. What is collected is bounded by whoever takes what is due.
     """
 

@@ -19,7 +19,7 @@ Check = Callable[[], str | None]
 
 @dataclass(frozen=True, slots=True)
 class Probes:
-    """What a process says of itself. Called on the server's threads."""
+    """The state of a process. Called on the server's threads."""
 
     live: Check
     """/healthz: false when only a restart helps. A broker that is away is no such reason."""

@@ -12,7 +12,7 @@ from groundcam_runtime.redaction import redact
 
 LogFormat = Literal["human", "json"]
 QUIET_S = 60.0
-# A socket that we close ourselves is an error to the first; a broken one is told by kafka.net.connection too.
+# A socket that we close ourselves is an error to the first; a broken one is reported by kafka.net.connection too.
 SAYS_NOTHING = ("kafka.net.transport", "kafka.coordinator.assignors")
 # A client that is closed while it asks for something says this of it.
 OUR_OWN_DOING = "Metadata refresh: failed Cancelled"

@@ -1,4 +1,4 @@
-"""What comes from Kafka, without Kafka: records, and news about whose partitions are whose."""
+"""What comes from Kafka, without Kafka: records, and assignments and revocations of partitions."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ class Consumed:
     appended_at_ns: int | None = None
     """When it was appended, by the broker's clock; None where the topic keeps the time that its sender gave."""
     waited_at_least_s: float = 0.0
-    """So long it lay on Kafka, by our own clock, before it was taken."""
+    """At least so long it lay on Kafka, by our own clock, before it was taken."""
     waited_at_most_s: float | None = None
     """It lay there no longer, by our own clock; None where it came before we first looked at its partition's end."""
 
@@ -61,9 +61,9 @@ class Position:
     offset: int
     note: str = ""
     farewell: str = ""
-    """The note to leave there instead when the partition is given up in order."""
+    """The note to leave there instead when the partition is revoked in order."""
     epoch: int = 0
-    """Of the partition, while this holds: what was answered in an earlier one says nothing in a later one."""
+    """The assignment epoch: what was answered in an earlier one is not valid in a later one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Assigned:
 
     partitions: Mapping[Partition, Position | None]
     epoch: int = 0
-    """Counts up: a partition that leaves and comes back is ours in another tenure."""
+    """Counts up: a partition that leaves and comes back is ours in another epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ Event = Consumed | Assigned | Gone
 
 
 def record_bytes(key: bytes | None, value: bytes | None, headers: Iterable[Header]) -> int:
-    """Return how many bytes a record takes on Kafka at most, sent alone and not compressed.
+    """Return how many bytes a record takes on Kafka at most, sent by itself and not compressed.
 
     That is what a topic's `max.message.bytes` is compared with.
     """

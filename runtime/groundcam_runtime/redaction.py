@@ -1,6 +1,6 @@
 """Keep secrets out of everything that is written: credentials in URLs, and values that were registered.
 
-A password may stand in a text as it is, percent-encoded, or inside a URL of FFmpeg's own making; registering it
+A password may be in a text verbatim, percent-encoded, or inside a URL of FFmpeg's own making; registering it
 covers the first two, the URL patterns cover the rest even where nobody registered anything.
 """
 
@@ -12,14 +12,14 @@ HIDDEN = "***"
 SHORTEST = 3
 SHORTEST_QUERY_VALUE = 6
 
-# Up to the last @ before white space or a quote: passwords may hold @, / and % as they please.
+# Up to the last @ before white space or a quote: passwords may contain @, / and % as they please.
 _USER_INFO = re.compile(r"""((?<![A-Za-z0-9+.-])[A-Za-z][A-Za-z0-9+.-]{0,15}:/{1,2})[^\s'"<>]{0,500}@""")
 _QUERY = re.compile(r"""((?:rtsps?|rtmps?|https?)://[^\s?'"<>]{0,500})\?[^\s'"<>]*""")
 
 # Some cameras take their password in the path: /user=admin&password=...&channel=1
 _CREDENTIAL = re.compile(r"((?:pass\w{0,12}|pwd|token|key|auth|secret)=)([^&/?#\s]+)", re.IGNORECASE)
 
-# Longer texts are cut, and the patterns look ahead a bounded way: a line of a megabyte would hold up the process.
+# Longer texts are cut, and the patterns look ahead a bounded way: a line of a megabyte would stall the process.
 LONGEST_TEXT = 64 * 1024
 # Tokens are renewed for ever; the oldest are no secret any more.
 MOST_SECRETS = 2000
@@ -75,5 +75,5 @@ def public_url(url: str) -> str:
 
 
 def _authority(url: str) -> str:
-    """What stands between :// and the path: user, password, host and port."""
+    """The part between :// and the path: user, password, host and port."""
     return re.split(r"[/?#]", url.partition("://")[2], maxsplit=1)[0]

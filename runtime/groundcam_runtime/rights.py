@@ -73,7 +73,7 @@ def _worker(topics: Topics, group: str, transactional_id: str | None) -> Iterato
     if transactional_id is not None:
         yield "transactional-id", [transactional_id], WRITE, ""
     yield "topic", [topics.cameras], READ, "being ready for the cameras' picture sizes at the start"
-    large = "answers of more than 1 MB, and putting aside frames of that size"
+    large = "answers of more than 1 MB, and dead-lettering frames of that size"
     yield "topic", [topics.detections, topics.dead_letters], ("describe-configs",), large
     yield "cluster", [CLUSTER], ("idempotent-write",), OLD_BROKERS
 

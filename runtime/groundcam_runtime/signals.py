@@ -61,4 +61,4 @@ def _act(reads: int) -> None:
 
 
 def _do_nothing(_number: int, _frame: object) -> None:
-    """Python writes to the pipe for signals alone that have a handler, and a handler is not inherited as SIG_IGN is."""
+    """Python writes to the pipe only for signals that have a handler, and a handler is not inherited as SIG_IGN is."""

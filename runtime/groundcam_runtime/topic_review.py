@@ -1,6 +1,6 @@
 """What is wrong with topics that are there, and what to say of them. Pure.
 
-Wrong is what makes frames be lost or refused; everything else is a hint.
+Wrong is what makes frames go missing or be refused; everything else is a hint.
 """
 
 from collections.abc import Iterable, Mapping
@@ -125,9 +125,11 @@ def _cleanup(spec: TopicSpec, config: Mapping[str, str]) -> Found:
         lost = "only the newest message of each camera would be kept"
         return [(f"cleanup.policy is {policy} and should be delete: {lost}", "wrong")] if "compact" in policy else []
     if "compact" not in policy:
-        return [(f"cleanup.policy is {policy} and should be compact: what holds would be forgotten", "wrong")]
+        return [(f"cleanup.policy is {policy} and should be compact: current values would be deleted", "wrong")]
     return (
-        [(f"cleanup.policy is {policy}: what holds is forgotten after retention.ms", "hint")] if "," in policy else []
+        [(f"cleanup.policy is {policy}: current values are deleted after retention.ms", "hint")]
+        if "," in policy
+        else []
     )
 
 
@@ -140,7 +142,9 @@ def _sizes(spec: TopicSpec, config: Mapping[str, str], states: Mapping[str, Topi
     for name in spec.takes_from:
         theirs = _number((states[name].config if name in states else None) or {}, "max.message.bytes")
         if theirs is not None and limit < theirs:
-            text = f"max.message.bytes is {limit}, less than the {theirs} of {name}: larger ones cannot be put aside"
+            text = (
+                f"max.message.bytes is {limit}, less than the {theirs} of {name}: larger ones cannot be dead-lettered"
+            )
             return [(text, "wrong")]
     return []
 
@@ -174,7 +178,7 @@ def _stamps(spec: TopicSpec, config: Mapping[str, str]) -> Found:
     has, goal = config.get(name), spec.config.get(name)
     if has is None or goal is None or has == goal:
         return []
-    why = "how long frames have lain there when a worker starts is told by their cameras' clocks alone"
+    why = "how long frames have lain there when a worker starts is then known by their cameras' clocks only"
     how = f"`kafka-configs.sh --alter --entity-type topics --entity-name {spec.name} --add-config {name}={goal}`"
     return [(f"{name} is {has} and should be {goal}: {why}; {how} changes it", "hint")]
 

@@ -29,7 +29,7 @@ class TopicSpec:
 
     @property
     def is_control(self) -> bool:
-        """Whether it holds the newest word on each camera, not a stream."""
+        """Whether it keeps the newest message of each camera (compacted), not a stream."""
         return self.config.get("cleanup.policy") == "compact"
 
     @property

@@ -29,16 +29,16 @@ Attributes = Mapping[str, str | float]
 
 
 class Trace(Protocol):
-    """What is told of one frame here."""
+    """One frame's span in this process."""
 
     headers: tuple[Header, ...]
     """To send along with the frame, or with its answer."""
 
     def stage(self, name: str, start_ns: int, end_ns: int) -> None:
-        """Tell of a part of it, by its times (nanoseconds since the epoch)."""
+        """Record a stage of it, by its times (nanoseconds since the epoch)."""
 
     def end(self, end_ns: int, **attributes: str | float) -> None:
-        """Tell how it ended. Only the first time counts."""
+        """End the span, with attributes. Only the first call counts."""
 
 
 class _Untraced:
@@ -71,7 +71,7 @@ class Tracing:
     def __init__(
         self, settings: TraceSettings, service: str, version: str, *, exporter: "SpanExporter | None" = None
     ) -> None:
-        """`service` is who tells. Needs what `require_tracing` looks for."""
+        """`service` is the name of this process in traces. Needs what `require_tracing` looks for."""
         self._tracer: Tracer | None = None
         self._provider: Any = None
         if settings.endpoint is None and exporter is None:

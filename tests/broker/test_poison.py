@@ -88,7 +88,7 @@ def test_a_frame_that_ends_the_process_is_put_aside_and_its_neighbours_are_answe
             break
         assert program.process.returncode == -signal.SIGKILL
         assert lives < 5, "the frame is never found"
-    assert lives == 3, "once in a batch, once alone, and then before a witness"
+    assert lives == 3, "once in a batch, once alone, and then in a sandbox"
     assert program.stop() == 0
     total = totals(audit(kafka))
     assert (total.detected, total.dead_lettered, total.missing) == (FRAMES - len(poison), len(poison), 0)

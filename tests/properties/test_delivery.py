@@ -27,7 +27,7 @@ PARTITION = Partition("frames", 0)
 
 
 @given(st.booleans(), places, st.data())
-def test_a_bookmark_is_read_as_it_was_written_and_fits(
+def test_a_commit_note_is_read_as_it_was_written_and_fits(
     in_use: bool, last: dict[str, tuple[str, int]], data: st.DataObject
 ) -> None:
     wrong = data.draw(st.sets(st.sampled_from(sorted(last)))) if last else set()

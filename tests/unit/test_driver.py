@@ -249,7 +249,7 @@ def test_after_a_death_frames_are_marked_and_tried_one_by_one_and_the_mark_is_ta
     assert max(quarantine[suspects:]) > 1
 
 
-def test_a_frame_that_ended_five_processes_without_a_witness_is_put_aside() -> None:
+def test_a_frame_that_ended_five_processes_without_a_sandbox_is_dead_lettered() -> None:
     source, publisher = ScriptedSource(ours(0, IN_USE), *map(record, range(5))), HeldPublisher()
     assert run(source, publisher, lambda: source.committed.get(FRAMES) == 5, attempts=Deaths(at_2=5))
     (letter,) = [one for one in publisher.sent if one.record.topic == TOPICS.dead_letters]
@@ -257,7 +257,7 @@ def test_a_frame_that_ended_five_processes_without_a_witness_is_put_aside() -> N
     assert sum(isinstance(answer, Detections) for answer in publisher.answers()) == 4
 
 
-def test_without_room_for_a_witness_a_frame_is_tried_again_by_the_worker_itself() -> None:
+def test_without_room_for_a_sandbox_a_frame_is_tried_again_by_the_worker_itself() -> None:
     source, publisher = ScriptedSource(ours(0, IN_USE), *map(record, range(5))), HeldPublisher()
     assert run(
         source, publisher, lambda: source.committed.get(FRAMES) == 5, attempts=Deaths(at_2=1), sandbox=NoRoomForTwo()

@@ -83,12 +83,12 @@ def test_the_strongest_question_holds() -> None:
     assert _labels(questions, "yard") == ("*", ("a",))
     assert _labels(questions, "gate") == ("gate", ("b",))
     assert _labels(questions, "gate", Question.of("own")) == ("frame", ("own",))
-    questions.tell(CameraQuestion(**dict(Question.of("c")), camera_id="*"))
+    questions.set(CameraQuestion(**dict(Question.of("c")), camera_id="*"))
     assert _labels(questions, "yard") == ("*", ("c",))
     assert _labels(questions, "gate") == ("gate", ("b",))
-    questions.tell(CameraQuestion(**dict(Question.of("d")), camera_id="gate"))
+    questions.set(CameraQuestion(**dict(Question.of("d")), camera_id="gate"))
     assert _labels(questions, "gate") == ("gate", ("d",))
-    questions.forget("gate")
+    questions.remove("gate")
     assert _labels(questions, "gate") == ("gate", ("b",))
     assert Questions().for_frame("gate", None) is None
 
@@ -100,23 +100,23 @@ def told(camera: str, *phrases: str) -> CameraQuestion:
 def test_all_that_holds_is_what_frames_are_asked() -> None:
     """Of one camera's two questions the one from Kafka, and the other again when that is taken back."""
     questions = Questions([("*", Question.of("a")), ("gate", Question.of("b"))])
-    assert questions.tell(told("gate", "c"))
-    assert questions.tell(told("yard", "d"))
+    assert questions.set(told("gate", "c"))
+    assert questions.set(told("yard", "d"))
     assert {one.camera_id: (one.question.labels, one.from_kafka) for one in questions.all()} == {
         "*": (("a",), False), "gate": (("c",), True), "yard": (("d",), True),
     }  # fmt: skip
     for one in questions.all():
         assert questions.for_frame(one.camera_id, None) == (one.ref, one.question)
-    questions.forget("gate")
-    questions.forget("yard")
-    questions.forget("nobody")
+    questions.remove("gate")
+    questions.remove("yard")
+    questions.remove("nobody")
     assert {one.camera_id: one.question.labels for one in questions.all()} == {"*": ("a",), "gate": ("b",)}
 
 
 def test_frames_of_one_question_share_its_reference() -> None:
     """Its version is a hash of everything in it, which is not made again for each frame."""
     questions = Questions([("*", Question.of("a"))])
-    questions.tell(told("gate", "b"))
+    questions.set(told("gate", "b"))
     for camera in ("yard", "gate"):
         first, second = (questions.for_frame(camera, None) for _ in range(2))
         assert first is not None
@@ -127,37 +127,37 @@ def test_frames_of_one_question_share_its_reference() -> None:
 def test_cameras_that_somebody_invents_cost_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(policy, "MAX_CAMERAS", 3)
     questions = Questions([("gate", Question.of("a"))])
-    assert all(questions.tell(told(f"cam{number}", "b")) for number in range(3))
-    assert not questions.tell(told("cam3", "b"))
+    assert all(questions.set(told(f"cam{number}", "b")) for number in range(3))
+    assert not questions.set(told("cam3", "b"))
     assert _labels(questions, "gate") == ("gate", ("a",))
     assert questions.for_frame("cam3", None) is None
 
-    assert questions.tell(told("*", "c")), "the one for every camera always fits"
-    assert questions.tell(told("*", "d"))
-    assert questions.tell(told("cam2", "e")), "and another one of a camera that has one"
+    assert questions.set(told("*", "c")), "the one for every camera always fits"
+    assert questions.set(told("*", "d"))
+    assert questions.set(told("cam2", "e")), "and another one of a camera that has one"
     assert _labels(questions, "cam2") == ("cam2", ("e",))
-    assert not questions.tell(told("cam3", "b"))
-    questions.forget("cam0")
-    assert questions.tell(told("cam3", "b"))
-    questions.forget("*")
-    assert not questions.tell(told("cam4", "b"))
+    assert not questions.set(told("cam3", "b"))
+    questions.remove("cam0")
+    assert questions.set(told("cam3", "b"))
+    questions.remove("*")
+    assert not questions.set(told("cam4", "b"))
 
 
 def test_long_questions_cost_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(policy, "MAX_CLASSES_IN_ALL", 5)
     questions = Questions([("gate", Question.of(*"abcdefgh"))])
-    assert questions.tell(told("cam0", "a", "b", "c"))
-    assert questions.tell(told("*", *"abcdefgh"))
-    assert not questions.tell(told("cam1", "a", "b", "c"))
-    assert questions.tell(told("cam0", *"abcde")), "the one that it replaces makes room"
-    assert questions.tell(told("cam0", "a", "b", "c"))
-    assert not questions.tell(told("cam0", *"abcdef"))
+    assert questions.set(told("cam0", "a", "b", "c"))
+    assert questions.set(told("*", *"abcdefgh"))
+    assert not questions.set(told("cam1", "a", "b", "c"))
+    assert questions.set(told("cam0", *"abcde")), "the one that it replaces makes room"
+    assert questions.set(told("cam0", "a", "b", "c"))
+    assert not questions.set(told("cam0", *"abcdef"))
     assert _labels(questions, "cam0") == ("cam0", ("a", "b", "c")), "what held before still holds"
-    assert questions.tell(told("cam0", "a"))
-    assert questions.tell(told("cam1", *"abcd"))
-    assert not questions.tell(told("cam2", "a"))
-    questions.forget("cam0")
-    assert questions.tell(told("cam2", "a"))
+    assert questions.set(told("cam0", "a"))
+    assert questions.set(told("cam1", *"abcd"))
+    assert not questions.set(told("cam2", "a"))
+    questions.remove("cam0")
+    assert questions.set(told("cam2", "a"))
 
 
 def test_two_questions_for_one_camera_are_an_error() -> None:

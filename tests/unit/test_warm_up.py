@@ -40,7 +40,7 @@ def prepared(questions: Questions) -> list[list[tuple[str, ...]]]:
 def asking(*initial: tuple[str, str], **told: str) -> Questions:
     questions = Questions([(camera, Question.of(phrase)) for camera, phrase in initial])
     for camera, phrase in told.items():
-        questions.tell(CameraQuestion(**dict(Question.of(phrase)), camera_id="*" if camera == "every" else camera))
+        questions.set(CameraQuestion(**dict(Question.of(phrase)), camera_id="*" if camera == "every" else camera))
     return questions
 
 

@@ -1,1 +1,1 @@
-"""Frames from Kafka to the detector, answers back to Kafka, and nothing lost in between."""
+"""Frames from Kafka to the detector, answers back to Kafka, and no frame unaccounted for in between."""

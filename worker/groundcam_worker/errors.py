@@ -1,15 +1,15 @@
-"""What can go wrong in a worker. The class tells what happens next.
+"""What can go wrong in a worker. The class decides what happens next.
 
 WorkerError
  +- FrameError             this frame only: dead-lettered, its neighbours are unharmed
  |   +- BadMessageError    the bytes are neither a Frame nor a JPEG of a camera
  |   +- BadPictureError    the JPEG is damaged, or larger than it may be
- |   +- UnansweredError    the detector raised for this frame, alone in its batch
- |   +- FatalFrameError    the frame has ended the process twice, alone in it
- +- OutOfMemoryError       memory is short: the frame is tried again; it is not the frame's fault
- +- SandboxUnavailableError   a process of its own cannot be had: the worker tries the frame itself
+ |   +- UnansweredError    the detector raised for this frame in a batch of one
+ |   +- FatalFrameError    the frame, the only one in work, has ended the process twice
+ +- OutOfMemoryError       memory is short: the frame is retried; it is not the frame's fault
+ +- SandboxUnavailableError   the sandbox process cannot be started: the worker retries the frame itself
  +- DetectorLostError      no later frame can be answered: exit, commit nothing; exit code 70
- +- SourceLostError        the group goes on without this worker: exit; exit code 1
+ +- SourceLostError        the Kafka consumer has failed or was fenced: exit; exit code 1
 QuestionError              a question that cannot be asked; the sentence names the class; exit code 2
 ModelError                 a model that cannot be loaded; exit code 2
 """
@@ -32,15 +32,15 @@ class BadPictureError(FrameError):
 
 
 class UnansweredError(FrameError):
-    """The detector failed on this frame alone."""
+    """The detector failed on this frame in a batch of one."""
 
 
 class FatalFrameError(FrameError):
-    """Nobody survives this frame."""
+    """The frame ends every process that tries it (a poison message)."""
 
 
 class OutOfMemoryError(WorkerError):
-    """There was too little memory for this frame alone, of the device or of the machine."""
+    """Too little memory, of the device or of the machine, even for this frame in a batch of one."""
 
 
 class SandboxUnavailableError(WorkerError):
@@ -52,7 +52,7 @@ class DetectorLostError(WorkerError):
 
 
 class SourceLostError(WorkerError):
-    """Frames cannot be taken any longer."""
+    """The source can deliver no more frames."""
 
 
 class QuestionError(ValueError):
@@ -64,6 +64,6 @@ class ModelError(ValueError):
 
 
 def first_line(error: BaseException) -> str:
-    """Return what an error says, on one line."""
+    """Return the first line of an error's message."""
     text = str(error).strip()
     return (text.splitlines()[0] if text else type(error).__name__)[:300]

@@ -39,7 +39,7 @@ class Received:
     record: Consumed
     content: ParsedFrame
     is_live: bool
-    """Whether it is skipped when it is too old; frames of recordings never are."""
+    """Whether it is skipped when it is stale; frames of recordings never are."""
 
     @property
     def id(self) -> FrameId:
@@ -117,7 +117,7 @@ class Answered:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Skipped:
-    """A frame that nobody looked at; its gap says why."""
+    """A frame that was not inferred; its gap gives the reason."""
 
     claim: Claim
     record: Consumed

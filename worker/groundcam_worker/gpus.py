@@ -1,4 +1,4 @@
-"""GPUs as NVIDIA's driver tells of them. The only file that imports pynvml; without a driver there are none."""
+"""GPUs as NVIDIA's driver reports them. The only file that imports pynvml; without a driver there are none."""
 
 import logging
 from typing import Any
@@ -26,7 +26,7 @@ class Nvml:
             self._library = pynvml
 
     def read(self) -> list[GpuReading]:
-        """Return a reading of each GPU; none of one that does not answer, or says less than all of it (MIG)."""
+        """Return a reading of each GPU; none of one that does not answer, or reports only part of it (MIG)."""
         if self._library is None:
             return []
         readings: list[GpuReading] = []

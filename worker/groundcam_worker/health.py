@@ -1,4 +1,4 @@
-"""What a worker says of itself: to probes, to metrics, and to people."""
+"""The state of a worker, for probes, metrics and the status page."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ DETECTOR_STUCK_S = 600.0
 
 
 class WorkerHealth:
-    """Knows nothing of a worker until it has its pipeline: the model is being loaded until then."""
+    """Until `begin` is called the model is still being loaded, and there is nothing to report."""
 
     def __init__(self, about: Mapping[str, Any]) -> None:
         """`about` is shown to people as it is."""
@@ -36,7 +36,7 @@ class WorkerHealth:
         return None if self._driver else "the model is being loaded"
 
     def stuck(self) -> str | None:
-        """Liveness: a broker that is away is no reason to be restarted, a loop that stands still is."""
+        """Liveness: an absent broker is no reason for a restart, a loop that makes no progress is."""
         if self._driver is None:
             return None
         driver, now = self._driver, time.monotonic()

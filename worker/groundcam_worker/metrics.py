@@ -14,14 +14,14 @@ _BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64)
 STAGES = ("queue", "decode", "batch", "detect", "publish")
 ERRORS = ("out_of_memory", "lost", "frame")
 FORGET_S = 3600.0
-"""The series of a camera of which nothing was heard for so long go away."""
+"""The series of a camera that was silent for so long are removed."""
 MOST_CAMERAS = 2000
 OTHERS = "(others)"
 """Cameras beyond that share one label: whoever may write frames could invent names without end."""
 
 
 class WorkerMetrics(Metrics):
-    """What a worker tells."""
+    """A worker's metrics."""
 
     def __init__(self, version: str, now: Callable[[], float] = time.monotonic) -> None:
         super().__init__(version)
@@ -98,7 +98,7 @@ class WorkerMetrics(Metrics):
             self._age.labels(label).observe(max(0.0, age_s))
 
     def dropped(self, camera_id: str, reason: GapReason, frames: int = 1) -> None:
-        """Count frames that nobody looked at."""
+        """Count frames that were skipped."""
         self._dropped.labels(self._label(camera_id), reason.value).inc(frames)
 
     def clock(self, camera_id: str, delay_s: float) -> None:

@@ -75,7 +75,7 @@ def camera_of(record: Consumed) -> str | None:
 
 
 def place_of(record: Consumed) -> FrameId | None:
-    """Identify a record that says nothing of itself by its place, or None where even the camera is unknown."""
+    """Identify a record without an id of its own by partition and offset; None where even the camera is unknown."""
     camera_id = camera_of(record)
     if camera_id is None:
         return None
@@ -83,7 +83,7 @@ def place_of(record: Consumed) -> FrameId | None:
 
 
 def timestamp_ns(record: Consumed) -> int:
-    """Return a record's own time, within what a message can hold: clients have sent nanoseconds here."""
+    """Return a record's own time, clamped to the range of the message field: clients have sent nanoseconds here."""
     return min(max(0, record.timestamp_ms) * NS_PER_MS, LAST_NS)
 
 
@@ -95,7 +95,7 @@ def _plain_jpeg(record: Consumed, frame_id: FrameId | None, value: bytes, max_pi
         raise BadMessageError(f"the picture is {header.width}x{header.height} pixels")
     return ParsedFrame(
         id=frame_id,
-        # Nobody says when it was captured; Kafka says when it was sent, or when it came.
+        # Its capture time is unknown; Kafka has the time at which it was sent, or appended.
         captured_at_ns=timestamp_ns(record),
         source_size=(header.width, header.height),
         jpeg=value,

@@ -40,25 +40,25 @@ def _camera_of(key: bytes) -> str:
 
 
 def camera_sizes(settings: KafkaSettings) -> set[tuple[int, int]]:
-    """Return the (width, height) of the pictures that most cameras have told of, at most MAX_SIZES of them.
+    """Return the (width, height) of the pictures that most cameras have reported, at most MAX_SIZES of them.
 
     None without the topic.
     """
     try:
-        told = camera_statuses(settings)
+        statuses = camera_statuses(settings)
     except KafkaProblem as problem:
         # A hint, and no more: without it new shapes are warmed up when they come.
         log.info("the cameras' sizes are not known: %s", problem)
         return set()
-    newest = {status.camera_id: (status.width, status.height) for status in told if status.width and status.height}
+    newest = {status.camera_id: (status.width, status.height) for status in statuses if status.width and status.height}
     return {size for size, _ in Counter(newest.values()).most_common(MAX_SIZES)}
 
 
 class QuestionFollower:
-    """Reads every question that holds now, then keeps them up to date on a thread of its own.
+    """Reads every question in force, then keeps them up to date on a thread of its own.
 
     A question that cannot be asked, that makes the check raise or keeps it busy, or for which there is no room,
-    changes nothing: the one that held before still holds, and the next record is read.
+    changes nothing: the question before it stays in force, and the next record is read.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class QuestionFollower:
                         self._apply(record)
 
     def _apply(self, record: Consumed) -> None:
-        """A bad question changes nothing: the one that held before still holds."""
+        """A bad question changes nothing: the one before it stays in force."""
         try:
             camera_id = _camera_of(record.key or b"")
         except ValueError:
@@ -120,14 +120,14 @@ class QuestionFollower:
         except (SchemaError, QuestionError, OverdueError) as error:
             log.warning("a question for %s is ignored: %s", camera_id, error)
         except Exception as error:
-            # Whatever a tokenizer says of it, it is about this question.
+            # Whatever a tokenizer raises, it is about this question.
             kind = type(error).__name__
             log.warning("a question for %s is ignored: %s: %s", camera_id, kind, first_line(error), exc_info=True)
 
     def _take(self, camera_id: str, value: bytes | None) -> None:
         """Raises SchemaError, QuestionError, OverdueError, and whatever the check raises."""
         if not value:
-            self._questions.forget(camera_id)
+            self._questions.remove(camera_id)
             self._is_full = False
             log.info("the question for %s was taken back", camera_id)
             return
@@ -138,7 +138,7 @@ class QuestionFollower:
             self._say_full(camera_id)
             return
         self._limiter.call(partial(self._check, question))
-        self._questions.tell(question)
+        self._questions.set(question)
         log.info("%s is asked now: %s (version %s)", camera_id, _brief(question.labels), question.version)
 
     def _say_full(self, camera_id: str) -> None:

@@ -1,4 +1,4 @@
-"""Wire a worker together and run it until it is told to stop."""
+"""Wire a worker together and run it until it is asked to stop."""
 
 import logging
 import threading
@@ -90,7 +90,7 @@ def run(
             log.info("metrics and health on http://%s:%d", http.host, health.port)
         _require_topics(kafka, settings.group)
         questions = settings.questions()
-        detector = load_detector(settings, _hooks(metrics, settings.batch_size))
+        detector = load_detector(settings, _detector_hooks(metrics, settings.batch_size))
         prompts = QuestionFollower(kafka, questions, detector.check)
         stack.callback(prompts.close)
         sizes = {*settings.warm_sizes, *camera_sizes(kafka)}
@@ -167,7 +167,7 @@ def _sink(
             f"{settings.group}-{settings.instance_id}",
             max_waiting_bytes=settings.max_answer_bytes,
             max_record_bytes=largest,
-            cut=planner.plan,
+            plan=planner.plan,
             committed=planner.committed,
             on_change=wake.set,
         )
@@ -181,7 +181,7 @@ def _sink(
 
 
 def limits_of(settings: WorkSettings) -> Limits:
-    """Return what the settings say of memory and time."""
+    """Return the bounds of memory and time from the settings."""
     return Limits(
         batch_size=settings.batch_size,
         batch_wait_s=settings.batch_wait_s,
@@ -193,7 +193,7 @@ def limits_of(settings: WorkSettings) -> Limits:
     )
 
 
-def _hooks(metrics: WorkerMetrics, batch_size: int) -> DetectorHooks:
+def _detector_hooks(metrics: WorkerMetrics, batch_size: int) -> DetectorHooks:
     def new_shape(width: int, height: int) -> None:
         metrics.new_shape()
         log.info("pictures come that are scaled to %dx%d, which was not warmed up: see work.warm_sizes", width, height)

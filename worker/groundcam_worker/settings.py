@@ -21,17 +21,17 @@ class WorkSettings(SettingsPart):
     question: tuple[str, ...] = ()
     """What to look for, `person, dog`, or of one camera, `gate=person, bicycle`."""
     box_threshold: Fraction = 0.3
-    """The smallest score of an object; of it and the text threshold the larger holds, where a class has none."""
+    """The smallest score of an object; of it and the text threshold the larger applies, where a class has none."""
     text_threshold: Fraction = 0.3
     """The smallest score of a label's best word."""
     nms_iou: Fraction | None = None
     """Of boxes of one class that overlap by more than this, keep the best; none keeps all."""
     max_objects: Annotated[int, Field(ge=1, le=MAX_OBJECTS)] = MAX_OBJECTS
-    """The best so many objects of a frame are told."""
+    """The most objects published of a frame, the best ones."""
     input_size: Size | None = None
     """Scale pictures to fit into this, as 960x544, instead of the model's own size: smaller is faster."""
     warm_sizes: tuple[Size, ...] = ((1280, 720),)
-    """Sizes of pictures to be ready for, besides those that cameras have told."""
+    """Sizes of pictures to be ready for, besides those that cameras have reported."""
     precision: Literal["auto", "fp32", "fp16", "bf16"] = "auto"
     """Of Grounding DINO's weights and features; auto is fp16 on CUDA, fp32 on a CPU. Boxes are always fp32."""
     sampling: Literal["auto", "grid_sample", "embedding_bag", "triton"] = "auto"
@@ -52,7 +52,7 @@ class WorkSettings(SettingsPart):
     batch_wait_s: Annotated[float, Field(ge=0, le=10)] = 0.01
     """How long the first frame of a batch waits for others while the detector is busy."""
     max_age_s: Annotated[float, Field(ge=0, le=86_400)] = 3.0
-    """Live frames that would be older than this when they are answered are skipped and told as gaps; 0 skips none."""
+    """Live frames that would be older than this when answered are skipped and published as gaps; 0 skips none."""
     max_age_by_camera: dict[CameraId, Annotated[float, Field(ge=0, le=86_400)]] = Field(default={})
     """The same for single cameras, as `gate: 1.5`."""
     decode_threads: Annotated[int, Field(ge=1, le=64)] = 2

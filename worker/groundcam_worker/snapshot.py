@@ -1,4 +1,4 @@
-"""How a worker and its GPUs stand at a moment. Plain values, asked for at each scrape."""
+"""A snapshot of a worker and its GPUs. Plain values, taken at each scrape."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from groundcam_runtime.records import Partition
 
 @dataclass(frozen=True, slots=True)
 class WorkerSnapshot:
-    """How a worker stands at this moment."""
+    """A worker's state at one moment."""
 
     ready: bool = False
     kafka_silent_s: float = 0.0
@@ -25,7 +25,7 @@ class WorkerSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class GpuReading:
-    """One GPU, as its driver tells. Memory is in bytes, and of all processes."""
+    """One GPU, as its driver reports it. Memory is in bytes, and of all processes."""
 
     gpu: str
     utilization: float

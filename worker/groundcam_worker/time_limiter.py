@@ -1,4 +1,4 @@
-"""Calls that take too long are given up: nothing ends a thread from outside, so it is left alone, and few may be."""
+"""Calls with a deadline: nothing ends a thread from outside, so an overdue one is abandoned, and only few may be."""
 
 import threading
 from collections.abc import Callable
@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 class OverdueError(TimeoutError):
-    """A call is given up; the sentence says why."""
+    """A call has passed its deadline, or was not begun; the sentence gives the reason."""
 
 
 class TimeLimiter:

@@ -1,4 +1,4 @@
-"""Make a detector ready for the questions that hold, and do without those that it cannot be made ready for."""
+"""Make a detector ready for the questions in force, and do without those that it cannot be made ready for."""
 
 import logging
 from collections import defaultdict
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from groundcam_schemas.questions import EVERY_CAMERA
 from groundcam_worker.detectors.protocol import Detector
 from groundcam_worker.errors import DetectorLostError, ModelError, QuestionError, first_line
-from groundcam_worker.policy.questions import Holding, Questions
+from groundcam_worker.policy.questions import ActiveQuestion, Questions
 
 log = logging.getLogger(__name__)
 
@@ -16,10 +16,10 @@ MAX_PREPARED = 64
 
 
 def warm_up(detector: Detector, questions: Questions, sizes: Sequence[tuple[int, int]], batch_size: int) -> None:
-    """Warm up for the questions that hold, and for picture sizes (width, height).
+    """Warm up for the questions in force, and for picture sizes (width, height).
 
-    A question from Kafka that the detector fails on is forgotten, with a warning; what was set at the start holds
-    again. Raises QuestionError for a question that was set at the start, ModelError, DetectorLostError.
+    A question from Kafka that the detector fails on is removed, with a warning; the one set at the start is
+    in force again. Raises QuestionError for a question that was set at the start, ModelError, DetectorLostError.
     """
     groups = _by_version(questions)
     try:
@@ -36,7 +36,7 @@ def _one_by_one(detector: Detector, questions: Questions, sizes: Sequence[tuple[
     tried = _by_version(questions)
     for group in tried.values():
         _prepare(detector, questions, group, sizes, batch_size)
-    # Where a question was forgotten, the one that was set at the start holds again.
+    # Where a question was removed, the one that was set at the start is in force again.
     for version, group in _by_version(questions).items():
         if version not in tried and not group[0].from_kafka:
             _prepare(detector, questions, group, sizes, batch_size)
@@ -45,7 +45,7 @@ def _one_by_one(detector: Detector, questions: Questions, sizes: Sequence[tuple[
 def _prepare(
     detector: Detector,
     questions: Questions,
-    group: Sequence[Holding],
+    group: Sequence[ActiveQuestion],
     sizes: Sequence[tuple[int, int]],
     batch_size: int,
 ) -> None:
@@ -55,27 +55,27 @@ def _prepare(
     except (ModelError, DetectorLostError):
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, it is about this question
-        _forget(questions, group, error)
+        _remove(questions, group, error)
 
 
-def _forget(questions: Questions, group: Sequence[Holding], error: Exception) -> None:
+def _remove(questions: Questions, group: Sequence[ActiveQuestion], error: Exception) -> None:
     """Raises QuestionError where a question was set at the start."""
-    for held in group:
-        who = "every camera" if held.camera_id == EVERY_CAMERA else f"the camera {held.camera_id}"
-        if not held.from_kafka:
+    for active in group:
+        who = "every camera" if active.camera_id == EVERY_CAMERA else f"the camera {active.camera_id}"
+        if not active.from_kafka:
             raise QuestionError(f"the question for {who} cannot be asked: {first_line(error)}") from error
         log.warning("the question for %s is forgotten, it cannot be asked: %s", who, first_line(error))
-        questions.forget(held.camera_id)
+        questions.remove(active.camera_id)
 
 
-def _by_version(questions: Questions) -> dict[str, list[Holding]]:
+def _by_version(questions: Questions) -> dict[str, list[ActiveQuestion]]:
     """Return equal questions together: those from the start and for every camera, and as many others as are kept."""
-    groups: defaultdict[str, list[Holding]] = defaultdict(list)
+    groups: defaultdict[str, list[ActiveQuestion]] = defaultdict(list)
     others = 0
-    for held in questions.all():
-        if held.from_kafka and held.camera_id != EVERY_CAMERA and held.ref.version not in groups:
+    for active in questions.all():
+        if active.from_kafka and active.camera_id != EVERY_CAMERA and active.ref.version not in groups:
             others += 1
             if others > MAX_PREPARED:
                 continue
-        groups[held.ref.version].append(held)
+        groups[active.ref.version].append(active)
     return groups

@@ -36,9 +36,9 @@ def balance(detector: Detector, cases: list[Case]) -> float:
     """Return the threshold at which precision and recall are nearest to each other."""
     totals = [Score() for _ in GRID]
     for case in cases:
-        ask = Question.of(*case.question, box_threshold=LOWEST, text_threshold=LOWEST)
+        question = Question.of(*case.question, box_threshold=LOWEST, text_threshold=LOWEST)
         size = case.picture.shape[1], case.picture.shape[0]
-        found = objects_of(detector.detect([case.picture], [ask])[0], ask, size, size)
+        found = objects_of(detector.detect([case.picture], [question])[0], question, size, size)
         for index, threshold in enumerate(GRID):
             kept = [one for one in found if one.score > threshold]
             totals[index] = totals[index] + score(kept, case.known, case.question)

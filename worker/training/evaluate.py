@@ -85,9 +85,9 @@ def evaluate(detector: Detector, cases: Iterator[Case]) -> tuple[Score, int]:
     """Return the score over all cases and how many there were."""
     total, count = Score(), 0
     for case in cases:
-        ask = Question.of(*case.question)
+        question = Question.of(*case.question)
         size = case.picture.shape[1], case.picture.shape[0]
-        found = objects_of(detector.detect([case.picture], [ask])[0], ask, size, size)
+        found = objects_of(detector.detect([case.picture], [question])[0], question, size, size)
         total = total + score(found, case.known, case.question)
         count += 1
     return total, count

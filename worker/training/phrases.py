@@ -67,9 +67,9 @@ def draw_kinds(
     question: tuple[Phrase, ...],
     pairs: tuple[tuple[str, str], ...] = SEEN,
 ) -> list[Kind]:
-    """Draw what stands in a scene.
+    """Draw the objects of a scene.
 
-    Half are what the question asks for, since chance alone rarely holds it. A quarter share exactly one word with a
+    Half are what the question asks for, since chance rarely draws it. A quarter share exactly one word with a
     phrase of the question, so that one word of two is not enough; the rest are anything.
     """
     kinds = []

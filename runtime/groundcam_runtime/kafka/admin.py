@@ -27,13 +27,13 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """What the broker says of one topic."""
+    """The broker's description of one topic."""
 
     outcome: Outcome
     copies: tuple[int, ...]
     """Of each partition."""
     operations: frozenset[str] | None
-    """What we may do with it; None where the broker does not tell."""
+    """What we may do with it; None where the broker does not report it."""
 
 
 class Admin:
@@ -71,7 +71,7 @@ class Admin:
         return {key: entry["value"] if isinstance(entry, dict) else entry for key, entry in entries.items()}
 
     def brokers(self) -> int:
-        """Return how many brokers the cluster has, those that are away included where it tells."""
+        """Return how many brokers the cluster has, those that are away included where they are reported."""
         return len(_ask("the brokers cannot be listed", self._client.describe_cluster)["brokers"])
 
     def create(self, specs: Iterable[TopicSpec], replication: int | None) -> dict[str, Outcome]:
@@ -104,7 +104,7 @@ class Admin:
         return None if found["error"] else len(found["members"])
 
     def operations_on_group(self, group: str) -> frozenset[str] | None:
-        """Return what we may do with a consumer group; None where the broker does not tell."""
+        """Return what we may do with a consumer group; None where the broker does not report it."""
         try:
             return _operations(self._client.describe_groups([group])[group])
         except kafka.errors.GroupAuthorizationFailedError:
@@ -114,9 +114,9 @@ class Admin:
 
 
 def _operations(described: Mapping[str, Any]) -> frozenset[str] | None:
-    """Who may see a thing may describe it: a list without that comes from a broker that tells nothing."""
-    told = frozenset(name.lower().replace("_", "-") for name in described.get("authorized_operations") or ())
-    return told if "describe" in told else None
+    """Who may see a thing may describe it: a list without that comes from a broker that does not report rights."""
+    reported = frozenset(name.lower().replace("_", "-") for name in described.get("authorized_operations") or ())
+    return reported if "describe" in reported else None
 
 
 def _outcome(code: int, words: str | None) -> Outcome:

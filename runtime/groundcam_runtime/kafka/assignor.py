@@ -27,7 +27,7 @@ class EachTopicAssignor(CooperativeStickyAssignor):  # type: ignore[misc] # kafk
 
 
 def _about(topic: str, member: Any) -> SimpleNamespace:
-    """Return what a member says, as if there were one topic only."""
+    """Return a member's subscription, as if there were one topic only."""
     said = member.metadata
     owned = [one for one in getattr(said, "owned_partitions", None) or () if one.topic == topic]
     metadata = SimpleNamespace(topics=[topic], owned_partitions=owned, generation_id=said.generation_id)

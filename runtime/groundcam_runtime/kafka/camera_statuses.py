@@ -1,4 +1,4 @@
-"""What producers tell of their cameras, as it lies on Kafka now."""
+"""The camera statuses that producers report, as they are on Kafka now."""
 
 from groundcam_runtime.kafka.reader import Reader
 from groundcam_runtime.settings import KafkaSettings

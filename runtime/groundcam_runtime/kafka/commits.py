@@ -27,11 +27,11 @@ class Commits:
         *,
         by_transactions: bool,
     ) -> None:
-        """`owned` is kept up to date with the tenure of each partition that is ours.
+        """`owned` is kept up to date with the assignment epoch of each partition that is ours.
 
         `take_over` gives, from the note found with a partition, the one to write when it becomes ours.
 
-        `by_transactions`: a transaction that is under way knows better than we do what is committed.
+        `by_transactions`: what is committed is decided by the transaction under way, not here.
         """
         self._consumer = consumer
         self._owned = owned
@@ -47,7 +47,7 @@ class Commits:
             (self._written if written else self._pending).update(positions)
 
     def open(self, partitions: Collection[Partition], epoch: int) -> dict[Partition, Position | None]:
-        """Look up what was committed of new partitions, and say there that somebody works on them now."""
+        """Look up what was committed of new partitions, and mark them there as in use."""
         found = self._committed(partitions)
         self._commit(
             {
@@ -86,8 +86,8 @@ class Commits:
             except kafka.errors.KafkaError as error:
                 log.info("offsets of leaving partitions were not committed (%s)", type(error).__name__)
 
-    def forget(self, partitions: Collection[Partition]) -> None:
-        """These are no longer ours."""
+    def remove(self, partitions: Collection[Partition]) -> None:
+        """Drop partitions that were revoked."""
         with self._lock:
             for partition in partitions:
                 self._pending.pop(partition, None)
@@ -103,18 +103,18 @@ class Commits:
         }
 
     def _still_true(self, positions: Mapping[Partition, Position]) -> dict[Partition, Position]:
-        """Leave out partitions that are not ours, and what comes from a time when they were ours before."""
+        """Leave out partitions that are not ours, and what comes from an earlier epoch."""
         owned = dict(self._owned)
         return {partition: one for partition, one in positions.items() if owned.get(partition) == one.epoch}
 
     def _committed(self, partitions: Collection[Partition]) -> dict[Partition, Position | None]:
-        """Return what was committed, offset 0 where nothing was; None where nobody says so in time.
+        """Return what was committed, offset 0 where nothing was; None where no broker answers in time.
 
-        All in one question: one after the other might take longer than the group waits for us.
+        All in one request: one after the other might take longer than the group waits for us.
         """
         asked = {partition: kafka.TopicPartition(*partition) for partition in sorted(partitions)}
         try:
-            found = self._consumer._coordinator.fetch_committed_offsets(  # noqa: SLF001 - the public way asks for one
+            found = self._consumer._coordinator.fetch_committed_offsets(  # noqa: SLF001 - the public API looks up one
                 list(asked.values()), timeout_ms=TIMEOUT_MS
             )
         except kafka.errors.KafkaError as error:

@@ -28,12 +28,12 @@ T = TypeVar("T")
 _listening = threading.Lock()
 
 HUNG_UP = re.compile("Connection lost: .*socket disconnected")
-"""As the client says that the other side has closed; our own closing is told otherwise."""
+"""The client's words for a connection that the other side closed; our own closing reads otherwise."""
 HANG_UPS = 2
 """So often a broker closes the connection at the login before that is taken for a refusal."""
 
 ATTEMPT_S = 3.0
-"""A refusal is final and is told after one attempt; an absent broker is tried until `connect_timeout_s`."""
+"""A refusal is final and is reported after one attempt; an absent broker is tried until `connect_timeout_s`."""
 
 
 def require_crc32c() -> None:
@@ -164,7 +164,7 @@ def explain(settings: KafkaSettings, cause: BaseException | None) -> KafkaProble
 
 
 def _hint(settings: KafkaSettings, text: str) -> str:
-    """Where something listens and hangs up, or says nothing at all, it may expect another protocol."""
+    """Where something listens and hangs up, or sends nothing at all, it may expect another protocol."""
     nobody = any(word in text for word in ("REFUSED", "UNREACH", "unreachable", "resolve", "Name or service"))
     return "" if nobody else f"; does it speak {settings.security_protocol}?"
 
@@ -222,7 +222,7 @@ class _Overheard(logging.Handler):
             self.last = kafka.errors.UnsupportedSaslMechanismError()
         candidates = [record.exc_info[1] if record.exc_info else None, *_arguments(record)]
         for candidate in candidates:
-            # A later "connection closed" says less than the refusal before it.
+            # A later "connection closed" is less specific than the refusal before it.
             if (
                 isinstance(candidate, BaseException)
                 and not isinstance(candidate, kafka.errors.KafkaTimeoutError)
@@ -235,7 +235,7 @@ class _Overheard(logging.Handler):
         self._logger = logging.getLogger("kafka")
         self._before = self._logger.level, self._logger.propagate
         self._logger.addHandler(self)
-        # While we connect, its own lines would only repeat what is told in the end.
+        # While we connect, its own lines would only repeat what is reported in the end.
         self._logger.setLevel(logging.INFO)
         self._logger.propagate = False
         return self

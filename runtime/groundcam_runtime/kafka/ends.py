@@ -1,4 +1,4 @@
-"""Where partitions begin and end on Kafka, looked up now and then on a thread of its own.
+"""The first and end offsets (low and high watermarks) of partitions, looked up now and then on a thread of its own.
 
 A consumer learns the end of a partition only with records of it: of one that is paused, or stuck, it knows nothing.
 """
@@ -39,7 +39,7 @@ class EndWatcher:
         self._stopping.set()
 
     def behind(self, finished: dict[Partition, int]) -> dict[Partition, int]:
-        """Return how many records each partition has from an offset on. May be called from any thread."""
+        """Return each partition's lag: how many records it has from an offset on. May be called from any thread."""
         ranges = self._ranges
         return {
             partition: max(0, ranges[partition][1] - max(offset, ranges[partition][0]))
@@ -54,7 +54,7 @@ class EndWatcher:
                 consumer = consumer or connect(self._settings, kafka.KafkaConsumer, group_id=None)
                 self._ranges = self._look(consumer)
             except (kafka.errors.KafkaError, KafkaProblem) as error:
-                log.debug("the ends of partitions are not known: %s", error)  # the last ones stand
+                log.debug("the ends of partitions are not known: %s", error)  # the last ones stay valid
             except Exception:
                 log.exception("the ends of partitions cannot be looked up")
             self._stopping.wait(EVERY_S)

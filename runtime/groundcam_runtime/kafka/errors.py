@@ -1,10 +1,10 @@
-"""What can go wrong with Kafka, told as what it is.
+"""What can go wrong with Kafka, by cause.
 
 KafkaProblem               one sentence for the user; exit code 3
  +- UnreachableError       nobody answers at the address
  +- RefusedError           somebody answers, and refuses: password, certificate, permission
  +- TopicError             a topic is missing, or is set up so that we cannot work with it
- +- TransactionLostError   nobody can tell whether a transaction was committed, or its name was taken over: exit
+ +- TransactionLostError   a transaction of unknown outcome, or a fenced transactional id: exit
 """
 
 import logging

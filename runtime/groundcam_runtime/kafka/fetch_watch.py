@@ -1,7 +1,7 @@
 """See every answer to a fetch, empty ones too, with the times between which the broker gave it.
 
-The client keeps the end of a partition from the last answer that it has looked into, but not when it asked; and
-answers of partitions that are paused lie there unread. There is no public way to either.
+The client keeps a partition's high watermark (its end offset) from the last answer that it has looked into, but not
+when it asked; and answers of partitions that are paused lie there unread. There is no public way to either.
 """
 
 import time

@@ -75,7 +75,7 @@ class Reader:
             if records:
                 heard_at = time.monotonic()
             elif time.monotonic() - heard_at > self._patience_s:
-                # The client says nothing of a broker that has gone away, and polls for ever.
+                # The client does not report a broker that has gone away, and polls for ever.
                 raise UnreachableError(f"{self._where} has stopped answering")
             for record in records:
                 if record.offset < ends[kafka.TopicPartition(*record.partition)]:

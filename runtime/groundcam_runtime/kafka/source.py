@@ -1,8 +1,8 @@
 """Take records from topics as a member of a consumer group, on a thread that does nothing else.
 
 The thread polls without pause, so that membership survives any length of work; while the consumer of the
-records is full, partitions are paused. `poll(100)`, never `poll(0)`, which does not finish a rebalance; and the
-cooperative assignor alone, since the default one loses records when a batch is in flight. All seen.
+records is full, partitions are paused. `poll(100)`, never `poll(0)`, which does not finish a rebalance; and only the
+cooperative assignor, since the default one loses records when a batch is in flight. All seen.
 """
 
 import logging
@@ -71,9 +71,9 @@ class GroupSource:
         self.silence_s = 3 * session_timeout_s / HEARTBEATS + 2
         """So long after `heard_at` it is clear that no broker answers."""
         self.owned: dict[Partition, int] = {}
-        """The tenure of each partition that is ours at this moment; it runs ahead of the events."""
+        """The assignment epoch of each partition that is ours at this moment; it runs ahead of the events."""
         self.group_metadata: Any = None
-        """What a transaction says of our membership, as of the last poll."""
+        """Our membership in the group (generation and member id), for transactions, as of the last poll."""
         self._closing = threading.Event()
         self._draining = threading.Event()
         self._leave_within_s = 5.0
@@ -94,7 +94,7 @@ class GroupSource:
             auto_offset_reset="earliest",
             session_timeout_ms=int(session_timeout_s * 1000),
             heartbeat_interval_ms=int(session_timeout_s * 1000 / HEARTBEATS),
-            # How long a rebalance waits for a member that was lost in the middle of it: 5 minutes by default, in
+            # How long a rebalance waits for a member that died in the middle of it: 5 minutes by default, in
             # which nobody reads. Our thread polls all the time, so it need not be longer than the session.
             max_poll_interval_ms=int(session_timeout_s * 1000),
             # Sessions save bytes where there are thousands of partitions. Here there are a few, and one that leaves
@@ -191,13 +191,13 @@ class GroupSource:
         except kafka.errors.KafkaError as error:
             if not is_passing(error) or self._is_refused_for_good(error):
                 raise
-            self.polled_at = time.monotonic()  # the thread lives; that no broker answers is for `heard_at` to say
+            self.polled_at = time.monotonic()  # the thread lives; whether a broker answers, `heard_at` shows
             self._closing.wait(RETRY_S)
             return
         self.polled_at = time.monotonic()
         self._refused_since = None
         coordinator = self._consumer._coordinator  # noqa: SLF001 - there is no public way to either
-        # The client says nothing of brokers that have gone away: only their silence tells.
+        # The client does not report brokers that have gone away: only their silence shows it.
         self.heard_at = max(self.heard_at, coordinator.heartbeat.last_receive, self.polled_at if by_partition else 0.0)
         if coordinator.rejoining and not coordinator.need_rejoin():
             # A leader whose topics changed joins again; once it has assigned, the client believes that there is
@@ -250,7 +250,7 @@ class GroupSource:
 
     def _on_gone(self, partitions: Iterable[Any]) -> None:
         gone = frozenset(Partition(*partition) for partition in partitions)
-        self._commits.forget(gone)
+        self._commits.remove(gone)
         for partition in gone:
             self.owned.pop(partition, None)
         self._arriving -= gone

@@ -71,7 +71,7 @@ class TopicAdmin:
     ) -> list[Remark]:
         """Judge what is there, create what is missing and, with `repartition`, add partitions; change nothing else.
 
-        Returns every remark, and tells each to `say` as it comes. Raises RefusedError and TopicError for what cannot
+        Returns every remark, and passes each to `say` as it comes. Raises RefusedError and TopicError for what cannot
         be done, once all the rest is.
         """
         look = self.look([spec.name for spec in specs])
@@ -115,7 +115,7 @@ class TopicAdmin:
         return {name: len(found[name].copies) for name in names}
 
     def require_rights(self, rights: Iterable[Right]) -> None:
-        """Raise RefusedError, naming every right that we need and lack. A broker that does not tell is believed."""
+        """Raise RefusedError, naming every right that we lack. A broker that does not report rights is trusted."""
         needed = [one for one in rights if not one.only_for]
         topics = self._admin.describe({one.name for one in needed if one.resource == "topic"})
         allowed: dict[tuple[str, str], frozenset[str] | None] = {
@@ -188,7 +188,7 @@ class TopicAdmin:
         return all(len(one.copies) >= counts[name] for name, one in self._admin.describe([*counts]).items())
 
     def _wait(self, is_there: Callable[[], bool], names: list[str]) -> None:
-        """Return when every broker's metadata can be expected to hold a change: it is acknowledged before."""
+        """Return when every broker's metadata can be expected to contain a change: it is acknowledged before."""
         deadline = time.monotonic() + VISIBLE_S
         while not is_there():
             if time.monotonic() > deadline:

@@ -2,8 +2,8 @@
 
 kafka-python's transactional calls have no deadline of their own, and one that a broker's death interrupts never
 returns. They run on a thread; when one of them takes too long, its transaction is of unknown fate, and only a new
-process, which reads what was committed, knows how to go on. The same holds when another producer has taken over our
-name. Everything else is aborted and tried again, by a new producer where the old one may not be used any more.
+process, which reads what was committed, knows how to go on. So it is when another producer has taken over our name
+(fencing). Everything else is aborted and retried, by a new producer where the old one may not be used any more.
 """
 
 import logging
@@ -47,14 +47,14 @@ FENCED = (
 
 @dataclass(frozen=True, slots=True)
 class TransactionPlan:
-    """What one transaction holds."""
+    """The content of one transaction."""
 
     deliveries: Sequence[Delivery]
     positions: Mapping[Partition, Position]
     membership: Any
     """The consumer's group metadata: a broker refuses the offsets of a member that the group has moved past."""
     not_ours: Sequence[Delivery] = ()
-    """What is another member's to say: dropped."""
+    """Another member's to publish: dropped."""
 
 
 class TransactionalPublisher:
@@ -69,20 +69,20 @@ class TransactionalPublisher:
         *,
         max_waiting_bytes: int,
         max_record_bytes: int,
-        cut: Callable[[Sequence[Delivery]], TransactionPlan],
+        plan: Callable[[Sequence[Delivery]], TransactionPlan],
         committed: Callable[[Mapping[Partition, Position]], None],
         on_change: Callable[[], None] = lambda: None,
     ) -> None:
         """Connect, and end what an earlier producer of this name has left open. Raises KafkaProblem.
 
-        `cut` chooses from what waits: which of it may go now, and which offsets it brings. `committed` is told of
-        positions that Kafka has now.
+        `plan` chooses from what waits: which of it may go now, and which offsets it brings. `committed` is called
+        with positions that Kafka has now.
         """
         self._settings = settings
         self._id = transactional_id
         self._max_waiting_bytes = max_waiting_bytes
         self._max_record_bytes = max_record_bytes
-        self._cut = cut
+        self._plan = plan
         self._committed = committed
         self._on_change = on_change
         self._waiting: dict[Delivery, None] = {}  # in the order of sending
@@ -102,7 +102,7 @@ class TransactionalPublisher:
 
     @property
     def is_full(self) -> bool:
-        """Whether so much waits that no more frames should be begun."""
+        """Backpressure: whether so much waits that no more frames should be begun."""
         return self.waiting_bytes >= self._max_waiting_bytes
 
     def has_room(self, _size: int) -> bool:
@@ -149,23 +149,23 @@ class TransactionalPublisher:
             discard(self._producer, timeout_s)
 
     def _begin(self) -> None:
-        cut = self._cut(list(self._waiting))
-        for delivery in cut.not_ours:
+        plan = self._plan(list(self._waiting))
+        for delivery in plan.not_ours:
             self._finish(delivery)
-        if not cut.deliveries and not cut.positions:
+        if not plan.deliveries and not plan.positions:
             return
-        self._in_job = cut
+        self._in_job = plan
         self._outcome = None
-        self._job = threading.Thread(target=self._run, args=(cut,), name="transaction", daemon=True)
+        self._job = threading.Thread(target=self._run, args=(plan,), name="transaction", daemon=True)
         self._job.start()
 
     def _settle(self) -> None:
-        cut, outcome, self._job, self._in_job = self._in_job, self._outcome, None, None
-        if cut is None:
+        plan, outcome, self._job, self._in_job = self._in_job, self._outcome, None, None
+        if plan is None:
             return
         if outcome is None:
-            self._committed(cut.positions)
-            for delivery in cut.deliveries:
+            self._committed(plan.positions)
+            for delivery in plan.deliveries:
                 self._finish(delivery)
             return
         if isinstance(outcome, FENCED):
@@ -187,11 +187,11 @@ class TransactionalPublisher:
 
     # What follows runs on the transaction's own thread.
 
-    def _run(self, cut: TransactionPlan) -> None:
+    def _run(self, plan: TransactionPlan) -> None:
         try:
             if self._producer is None:
                 self._producer = self._build()
-            self._transact(self._producer, cut)
+            self._transact(self._producer, plan)
         except kafka.errors.CommitFailedError as error:
             self._outcome = error
             self._abort()
@@ -209,9 +209,9 @@ class TransactionalPublisher:
             self._call = None
             self._on_change()
 
-    def _transact(self, producer: Any, cut: TransactionPlan) -> None:
+    def _transact(self, producer: Any, plan: TransactionPlan) -> None:
         self._timed("begin_transaction", producer.begin_transaction)
-        sent = [(delivery, self._send(producer, delivery.record)) for delivery in cut.deliveries]
+        sent = [(delivery, self._send(producer, delivery.record)) for delivery in plan.deliveries]
         for delivery, future in sent:
             try:
                 future.get(DELIVERY_S + 1)
@@ -220,12 +220,12 @@ class TransactionalPublisher:
                 raise TransactionLostError(
                     f"Kafka refuses a record of {delivery.record.size} bytes for {delivery.record.topic}: {error}"
                 ) from error
-        if cut.positions:
+        if plan.positions:
             offsets = {
                 kafka.TopicPartition(*partition): kafka.OffsetAndMetadata(one.offset, one.note, -1)
-                for partition, one in cut.positions.items()
+                for partition, one in plan.positions.items()
             }
-            self._timed("send_offsets", producer.send_offsets_to_transaction, offsets, cut.membership)
+            self._timed("send_offsets", producer.send_offsets_to_transaction, offsets, plan.membership)
         try:
             self._timed("commit_transaction", producer.commit_transaction)
         except kafka.errors.CommitFailedError:

@@ -1,7 +1,8 @@
-"""When records were appended, by our own clock: from the ends of partitions that we saw, and when. Pure.
+"""When records were appended, by our own clock: from the end offsets of partitions that we saw, and when. Pure.
 
-A record at or beyond an end that was seen was appended after that was asked for; one before it was there when the
-answer came. No other clock has a part in it.
+A partition's end offset (its high watermark, in Kafka's words) is the offset that its next record will get. A record at
+or beyond one that was seen was appended after the request for it; one before it was there when the answer came. No
+other clock has a part in it.
 """
 
 from collections import deque
@@ -26,13 +27,13 @@ class AppendTimes:
         self._seen: dict[Partition, deque[_EndSeen]] = {}
 
     def saw_end(self, partition: Partition, offset: int, asked_s: float, answered_s: float) -> None:
-        """Note the offset that the next record of a partition was to get, as of some moment between two."""
+        """Note a partition's end offset (high watermark), as of some moment between these two."""
         seen = self._seen.setdefault(partition, deque())
         if seen and offset < seen[-1].offset:
-            seen.clear()  # the topic was made anew, or its log was cut
+            seen.clear()  # the topic was recreated, or its log truncated
         if len(seen) > 1 and seen[-2].offset == seen[-1].offset == offset:
-            # Of one end, its first sight says since when records before it have been there; its last, until when
-            # those after it had not come.
+            # The first sight of an end bounds the time since when records before it have been there; the last one,
+            # the time until when those after it had not come.
             seen.pop()
         elif len(seen) >= MAX_SIGHTS:
             seen = self._seen[partition] = deque([*seen][::2])  # bounds get wider, not wrong

@@ -1,4 +1,4 @@
-"""The partitions that are ours, and what of each is open. Pure."""
+"""The partitions assigned to us, and the open records of each. Pure."""
 
 from collections.abc import Iterable
 
@@ -11,32 +11,32 @@ from groundcam_schemas import FrameId
 
 
 class Assignment:
-    """Knows of each frame whether it is still ours. What is not, the next owner answers."""
+    """Knows of each frame whether its partition is still assigned to us. If not, the next owner answers it."""
 
     def __init__(self, suspects: int) -> None:
         """`suspects` is how many frames of a partition a worker may have had in flight when it died."""
         self._suspects = suspects
-        self._held: dict[Partition, PartitionState] = {}
+        self._states: dict[Partition, PartitionState] = {}
 
     def __len__(self) -> int:
-        return len(self._held)
+        return len(self._states)
 
     @property
     def open_count(self) -> int:
         """How many frames are begun and not answered."""
-        return sum(state.ledger.open_count for state in self._held.values())
+        return sum(state.ledger.open_count for state in self._states.values())
 
     @property
     def open_records(self) -> set[tuple[Partition, int]]:
         """Those records, as partition and offset."""
-        return {(partition, offset) for partition, one in self._held.items() for offset in one.ledger.open_offsets}
+        return {(partition, offset) for partition, one in self._states.items() for offset in one.ledger.open_offsets}
 
     def ends(self) -> dict[Partition, int]:
         """Return the offset before which everything is answered, of each partition of which it is known.
 
         May be called from any thread.
         """
-        known = {partition: one.end for partition, one in dict(self._held).items()}
+        known = {partition: one.end for partition, one in dict(self._states).items()}
         return {partition: end for partition, end in known.items() if end is not None}
 
     def arrive(self, event: Assigned) -> dict[Partition, Position]:
@@ -54,25 +54,25 @@ class Assignment:
                 start,
                 dict(note.clocks),
             )
-            self._held[partition] = state
+            self._states[partition] = state
             if start is not None:
                 positions[partition] = state.position(start)
         return positions
 
     def leave(self, event: Gone) -> None:
-        """Give partitions up."""
+        """Drop the state of partitions that were revoked."""
         for partition in event.partitions:
-            self._held.pop(partition, None)
+            self._states.pop(partition, None)
 
     def begin(self, record: Consumed, frame: FrameId | None) -> Claim | None:
-        """Note that a record was taken; None where its partition has left: the next owner reads it."""
-        state = self._held.get(record.partition)
+        """Note that a record was taken; None where its partition was revoked: the next owner reads it."""
+        state = self._states.get(record.partition)
         if state is None:
             return None
         if record.offset < state.ledger.next_offset:
-            # The topic was made anew, or its log was cut: what came before is not there to be committed.
+            # The topic was recreated, or its log truncated: what came before is not there to be committed.
             state = PartitionState(state.epoch, OffsetLedger(), SequenceGaps(record.offset, {}), clocks=state.clocks)
-            self._held[record.partition] = state
+            self._states[record.partition] = state
         if state.suspects_end is None:
             state.suspects_end = record.offset + self._suspects
         state.ledger.begin(record.offset, frame)
@@ -80,7 +80,7 @@ class Assignment:
 
     def is_ours(self, claim: Claim) -> bool:
         """Whether a record's partition is still ours, without a break since it was taken."""
-        return self._held.get(claim.partition) is claim.state
+        return self._states.get(claim.partition) is claim.state
 
     def finish(self, claims: Iterable[Claim]) -> dict[Partition, Position]:
         """Note that records are answered; return what may be committed now that could not be before."""
@@ -90,4 +90,4 @@ class Assignment:
                 end = claim.state.ledger.finish(claim.offset)
                 if end is not None:
                     ends[claim.partition] = end
-        return {partition: self._held[partition].position(end) for partition, end in ends.items()}
+        return {partition: self._states[partition].position(end) for partition, end in ends.items()}

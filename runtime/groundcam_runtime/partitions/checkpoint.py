@@ -4,7 +4,7 @@
    epoch, so that nothing of an earlier epoch is ever finished in a later one.
 2. A record is finished once Kafka has acknowledged what was published about it (`finish`).
 3. The end of the unbroken prefix of finished offsets may be committed (`OffsetLedger`), and nothing beyond it.
-4. Beside the offset goes the commit note (`CommitNote`): somebody works here, and each camera's last frame before it.
+4. Beside the offset goes the commit note (`CommitNote`): partition in use, and each camera's last frame before it.
 5. When a partition is given up in order, the farewell replaces the note: nobody was interrupted here.
 6. With transactions, answers and offsets become visible together (`plan`): an answer waits until every earlier record
    of its partition is answered, since whoever reads on from the committed offset would answer it again. Gaps and dead
@@ -25,7 +25,7 @@ class Publication(Protocol):
 
     @property
     def about(self) -> Sequence[Claim]:
-        """The records that it says something of."""
+        """The records that it concerns."""
 
     @property
     def claims(self) -> Sequence[Claim]:
@@ -68,7 +68,7 @@ class Checkpoint:
         ours = [one for one in waiting if self._is_ours(one, owned)]
         chosen = set(map(id, ours))
         not_ours = [one for one in waiting if id(one) not in chosen]
-        # Not ours to publish, but not open either: the news that they left waits behind the room that they take.
+        # Not ours to publish, but not open either: the event of their revocation waits behind the room that they take.
         self._assignment.finish(claim for one in not_ours for claim in one.claims)
         self._planned |= self._assignment.finish(claim for one in ours for claim in one.claims)
         self._planned = {

@@ -1,9 +1,9 @@
-"""What a commit says besides its offset: whether somebody works there, and which frame of each camera came last.
+"""The commit note, kept beside a committed offset: is the partition in use, and which frame of each camera came last.
 
-Kafka keeps a short text with each committed offset. It tells the next owner of a partition three things that no
-offset tells: that a worker died here, so that what it had begun is tried with care; which frames Kafka deleted before
-anybody read them; and which cameras' clocks are wrong, so that frames that lay there for long are not taken for fresh.
-Pure.
+Kafka keeps a short text with each committed offset. From it the next owner of a partition learns three things that
+no offset shows: that a worker died here, so that what it had begun goes into quarantine; which frames Kafka deleted
+before anybody read them; and which cameras' clocks are wrong, so that frames that lay there for long are not taken for
+fresh. Pure.
 """
 
 import json
@@ -20,7 +20,7 @@ class CommitNote:
     """One partition's note."""
 
     in_use: bool = False
-    """Somebody worked here and has not said that it ended in order."""
+    """A worker had this partition and has not given it up in order."""
     last: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     """Of each camera the newest frame that was answered, as (run, seq)."""
     whole: bool = True
@@ -43,12 +43,12 @@ class CommitNote:
             clocks += [clock] if clock else []
         head = {"v": 1, "in_use": self.in_use, "whole": self.whole and len(last) == len(self.last)}
         # Workers of the version before know neither `clocks` nor any other shape of `last`.
-        told = f', "clocks": {{{", ".join(reversed(clocks))}}}' if clocks else ""
-        return f'{json.dumps(head)[:-1]}, "last": {{{", ".join(reversed(last))}}}{told}}}'
+        delays = f', "clocks": {{{", ".join(reversed(clocks))}}}' if clocks else ""
+        return f'{json.dumps(head)[:-1]}, "last": {{{", ".join(reversed(last))}}}{delays}}}'
 
 
 def read_note(text: str) -> CommitNote:
-    """Read a note; what another program wrote there says nothing."""
+    """Read a note; what another program wrote there counts as an empty one."""
     try:
         content = json.loads(text)
         if content["v"] != 1:
@@ -61,12 +61,12 @@ def read_note(text: str) -> CommitNote:
 
 def _clocks(content: Mapping[str, Any]) -> dict[str, int]:
     """Return the delays of a note; the version before wrote none."""
-    told = content.get("clocks")
-    found = told.items() if isinstance(told, dict) else ()
+    delays = content.get("clocks")
+    found = delays.items() if isinstance(delays, dict) else ()
     return {camera: delay_ms for camera, delay_ms in found if type(delay_ms) is int}
 
 
 def take_over_note(text: str) -> str:
-    """Return the note for a partition that somebody begins to work on, from the one that was found there."""
+    """Return the note for a partition that is being taken over, from the one that was found there."""
     found = read_note(text)
     return replace(found, in_use=True).text()

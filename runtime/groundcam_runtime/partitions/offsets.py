@@ -1,4 +1,4 @@
-"""Which offset may be committed. Pure; one ledger per assigned partition, dropped when it leaves.
+"""Which offset may be committed. Pure; one ledger per assigned partition, dropped when it is revoked.
 
 Only the unbroken prefix of finished offsets is committable: that is what "at least once" rests on.
 """
@@ -14,12 +14,12 @@ class OffsetLedger:
     """Offsets are begun in rising order and finished in any; some may be missing (Kafka's own markers)."""
 
     def __init__(self, last: dict[str, tuple[str, int]] | None = None) -> None:
-        """`last` holds what is known of frames before: of each camera the newest finished one, as (run, seq)."""
+        """`last` is each camera's newest frame that was finished before, as (run, seq)."""
         self._open: set[int] = set()
         self._order: deque[tuple[int, FrameId | None]] = deque()
         self._next = 0
         self.last: OrderedDict[str, tuple[str, int]] = OrderedDict(last or {})
-        """Of each camera the newest frame of the finished prefix: what a commit says of it."""
+        """Of each camera the newest frame of the finished prefix, for the commit note."""
 
     @property
     def end(self) -> int:
@@ -73,7 +73,7 @@ class OffsetLedger:
             return
         run_id, seq = self.last.get(frame.camera_id, ("", -1))
         if run_id == frame.run_id and seq > frame.seq:
-            return  # a frame that was replayed says nothing new
+            return  # a replayed frame is not news
         self.last[frame.camera_id] = frame.run_id, frame.seq
         self.last.move_to_end(frame.camera_id)
         if len(self.last) > MAX_CAMERAS:

@@ -1,4 +1,4 @@
-"""One partition that is ours, for as long as it is."""
+"""The state of one assigned partition, for one assignment epoch."""
 
 from dataclasses import dataclass, field
 
@@ -10,15 +10,15 @@ from groundcam_runtime.records import Partition, Position
 
 @dataclass(eq=False, slots=True)
 class PartitionState:
-    """One partition in one tenure."""
+    """One partition in one assignment epoch."""
 
     epoch: int
     ledger: OffsetLedger
     sequence: SequenceGaps
     suspects_end: int | None = 0
-    """Frames below this offset may have been in flight when a worker died: they are tried alone.
+    """Frames below this offset may have been in flight when a worker died: they go into quarantine.
 
-    None until the first one comes, where nobody could say how the partition was left.
+    None until the first one comes, where it is unknown how the partition was left.
     """
     start: int | None = None
     """The offset that it was taken on at, where that is known."""
@@ -31,7 +31,7 @@ class PartitionState:
         return self.ledger.end if self.ledger.next_offset else self.start
 
     def note_clock(self, camera_id: str, delay_ms: int | None) -> None:
-        """Let the next commit say how wrong a camera's clock is; None where it is right, or nobody knows."""
+        """Set a camera's clock error for the next commit note; None where the clock is right, or unknown."""
         self.clocks.pop(camera_id, None)
         if delay_ms is not None:
             self.clocks[camera_id] = delay_ms
@@ -40,7 +40,7 @@ class PartitionState:
 
     def position(self, offset: int) -> Position:
         """Return what to commit: the next offset, with what is known of the frames before it."""
-        # A note that was found cut stays cut: what is added to it does not bring the others back.
+        # A note that was found truncated stays so: what is added to it does not bring the others back.
         last, whole = self.ledger.last, self.sequence.whole
         return Position(
             offset,

@@ -1,6 +1,6 @@
 """Which frames Kafka deleted before anybody read them. Pure; one for each assigned partition.
 
-Offsets that are skipped say that records are gone, but not whose. What tells is the cameras' own numbering: after
+Offsets that are skipped show that records are gone, but not whose. The cameras' own numbering shows that: after
 such a jump, a camera's next frame is compared with its last one. Without a jump, numbers that are missing are the
 producer's to explain, which it does with gaps of its own.
 """
@@ -32,7 +32,7 @@ class SequenceGaps:
         """`next_offset` is where reading should go on, if that is known.
 
         `last` has of each camera the newest frame before, as (run, seq), the longest silent first; it is not `whole`
-        where there were too many to write down: then a camera that is not in it may have lost nothing.
+        where there were too many to write down: then a camera that is not in it may have no missing frames.
         """
         self._next: int | None = next_offset
         self._last = OrderedDict(last)
@@ -80,6 +80,6 @@ class SequenceGaps:
         while len(self._last) > self._max_cameras:
             camera_id, _ = self._last.popitem(last=False)
             self._unsure.discard(camera_id)
-            # From here on a camera that is not known may be this one, whose frames were read: nobody can say any more
-            # that such a camera lost its frames from 0 on.
+            # From here on a camera that is not known may be this one, whose frames were read: nobody knows any more
+            # whether the frames of such a camera are missing from 0 on.
             self._whole = self._anybody = False

@@ -37,7 +37,7 @@ _WITH_LENGTH = frozenset([0xC4, 0xCC, _SCAN, 0xDB, 0xDC, 0xDD, *range(0xE0, 0xF0
 
 @dataclass(frozen=True, slots=True)
 class JpegHeader:
-    """What a JPEG says of itself."""
+    """The facts in a JPEG's header."""
 
     width: int
     height: int

@@ -23,7 +23,7 @@ class CocoAp:
 
 @dataclass(frozen=True, slots=True)
 class KnownModel:
-    """A checkpoint that has a short name. Its revision is asked of the Hub, and stands nowhere in the code."""
+    """A checkpoint that has a short name. Its revision is looked up on the Hub, and is nowhere in the code."""
 
     name: str
     hub_id: str | None
@@ -91,7 +91,7 @@ class FileRecord(BaseModel, frozen=True):
 
 
 class Record(BaseModel, frozen=True):
-    """What that file holds: the model's id on the Hub, its commit of 40 hexadecimal digits, its files."""
+    """The content of that file: the model's id on the Hub, its commit of 40 hexadecimal digits, its files."""
 
     model: str
     revision: str
@@ -104,7 +104,7 @@ def resolve(text: str) -> ModelSource:
         return ModelSource("demo", str(DEMO))
     folder = Path(text).expanduser()
     if folder.is_dir():
-        # What a fetched model lacks is told by who loads it, with the way out.
+        # What a fetched model lacks is reported by the code that loads it, with the remedy.
         was_fetched = (folder / RECORD).exists() or any(folder.glob("*.incomplete"))
         if not was_fetched and not (folder / "config.json").is_file():
             raise ModelError(f"the folder {text} holds no model: there is no config.json in it")

@@ -1,8 +1,8 @@
-"""Fetch models from the Hugging Face Hub, and tell a whole one from a part of one. The only file that imports it.
+"""Fetch models from the Hugging Face Hub, and recognise incomplete ones. The only file that imports it.
 
 A model that was fetched has a record beside it: its revision, and the size and SHA-256 of each file. The record is
 written last. Until then a file called *.incomplete lies there, so that no half of a model, and no mixture of two
-revisions, is ever loaded. In the Hub's cache the same holds for the name `main`, which moves last.
+revisions, is ever loaded. In the Hub's cache the same is true of the name `main`, which moves last.
 """
 
 import errno
@@ -88,7 +88,7 @@ def cached_folder(source: ModelSource) -> Path | None:
 def fetch(source: ModelSource, into: Path | None = None) -> Fetched:
     """Fetch what is not there yet of a model, into the Hub's cache or into a plain folder.
 
-    The newest revision is asked of the Hub, unless the source names a commit that lies there already. What was cut
+    The newest revision is looked up on the Hub, unless the source names a commit that lies there already. What was cut
     off is done again. Raises ModelError.
     """
     if Path(source.path).is_dir():
@@ -151,7 +151,7 @@ def _download(source: ModelSource, folder: Path, commit: str, file: Any, *, loca
     if not sys.stderr.isatty():
         # On a terminal the client draws bars.
         log.info("fetching %s of %s, %.1f MB", file.rfilename, source, (file.size or 0) / 1e6)
-    # What lies there is kept by the client, right or wrong, unless it is told otherwise. The first time it may find
+    # What lies there is kept by the client, right or wrong, unless it is forced. The first time it may find
     # the file in its cache, under another revision.
     for again in (path.exists(), True):
         hf_hub_download(
@@ -176,9 +176,9 @@ def _point(reference: Path, commit: str) -> None:
 
 
 def _sha256_if_right(path: Path, file: Any) -> str | None:
-    """Return a file's SHA-256 if size and hash are those that the Hub tells, else None.
+    """Return a file's SHA-256 if size and hash are those that the Hub lists, else None.
 
-    Of large files the Hub tells the SHA-256, of small ones git's id, and some mirrors tell neither.
+    Of large files the Hub lists the SHA-256, of small ones git's id, and some mirrors list neither.
     """
     if not path.is_file() or file.size not in {None, path.stat().st_size}:
         return None

@@ -79,7 +79,7 @@ def _log_as_we_do() -> None:
 
 
 def weights_checksum(folder: Path) -> str:
-    """Return a hash of a folder's weights, to tell one training from the next."""
+    """Return a hash of a folder's weights, to distinguish one training from the next."""
     digest = hashlib.sha256()
     for path in sorted(folder.glob("*.safetensors")):
         with path.open("rb") as file:

@@ -28,7 +28,7 @@ class BatchCeiling:
     def failed(self, size: int) -> None:
         """A batch of this size did not fit: try half, and be slower to grow when this was a step up.
 
-        One picture alone says nothing of the others.
+        A batch of one is no evidence about larger ones.
         """
         if size == 1:
             return

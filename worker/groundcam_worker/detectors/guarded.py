@@ -1,4 +1,4 @@
-"""A detector that survives what its device does: halves what does not fit, and tells a lost device apart."""
+"""A detector that survives what its device does: halves what does not fit, and recognises a lost device."""
 
 import logging
 from collections.abc import Callable, Hashable, Sequence
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 class GuardedDetector:
-    """Stands before a detector on torch. `detect` belongs to one thread; `check` and `cost` may be called from any."""
+    """Wraps a detector on torch. `detect` belongs to one thread; `check` and `cost` may be called from any."""
 
     def __init__(self, detector: Detector, free: Callable[[], None], hooks: DetectorHooks | None = None) -> None:
         """`free` gives back memory that is kept for later."""
@@ -89,8 +89,8 @@ class GuardedDetector:
     def detect(self, images: Sequence[Image], questions: Sequence[Question]) -> Sequence[tuple[Detection, ...]]:
         """Return the objects in each image, boxes in its pixels.
 
-        Raises DetectorLostError for an error of the device that stays, OutOfMemoryError where even one image alone
-        does not fit now, and whatever torch raises for others.
+        Raises DetectorLostError for an error of the device that stays, OutOfMemoryError where even a batch of
+        one image does not fit now, and whatever torch raises for others.
         """
         found: list[tuple[Detection, ...]] = []
         while len(found) < len(images):

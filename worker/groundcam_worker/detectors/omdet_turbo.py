@@ -1,7 +1,7 @@
 """OmDet-Turbo's network: its queries are chosen by the classes, and decoded beside a sentence that names them all.
 
 It knows the parts of transformers' model; tokens, thresholds and pixels are the detector's business. The model's own
-caches of texts are passed by: they hold a hundred, and the longest question has more classes than that.
+caches of texts are passed by: they keep a hundred, and the longest question has more classes than that.
 """
 
 from collections.abc import Sequence

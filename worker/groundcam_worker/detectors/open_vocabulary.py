@@ -2,7 +2,7 @@
 
 Both compare a box with a class's phrase as a whole: there are no scores of words, and a question's `text_threshold`
 means nothing. A box belongs to the best class among those that pass their box threshold, where transformers' own
-post-processing of OmDet-Turbo tells it once for each of them; and overlapping boxes are dropped only where a question
+post-processing of OmDet-Turbo reports it once for each of them; and overlapping boxes are dropped only where a question
 says so, where transformers' drops them always (above an overlap of 0.5).
 """
 
@@ -68,28 +68,28 @@ class OpenVocabulary(Synchronous):
         """Return the (height, width) that every picture is scaled to."""
         return self._shape
 
-    def check(self, ask: Question) -> None:
+    def check(self, question: Question) -> None:
         """Raise QuestionError for a question that the model cannot be asked. Any thread may call this."""
-        self._phrases.check(ask.labels)
+        self._phrases.check(question.labels)
 
-    def cost(self, ask: Question) -> int:  # noqa: ARG002 - words are compared with boxes, which is cheap
+    def cost(self, question: Question) -> int:  # noqa: ARG002 - words are compared with boxes, which is cheap
         """Every question takes one pass."""
         return 1
 
-    def warm_up(self, asks: Sequence[Question], sizes: Sequence[tuple[int, int]], batch_size: int) -> None:
+    def warm_up(self, questions: Sequence[Question], sizes: Sequence[tuple[int, int]], batch_size: int) -> None:
         """Answer each question once, and on CUDA a batch of the first one. Raises QuestionError."""
-        for ask in asks:
-            self.check(ask)
+        for question in questions:
+            self.check(question)
         width, height = next(iter(sizes), self._shape[::-1])
         blank = np.zeros((height, width, 3), np.uint8)
-        if asks and self._device.type == "cuda":
+        if questions and self._device.type == "cuda":
             # The largest first: what does not fit should fail before frames wait for it.
-            self.detect([blank] * batch_size, [asks[0]] * batch_size)
-        for ask in asks:
-            self.detect([blank], [ask])
+            self.detect([blank] * batch_size, [questions[0]] * batch_size)
+        for question in questions:
+            self.detect([blank], [question])
 
     @torch.inference_mode()
-    def detect(self, images: Sequence[Image], asks: Sequence[Question]) -> list[tuple[Detection, ...]]:
+    def detect(self, images: Sequence[Image], questions: Sequence[Question]) -> list[tuple[Detection, ...]]:
         """Return the objects in each image, best first, boxes in its pixels; images may have any sizes.
 
         Raises whatever torch raises.
@@ -97,11 +97,11 @@ class OpenVocabulary(Synchronous):
         pixels = self._pictures(
             list(images), input_data_format="channels_last", return_tensors="pt", device=self._device
         )["pixel_values"].to(self._device)
-        logits, boxes = self._network.answer(pixels, [self._words(ask.labels) for ask in asks])
-        found = _best_classes(logits, boxes, _thresholds(asks).to(self._device)).cpu()
+        logits, boxes = self._network.answer(pixels, [self._words(question.labels) for question in questions])
+        found = _best_classes(logits, boxes, _thresholds(questions).to(self._device)).cpu()
         return [
-            _objects(rows, ask, self._network.extent(image.shape[1], image.shape[0]))
-            for rows, ask, image in zip(found, asks, images, strict=True)
+            _objects(rows, question, self._network.extent(image.shape[1], image.shape[0]))
+            for rows, question, image in zip(found, questions, images, strict=True)
         ]
 
     def _encode(self, labels: tuple[str, ...]) -> Any:
@@ -118,7 +118,7 @@ class _Phrases:
         self._lock = threading.Lock()  # a tokenizer has state
         ids = tokenizer("a")["input_ids"]
         if len(ids) < 3 or not max(ids) == ids[-1] < config.vocab_size:
-            # The encoder takes a text's features from where its highest id stands.
+            # The encoder takes a text's features at the position of its highest id.
             raise ModelError(f"it has no tokenizer that fits it: the tokens of a text are {ids}")
         self._marks = {ids[0], ids[-1]}
 
@@ -159,9 +159,11 @@ def _input_shape(processor: Any) -> tuple[int, int]:
     return height, width
 
 
-def _thresholds(asks: Sequence[Question]) -> Tensor:
+def _thresholds(questions: Sequence[Question]) -> Tensor:
     """Return what each class must score [B, C]; no score passes beyond the end of a shorter question."""
-    rows = [torch.tensor([ask.threshold_of(index) for index in range(len(ask.classes))]) for ask in asks]
+    rows = [
+        torch.tensor([question.threshold_of(index) for index in range(len(question.classes))]) for question in questions
+    ]
     return pad_sequence(rows, batch_first=True, padding_value=2.0)
 
 
@@ -173,11 +175,11 @@ def _best_classes(logits: Tensor, boxes: Tensor, thresholds: Tensor) -> Tensor:
     return torch.cat([torch.stack([best, classes.to(best.dtype)], -1), centre - half, centre + half], -1)
 
 
-def _objects(rows: Tensor, ask: Question, extent: tuple[int, int]) -> tuple[Detection, ...]:
+def _objects(rows: Tensor, question: Question, extent: tuple[int, int]) -> tuple[Detection, ...]:
     """Return a picture's objects, best first, from its rows [Q, 6]."""
     rows = rows[rows[:, 0] >= 0]
     boxes = rows[:, 2:] * rows.new_tensor([*extent, *extent])
-    order = nms(boxes, rows[:, 0], rows[:, 1].long(), ask.nms_iou)
+    order = nms(boxes, rows[:, 0], rows[:, 1].long(), question.nms_iou)
     return tuple(
         Detection(int(class_id), score, (x1, y1, x2, y2))
         for (score, class_id), (x1, y1, x2, y2) in zip(rows[order, :2].tolist(), boxes[order].tolist(), strict=True)

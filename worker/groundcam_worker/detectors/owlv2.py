@@ -36,7 +36,7 @@ class Owlv2:
     def answer(self, pixels: Tensor, questions: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Return logits [B, Q, C] and boxes [B, Q, 4] (centre and size in fractions of the square).
 
-        C is that of the longest question; what stands beyond the end of a shorter one means nothing.
+        C is that of the longest question; what follows the end of a shorter one is padding.
         """
         grid, _ = self._model.image_embedder(pixels)
         patches = grid.flatten(1, 2)

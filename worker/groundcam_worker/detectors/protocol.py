@@ -1,4 +1,4 @@
-"""What the loop asks of a detector."""
+"""The interface between the loop and a detector."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Sequence
@@ -21,7 +21,7 @@ class Detection:
 
 @dataclass(frozen=True, slots=True)
 class DetectorHooks:
-    """Whom a detector tells what happens to it."""
+    """Callbacks through which a detector reports what happens to it."""
 
     new_shape: Callable[[int, int], None] = lambda _width, _height: None
     """An input shape (width, height) came up without having been warmed up."""
@@ -73,7 +73,7 @@ class Detector(Protocol):
         """Begin and finish a batch.
 
         Raises DetectorLostError when no later call can succeed, OutOfMemoryError when there was too little memory for
-        one image alone, anything else when this batch cannot be answered.
+        one image by itself, anything else when this batch cannot be answered.
         """
 
 
@@ -97,7 +97,7 @@ Found = tuple[Detection, ...] | UnansweredError | OutOfMemoryError
 
 
 def detect_each(detector: Detector, images: Sequence[Image], questions: Sequence[Question]) -> list[Found]:
-    """Detect; halve a batch that fails until the images that cannot be answered are alone.
+    """Detect; halve a batch that fails until each image that cannot be answered is in a batch of one.
 
     Raises DetectorLostError.
     """
@@ -112,7 +112,7 @@ def detect_each(detector: Detector, images: Sequence[Image], questions: Sequence
 def answer_apart(
     detector: Detector, images: Sequence[Image], questions: Sequence[Question], error: Exception
 ) -> list[Found]:
-    """Answer the halves of a batch that failed; for one image alone return why. Raises DetectorLostError."""
+    """Answer the halves of a batch that failed; for a batch of one return why. Raises DetectorLostError."""
     if len(images) == 1:
         return [_why(error)]
     half = len(images) // 2

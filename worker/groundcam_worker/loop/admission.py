@@ -11,12 +11,12 @@ from groundcam_worker.quarantine.quarantine import Quarantine
 
 
 class AdmissionQueue:
-    """Says which frame is next, and which are not worth it any more."""
+    """The admission queue: which frame is admitted next, and which are shed because they are stale."""
 
     def __init__(
         self, is_ours: Callable[[Received], bool], is_stale: Callable[[Received], bool], *, calm_s: float
     ) -> None:
-        """Both say how it is now; `calm_s` is how long a camera must have kept up until it counts as one that does."""
+        """Both predicates are of this moment; a camera that has kept up for `calm_s` has caught up."""
         self._is_ours = is_ours
         self._is_stale = is_stale
         self._backlog: Backlog[Received] = Backlog(is_stale, calm_s)
@@ -25,12 +25,12 @@ class AdmissionQueue:
 
     @property
     def bytes(self) -> int:
-        """What waits takes so much memory."""
+        """Memory of the queued frames."""
         return self._backlog.bytes + self.quarantine.bytes
 
     @property
     def deadline(self) -> float | None:
-        """When somebody should look whether frames have become too old; None while none waits."""
+        """When to check next for stale frames (monotonic, s); None while no frame is queued."""
         return self._shed_at + SHED_EVERY_S if self._backlog else None
 
     @property
@@ -46,12 +46,12 @@ class AdmissionQueue:
         else:
             self._backlog.push(frame, line=frame.lane, size=frame.memory, now=now_s)
 
-    def drop_lost(self) -> None:
-        """Partitions have left."""
+    def drop_revoked(self) -> None:
+        """Drop the frames of partitions that were revoked."""
         self._backlog.drop(lambda frame: not self._is_ours(frame))
 
     def shed(self, now_s: float) -> list[Received]:
-        """Take out what will not be looked at."""
+        """Take out the frames that are skipped, or whose partition was revoked."""
         shed = []
         if now_s >= self._shed_at + SHED_EVERY_S:
             self._shed_at = now_s
@@ -59,7 +59,7 @@ class AdmissionQueue:
         return shed + self.quarantine.drop(lambda frame: self._is_stale(frame) or not self._is_ours(frame))
 
     def mark(self, pictures: PictureBudget[Claim], now_s: float) -> tuple[Received, bool] | None:
-        """Return the next frame to be tried alone, once nothing else is in work; and whether to read marks before."""
+        """Return the next quarantined frame once nothing else is in work; and whether to read marks before."""
         return None if pictures else self.quarantine.begin(now_s)
 
     def pop(self, pictures: PictureBudget[Claim]) -> Received | None:

@@ -33,7 +33,7 @@ class _Task:
 
 
 class Decoding:
-    """Belongs to the loop's thread, which `wake` tells that something is finished."""
+    """Belongs to the loop's thread, which `wake` wakes when something is finished."""
 
     def __init__(
         self,
@@ -121,5 +121,5 @@ def _outcome(future: Future[Prepared]) -> Outcome:
         return UnansweredError(f"its question cannot be asked: {error}")
     except MemoryError:
         return OutOfMemoryError("the machine has too little memory for its picture")
-    except Exception as error:  # noqa: BLE001 - what a processor says of a picture one pixel high
+    except Exception as error:  # noqa: BLE001 - a processor may raise anything for a picture one pixel high
         return BadPictureError(f"{type(error).__name__}: {error}")

@@ -33,7 +33,7 @@ MAX_SLEEP_S = 0.5
 
 
 class Driver:
-    """Answers frames until it is told to stop."""
+    """Answers frames until it is asked to stop."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class Driver:
         attempt_log: AttemptLog,
         sandbox: Sandbox,
     ) -> None:
-        """`wake` is set by whatever has news."""
+        """`wake` is set by whatever has produced an event."""
         self.state = state
         self.source = source
         self.inference = inference
@@ -110,7 +110,7 @@ class Driver:
             try:
                 deaths = marked.result()
             except KafkaProblem as problem:
-                log.warning("a frame that is to be tried alone waits: %s", problem)
+                log.warning("a frame in quarantine waits: %s", problem)
                 deaths = None
             if mark is not None:
                 self._handle(on.AttemptMarked(mark.claim, deaths))
@@ -125,7 +125,7 @@ class Driver:
             self._handle(on.SandboxDone(admitted, result, began_ns, time.time_ns()))
 
     def _take(self) -> None:
-        """Take records while there is room for them and Kafka takes what we publish."""
+        """Take records while there is room for them and Kafka takes what we publish (backpressure)."""
         while self.state.has_room and not self._publishing.is_blocked:
             event = self.source.take()
             if event is None:

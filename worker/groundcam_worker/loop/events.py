@@ -46,7 +46,7 @@ class AttemptMarked:
 
     claim: Claim
     deaths: int | None
-    """How many processes have ended while they tried it alone; None when the mark could not be written."""
+    """How many processes have ended during its attempt; None when the mark could not be written."""
 
 
 @dataclass(frozen=True, slots=True)

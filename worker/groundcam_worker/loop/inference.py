@@ -79,7 +79,7 @@ class Inference:
                     begun.append(self._begin(batch))
                 else:
                     self._finish(begun.popleft())
-        except BaseException as error:  # noqa: BLE001 - it is raised again where the loop asks
+        except BaseException as error:  # noqa: BLE001 - it is raised again on the loop's thread
             self._done.append(error)
             self._wake()
 

@@ -34,7 +34,7 @@ class Isolate:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Record on Kafka that a frame is about to be tried alone."""
+    """Record on Kafka that a quarantined frame is about to be tried."""
 
     claim: Claim
     camera_id: str
@@ -44,7 +44,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class ClearMarks:
-    """Nothing is tried alone any more."""
+    """No quarantined frame is being tried any more."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -71,7 +71,7 @@ class PublishAnswer:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class PublishGap:
-    """Publish why some frames were not looked at."""
+    """Publish a gap: why some frames were not inferred."""
 
     gap: Gap
     frames: tuple[Skipped, ...]
@@ -164,7 +164,7 @@ class FrameArrived:
 
 @dataclass(frozen=True, slots=True)
 class FramesDropped:
-    """Nobody looks at some frames."""
+    """Some frames are skipped."""
 
     camera_id: str
     reason: GapReason

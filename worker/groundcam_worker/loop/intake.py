@@ -52,7 +52,7 @@ class Intake:
         return Received(claim, record, parsed, record.partition.topic not in self._never_stale)
 
     def recall(self, event: Assigned) -> None:
-        """Learn from what the owners before wrote down of the cameras' clocks."""
+        """Learn the cameras' clock errors from the commit notes of earlier owners."""
         for position in event.partitions.values():
             note = read_note(position.note if position is not None else "")
             for camera_id, delay_ms in note.clocks.items():
@@ -60,7 +60,7 @@ class Intake:
                     self._freshness.recall(camera_id, note.last[camera_id][0], delay_ms)
 
     def is_stale(self, frame: Received, now_ns: int) -> bool:
-        """Whether a frame is too old to be taken up."""
+        """Whether a frame is too stale to be admitted."""
         return frame.is_live and self._freshness.is_stale(frame.id, frame.content.captured_at_ns, frame.record, now_ns)
 
     def _learn(self, claim: Claim, frame: ParsedFrame, record: Consumed) -> None:

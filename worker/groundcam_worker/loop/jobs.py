@@ -26,7 +26,7 @@ class Job:
     lane: Hashable
     """Jobs of one lane are begun in order."""
     is_wanted: Callable[[], bool]
-    """Asked just before its batch begins."""
+    """Called just before its batch begins."""
     origin: object
     """Where the answer goes."""
 

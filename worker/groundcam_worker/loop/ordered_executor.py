@@ -11,7 +11,7 @@ R = TypeVar("R")
 
 
 class OrderedExecutor(Generic[T, R]):
-    """Belongs to one thread, which `wake` tells that something is finished."""
+    """Belongs to one thread, which `wake` wakes when something is finished."""
 
     def __init__(self, name: str, threads: int, wake: threading.Event) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)

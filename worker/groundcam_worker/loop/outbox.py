@@ -51,7 +51,7 @@ class Outbox:
         self._publish(do.PublishAnswer(answered))
 
     def skip(self, claim: Claim, record: Consumed, frame: FrameId, reason: GapReason, now_s: float) -> None:
-        """Report, soon and together with its neighbours, that nobody looked at a frame."""
+        """Publish a gap for a frame that was skipped, soon and merged with its neighbours."""
         self._emit(do.FramesDropped(frame.camera_id, reason))
         self._collect(claim, record, frame, reason, now_s)
 
@@ -62,7 +62,7 @@ class Outbox:
         self._gaps.add(first, GapReason.EXPIRED, now=now_s, count=len(numbers))
 
     def reject(self, rejected: Rejected) -> None:
-        """Put a message to the dead letters, as it came."""
+        """Dead-letter a message, as it came."""
         self._emit(do.FramesDropped(rejected.camera_id, GapReason.DEAD_LETTERED))
         self._publish(do.PublishLetter(rejected))
 

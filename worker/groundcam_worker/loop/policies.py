@@ -1,4 +1,4 @@
-"""What the loop asks when it has to choose."""
+"""The policies that the loop consults."""
 
 from collections.abc import Collection
 from dataclasses import dataclass

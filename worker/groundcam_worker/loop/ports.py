@@ -1,4 +1,4 @@
-"""What the loop asks of where frames come from, and of what takes its answers."""
+"""The interfaces of the loop: a source of frames, and a sink of answers."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
@@ -13,9 +13,9 @@ class Source(Protocol):
     failure: str | None
     """Why nothing will come any more, if so."""
     polled_at: float
-    """When it last listened (monotonic)."""
+    """When it last polled (monotonic, s)."""
     heard_at: float
-    """When it last heard of Kafka (monotonic)."""
+    """When a broker last answered (monotonic, s)."""
     silence_s: float
     """So long after `heard_at` it is clear that nobody answers."""
 
@@ -30,11 +30,11 @@ class Source(Protocol):
 
 
 class AnswerSink(Protocol):
-    """What takes answers, gaps and dead letters: each acknowledged alone, or in transactions with the offsets."""
+    """What takes answers, gaps and dead letters: each acknowledged by itself, or in transactions with the offsets."""
 
     @property
     def is_full(self) -> bool:
-        """Whether so much waits that no more frames should be begun."""
+        """Backpressure: whether so much waits that no more frames should be begun."""
 
     @property
     def unfinished(self) -> int:

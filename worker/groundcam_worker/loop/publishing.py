@@ -72,7 +72,7 @@ class Publishing:
 
     @property
     def is_blocked(self) -> bool:
-        """Whether Kafka takes less than there is to publish: no more frames should be taken."""
+        """Backpressure: Kafka takes less than there is to publish, so no more frames should be taken."""
         return bool(self._unsent) or self._sink.is_full
 
     @property
@@ -106,7 +106,7 @@ class Publishing:
                 letter = self._letter(rejected)
                 whole, smallest = (letter_record(letter, rejected.record, n) for n in (self._max_letter_bytes, 0))
                 record = self._letter_record(whole)
-                # The limit may have been lowered since it was read, and an unknown camera has no gap that would tell.
+                # The limit may have been lowered since it was read, and no gap can report a frame of an unknown camera.
                 if smallest.size < whole.size:
                     self._smaller[publication] = self._letter_record(smallest)
         if self._unsent or not self._sink.has_room(record.size):

@@ -1,4 +1,4 @@
-"""What a trace says of a frame's way through a worker. Spans are made after the fact, from stamps."""
+"""The spans of a frame's way through a worker. Spans are made after the fact, from stamps."""
 
 from groundcam_runtime.tracing import UNTRACED, Trace, Tracing
 from groundcam_worker.frames import Answered, Rejected, Skipped, Stamps

@@ -49,7 +49,7 @@ class LoopState:
         self._intake = Intake(
             self.assignment, self._freshness, self._outbox, self._emit, policies.never_stale, limits.max_pixels
         )
-        self._waiting = AdmissionQueue(
+        self._admission = AdmissionQueue(
             lambda frame: self.assignment.is_ours(frame.claim), self._is_stale, calm_s=limits.calm_s
         )
         self._pictures: PictureBudget[Claim] = PictureBudget(limits.pictures, limits.max_picture_bytes)
@@ -62,11 +62,11 @@ class LoopState:
     @property
     def waiting_bytes(self) -> int:
         """Bytes of frames that wait to be decoded."""
-        return self._waiting.bytes
+        return self._admission.bytes
 
     @property
     def has_room(self) -> bool:
-        """Whether more records may come: what waits, in memory and for Kafka, is bounded."""
+        """Backpressure: whether more records may be taken; what waits, in memory and for Kafka, is bounded."""
         return (
             self.waiting_bytes < self._limits.max_waiting_bytes and self.assignment.open_count < self._limits.unanswered
         )
@@ -74,7 +74,7 @@ class LoopState:
     @property
     def is_idle(self) -> bool:
         """Nothing is in work, and Kafka has everything. What only waits, the next worker reads."""
-        return not self._pictures and self._waiting.quarantine.current is None and self._outbox.is_empty
+        return not self._pictures and self._admission.quarantine.current is None and self._outbox.is_empty
 
     def deadline(self, *, draining: bool) -> float | None:
         """When a Tick will have something to do although nothing happens (monotonic, s)."""
@@ -82,7 +82,7 @@ class LoopState:
             self._outbox.deadline,
             self._batches.deadline,
             None if draining else self._shortage.deadline,
-            None if draining else self._waiting.deadline,
+            None if draining else self._admission.deadline,
         ]
         return min((end for end in ends if end is not None), default=None)
 
@@ -95,10 +95,10 @@ class LoopState:
             case Assigned():
                 self._intake.recall(event)
                 self._emit(do.Commit(self.assignment.arrive(event), written=True))
-                self._waiting.quarantine.expect_marks()
+                self._admission.quarantine.expect_marks()
             case Gone():
                 self.assignment.leave(event)
-                self._waiting.drop_lost()
+                self._admission.drop_revoked()
             case on.DecodeDone(admitted, outcome):
                 for one, result in self._decoding.done(admitted, admitted.frame.lane, outcome):
                     self._decoded(one, result)
@@ -127,9 +127,9 @@ class LoopState:
 
     def _tick(self, *, draining: bool) -> None:
         if not draining:
-            for frame in self._waiting.shed(self._now.s):
+            for frame in self._admission.shed(self._now.s):
                 self._skip(frame, GapReason.STALE)
-            self._try_again()
+            self._retry()
             self._admit()
         for batch, unwanted in self._batches.begin(self._now.s, self._now.ns, draining=draining):
             for job in unwanted:
@@ -145,7 +145,7 @@ class LoopState:
     def _receive(self, record: Consumed) -> None:
         match self._intake.receive(record, self._now.s):
             case Received() as frame:
-                self._waiting.push(frame, self._now.s)
+                self._admission.push(frame, self._now.s)
             case Rejected() as rejected:
                 self._outbox.reject(rejected)
 
@@ -153,19 +153,19 @@ class LoopState:
 
     def _admit(self) -> None:
         # A frame that waits for memory would be tried again beside one that is tried alone: it goes first.
-        if not self._shortage.waiting and (marking := self._waiting.mark(self._pictures, self._now.s)):
+        if not self._shortage.waiting and (marking := self._admission.mark(self._pictures, self._now.s)):
             frame, read = marking
             self._emit(do.Mark(frame.claim, frame.id.camera_id, read))
-        # While memory is short, what waits for its next attempt is bounded, too.
-        while len(self._shortage.waiting) < self._limits.pictures and (waiting := self._waiting.pop(self._pictures)):
+        # While memory is short, what waits for its retry is bounded, too.
+        while len(self._shortage.waiting) < self._limits.pictures and (waiting := self._admission.pop(self._pictures)):
             self._begin(waiting)
 
     def _marked(self, claim: Claim, deaths: int | None) -> None:
-        frame = self._waiting.quarantine.current
+        frame = self._admission.quarantine.current
         if frame is None or frame.claim is not claim:
             return
         if deaths is None:
-            self._waiting.quarantine.failed(self._now.s)
+            self._admission.quarantine.failed(self._now.s)
         else:
             self._begin(frame, deaths)
 
@@ -248,7 +248,7 @@ class LoopState:
                 self._outbox.answer(answered(admitted, objects, stamps))
 
     def _postpone(self, admitted: Admitted, error: OutOfMemoryError) -> None:
-        """Try a frame for which memory is short again, later."""
+        """Schedule a retry of a frame for which memory is short."""
         self._pictures.release(admitted.frame.claim)
         match self._shortage.failed(admitted, admitted.frame.claim, self._now.s):
             case Verdict.ITS_FAULT:
@@ -256,7 +256,7 @@ class LoopState:
             case Verdict.DEVICE_EXHAUSTED:
                 self._emit(do.Fail(DetectorLostError(f"no picture was answered for {PATIENCE_S:.0f} s: {error}")))
 
-    def _try_again(self) -> None:
+    def _retry(self) -> None:
         for admitted in self._shortage.due(self._now.s):
             if not self._keep(admitted.frame.claim):
                 continue
@@ -277,7 +277,7 @@ class LoopState:
             self._outbox.skip(frame.claim, frame.record, frame.id, reason, self._now.s)
 
     def _keep(self, claim: Claim) -> bool:
-        """Whether a frame is still ours. What is not is forgotten: the next owner answers it."""
+        """Whether a frame is still ours. One of a revoked partition is dropped: the next owner answers it."""
         if self.assignment.is_ours(claim):
             return True
         self._release(claim)
@@ -287,5 +287,5 @@ class LoopState:
         """A frame is through with the detector."""
         self._pictures.release(claim)
         self._shortage.forget(claim)
-        if self._waiting.quarantine.done(claim):
+        if self._admission.quarantine.done(claim):
             self._emit(do.ClearMarks())

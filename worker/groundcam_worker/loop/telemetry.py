@@ -1,4 +1,4 @@
-"""Metrics and log lines, from what the state machine wants done and what came of it."""
+"""Metrics and log lines, from the instructions of the state machine and their outcomes."""
 
 import logging
 from collections import OrderedDict

@@ -1,4 +1,4 @@
-"""Transactions of answers and offsets: the publisher asks what may go, the state machine decides."""
+"""Transactions of answers and offsets: the publisher requests a plan, the state machine makes it."""
 
 import time
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""From what a detector says to what is published: boxes in the source picture, inside it, in the regions asked for.
+"""From a detector's output to what is published: boxes in the source picture, inside it, in the regions asked for.
 
 Pure. No output of a model may make an answer that the schema refuses, so everything odd is dropped here.
 """
@@ -14,18 +14,18 @@ Box = tuple[float, float, float, float]
 
 
 def objects_of(
-    found: Iterable[Detection], ask: Question, image_size: tuple[int, int], source_size: tuple[int, int]
+    found: Iterable[Detection], question: Question, image_size: tuple[int, int], source_size: tuple[int, int]
 ) -> tuple[Object, ...]:
     """Return the objects, best first. Sizes are (width, height) of the picture given and of the camera's own."""
     scale = source_size[0] / image_size[0], source_size[1] / image_size[1]
-    labels = ask.labels
+    labels = question.labels
     usable = [one for one in found if 0.0 <= one.score <= 1.0 and 0 <= one.class_id < len(labels)]
     objects: list[Object] = []
     for detection in sorted(usable, key=lambda one: -one.score):
-        if len(objects) == ask.max_objects:
+        if len(objects) == question.max_objects:
             break
         box = _clamped(detection.box, scale, source_size)
-        if box is None or not _counts(box, ask.regions, source_size):
+        if box is None or not _counts(box, question.regions, source_size):
             continue
         objects.append(
             Object(

@@ -1,8 +1,8 @@
 """Frames that wait to be decoded: fair over cameras, and the newest first where one has fallen behind. Pure.
 
-Cameras take turns, so that one of 30 frames a second cannot starve one of one. A camera whose oldest frame is too old
+Cameras take turns, so that one of 30 frames a second cannot starve one of one. A camera whose oldest frame is stale
 has fallen behind: from then on, until it has kept up for `calm_s`, a frame that has a newer one beside it waits for a
-moment at most. So it is answered evenly, with frames that are new, instead of with frames that are nearly too old.
+moment at most. So it is answered evenly, with frames that are new, instead of with frames that are nearly stale.
 """
 
 from collections import OrderedDict, deque
@@ -27,7 +27,7 @@ class Backlog(Generic[T]):
     """Lines of frames, one for each camera of a partition."""
 
     def __init__(self, is_stale: Callable[[T], bool], calm_s: float) -> None:
-        """`is_stale` says whether a frame is too old now; of frames that never are, none is ever skipped."""
+        """`is_stale` decides whether a frame is stale now; of frames that never are, none is ever skipped."""
         self._is_stale = is_stale
         self._calm_s = calm_s
         self._lines: OrderedDict[Hashable, deque[_Waiting[T]]] = OrderedDict()  # whose turn it is comes first
@@ -48,7 +48,7 @@ class Backlog(Generic[T]):
         self.bytes += size
 
     def shed(self, now: float) -> list[T]:
-        """Take out, in order, what will not be looked at."""
+        """Take out, in order, what is stale, and what has waited beside a newer frame of a camera that is behind."""
         self._behind_until = {line: until for line, until in self._behind_until.items() if until > now}
         return [item for line in list(self._lines) for item in self._shed_line(line, now)]
 
@@ -64,7 +64,7 @@ class Backlog(Generic[T]):
         return self._take(waiting)
 
     def drop(self, is_gone: Callable[[T], bool]) -> None:
-        """Forget frames that are no longer ours."""
+        """Drop frames whose partitions were revoked."""
         for line, waiting in list(self._lines.items()):
             kept = deque(one for one in waiting if not is_gone(one.item))
             self.bytes -= sum(one.size for one in waiting) - sum(one.size for one in kept)

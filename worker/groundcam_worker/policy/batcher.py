@@ -22,7 +22,7 @@ class _Group(Generic[T]):
 
 
 class Batcher(Generic[T]):
-    """Holds items until a batch of them is ready."""
+    """Collects items until a batch of them is ready."""
 
     def __init__(self, max_items: int, max_wait_s: float) -> None:
         """Raises ValueError for a size below one or a negative wait."""

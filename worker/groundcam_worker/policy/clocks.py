@@ -3,7 +3,7 @@
 Two clocks cannot be compared, but a difference between them can be watched. A frame was appended to Kafka some time
 after it was captured, so *appended minus captured* is the path's delay plus the difference of the two clocks. The
 path has a shortest delay; so the smallest such difference lately is taken for the clocks', and what a frame has beyond
-it is time that it lost on its way.
+it is the delay that it met on its way.
 """
 
 from dataclasses import dataclass, field
@@ -51,7 +51,7 @@ class Smallest:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What one record says of its camera's clock; all in ns."""
+    """One record's evidence about its camera's clock; all in ns."""
 
     captured: int
     """By the camera's clock."""
@@ -62,7 +62,7 @@ class Sight:
     is_exact: bool
     """By our own observation."""
     appended: int | None
-    """By the broker's clock, where Kafka says so."""
+    """By the broker's clock, where the topic uses LogAppendTime."""
 
     @property
     def most(self) -> int:
@@ -116,7 +116,7 @@ class RunClock:
         return sight.is_exact
 
     def age(self, seq: int, sight: Sight, guesses: tuple[int, ...]) -> int:
-        """Return how old a frame was when it came, in ns, as far as can be told.
+        """Return how old a frame was when it came, in ns, as far as is known.
 
         `guesses` are differences to our clock, for where none is known, or where a frame would come from the future by
         the known one: the one that makes it look youngest counts.
@@ -132,7 +132,7 @@ class RunClock:
         return sight.came - sight.captured - difference
 
     def _guess(self, sight: Sight, guesses: tuple[int, ...]) -> int:
-        # No frame was captured after it came, so each says how large the difference can be at most.
+        # No frame was captured after it came, so each is an upper bound of the difference.
         most = sight.most if self._most.value is None else min(sight.most, self._most.value)
         for group in ((self.known.value,), guesses):
             possible = [guess for guess in group if guess is not None and guess <= most + TOLERANCE_NS]

@@ -1,8 +1,8 @@
-"""Is a frame too old to be worth an answer? Pure: time comes in as an argument.
+"""Is a frame stale, that is, too old to be worth an answer? Pure: time comes in as an argument.
 
-A frame's age is what it lost on its way to Kafka, how long it lay there, and how long it has waited here. The last is
+A frame's age is its delay on the way to Kafka, how long it lay there, and how long it has waited here. The last is
 measured by our own clock. So is the second, for every record that came after we first saw the end of its partition;
-of older ones Kafka's append time tells, where the topic has it. Only the first needs the camera's clock (`clocks.py`).
+for older ones Kafka's append time is used, where there is one. Only the first needs the camera's clock (`clocks.py`).
 Where neither is known, a frame is judged by what can be guessed: that its clock is right, or off by as much as before;
 the guess that makes it younger counts, and nothing is taken for younger than the time since we first looked.
 """
@@ -54,7 +54,7 @@ class Freshness:
     def arrived(self, frame: FrameId, captured_at_ns: int, record: Consumed) -> float | None:
         """Learn from a frame that has come; return its run's smallest delay lately, in s.
 
-        That is the path's, and the difference of the two clocks; None where this frame does not tell. Frames of a
+        That is the path's, and the difference of the two clocks; None where this frame gives no evidence. Frames of a
         partition come in the order of their offsets.
         """
         came = self._steady(record)
@@ -81,7 +81,7 @@ class Freshness:
         return (age + max(0, now_ns - self._stepped_ns - sight.came)) / NS
 
     def is_stale(self, frame: FrameId, captured_at_ns: int, record: Consumed, now_ns: int) -> bool:
-        """Whether a frame that is taken up now would be too old when it is answered.
+        """Whether a frame that is admitted now would be stale when it is answered.
 
         A detector that needs longer than half of the largest age gets frames all the same, the newest ones.
         """
@@ -101,7 +101,7 @@ class Freshness:
         return delay_ms if abs(delay_ms) >= WORTH_WRITING_MS else None
 
     def recall(self, camera_id: str, run_id: str, delay_ms: int) -> None:
-        """Take what was remembered of a run, perhaps by another worker, for its delay until frames tell better."""
+        """Use a run's delay from a commit note, perhaps another worker's, until its frames give a better one."""
         delay = delay_ms * NS // 1000 - self._stepped_ns
         run = self._runs.get((camera_id, run_id)) or RunClock()
         known = run.known.value

@@ -1,6 +1,6 @@
 """Work that ends in any order, given back in order within each lane. Pure.
 
-One slow piece holds what follows it in its own lane, and nothing else.
+One slow piece blocks what follows it in its own lane (head-of-line blocking), and nothing else.
 """
 
 from collections import deque
@@ -31,7 +31,7 @@ class Lanes(Generic[T, R]):
         self._begun.setdefault(lane, deque()).append(item)
 
     def done(self, item: T, lane: Hashable, result: R) -> list[tuple[T, R]]:
-        """Note a result; return those of the lane that nothing earlier holds any more."""
+        """Note a result; return those of the lane that no earlier one blocks any more."""
         self._results[item] = result
         begun, ready = self._begun[lane], []
         while begun and begun[0] in self._results:

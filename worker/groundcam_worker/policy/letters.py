@@ -25,8 +25,8 @@ def letter_record(letter: DeadLetter, record: Consumed, max_bytes: int) -> Lette
 
     As it came, but for headers that only a letter may have; where that is too large, without its value and its own
     headers; where even the key is, without that too. What is left takes less than a kilobyte as a rule and 20 at most,
-    whatever `max_bytes` is: with 0 it is the smallest letter that there is. A message without a value is put aside with
-    an empty one.
+    whatever `max_bytes` is: with 0 it is the smallest letter that there is. A message without a value is
+    dead-lettered with an empty one.
     """
     key, value = record.key, record.value or b""
     theirs = tuple(header for header in record.headers if not header[0].startswith(PREFIX))

@@ -8,9 +8,9 @@ RUNNING_AND_NEXT = 2
 GAP_DELAY_S = 1.0
 """A gap waits so long for its neighbours, unless an answer of its camera comes first."""
 SHED_EVERY_S = 0.05
-"""So often the backlog is searched for frames that have become too old."""
+"""The interval at which the backlog is searched for stale frames."""
 HEAD = 8
-"""With so few records behind it, a partition counts as read up to its end."""
+"""With so few records of lag, a partition counts as read up to its high watermark."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Limits:
     batch_size: int = 8
     batch_wait_s: float = 0.01
     calm_s: float = 3.0
-    """So long a camera must have kept up until it counts as one that does."""
+    """A camera that has kept up for so long has caught up."""
     decode_threads: int = 2
     max_pixels: int = 33_177_600
     max_waiting_bytes: int = 32 * 1024 * 1024
@@ -35,7 +35,7 @@ class Limits:
 
     @property
     def unanswered(self) -> int:
-        """How many frames may wait for Kafka's acknowledgement, or for their turn."""
+        """How many frames may wait for Kafka's acknowledgement, or for admission."""
         return max(1024, 64 * self.batch_size)
 
     @property

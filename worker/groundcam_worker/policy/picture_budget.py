@@ -28,11 +28,11 @@ class PictureBudget(Generic[K]):
         return not self._held or (len(self._held) < self._max_pictures and self.bytes + size <= self._max_bytes)
 
     def hold(self, owner: K, size: int) -> None:
-        """Count a picture; once, also if it is held already."""
+        """Count a picture; once, even if its owner holds it already."""
         self.release(owner)
         self._held[owner] = size
         self.bytes += size
 
     def release(self, owner: K) -> None:
-        """Count it no longer; one that is not held does not matter."""
+        """Stop counting it; for an owner without a picture, do nothing."""
         self.bytes -= self._held.pop(owner, 0)

@@ -1,6 +1,6 @@
-"""Which question holds for which camera, and how people write questions. Pure.
+"""Which question is in force for which camera, and how people write questions. Pure.
 
-A frame's own question beats the camera's, which beats the default. What came over Kafka beats the command line,
+Precedence: a frame's own question, the camera's, the default. One from Kafka overrides one from the command line,
 camera by camera.
 """
 
@@ -56,7 +56,7 @@ def _class(text: str) -> ClassSpec:
     phrase, threshold = match.groups() if match else (text, None)
     if threshold is not None and float(threshold) > 1:
         raise QuestionError(f"the threshold {threshold} of the class {phrase.strip()!r} is more than 1")
-    # An empty phrase is told by its place in the question, which is not known here.
+    # An empty phrase is reported with its position in the question, which is not known here.
     return ClassSpec.model_construct(
         phrase=" ".join(phrase.lower().split()), box_threshold=None if threshold is None else float(threshold)
     )
@@ -65,22 +65,22 @@ def _class(text: str) -> ClassSpec:
 def parse_question(text: str, **options: float | None) -> tuple[str, Question]:
     """Read `person, dog` (for every camera, `*`) or `gate=person, dog`.
 
-    Options are fields of Ask; those that are None are left at their defaults. Raises QuestionError.
+    Options are fields of Question; those that are None are left at their defaults. Raises QuestionError.
     """
     match = _FOR_CAMERA.match(text)
     camera_id, classes = match.groups() if match else (EVERY_CAMERA, text)
     given = {name: value for name, value in options.items() if value is not None}
     try:
-        ask = Question.model_validate({"classes": [one.model_dump() for one in parse_classes(classes)], **given})
+        question = Question.model_validate({"classes": [one.model_dump() for one in parse_classes(classes)], **given})
     except ValidationError as invalid:
         first = invalid.errors(include_url=False)[0]
         raise QuestionError(f"the question {text!r}: {first['msg']}") from None
-    return camera_id, ask
+    return camera_id, question
 
 
 @dataclass(frozen=True, slots=True)
-class Holding:
-    """A question that holds, and whose it is."""
+class ActiveQuestion:
+    """A question in force, and the camera that it is for."""
 
     camera_id: str
     """Or `*`."""
@@ -90,64 +90,64 @@ class Holding:
 
 
 class Questions:
-    """The questions that hold now."""
+    """The questions in force."""
 
     def __init__(self, initial: Iterable[tuple[str, Question]] = ()) -> None:
         """Take (camera id or `*`, question) pairs. Raises QuestionError for two of one camera."""
-        self._initial: dict[str, Holding] = {}
-        self._told: dict[str, Holding] = {}
+        self._initial: dict[str, ActiveQuestion] = {}
+        self._from_kafka: dict[str, ActiveQuestion] = {}
         self._classes = 0
-        for camera_id, ask in initial:
+        for camera_id, question in initial:
             if camera_id in self._initial:
                 who = "every camera" if camera_id == EVERY_CAMERA else f"the camera {camera_id}"
                 raise QuestionError(f"there are two questions for {who}")
-            self._initial[camera_id] = _holding(camera_id, ask, from_kafka=False)
+            self._initial[camera_id] = _active(camera_id, question, from_kafka=False)
 
     def has_room(self, question: CameraQuestion) -> bool:
         """Whether a question that came over Kafka can be kept. The one for every camera always can."""
         if question.camera_id == EVERY_CAMERA:
             return True
-        replaced = self._told.get(question.camera_id)
-        cameras = len(self._told) - (EVERY_CAMERA in self._told) - (replaced is not None) + 1
+        replaced = self._from_kafka.get(question.camera_id)
+        cameras = len(self._from_kafka) - (EVERY_CAMERA in self._from_kafka) - (replaced is not None) + 1
         classes = self._classes - _counted(replaced) + len(question.classes)
         return cameras <= MAX_CAMERAS and classes <= MAX_CLASSES_IN_ALL
 
-    def tell(self, question: CameraQuestion) -> bool:
-        """Take a question that came over Kafka, and return True, where there is room for it."""
+    def set(self, question: CameraQuestion) -> bool:
+        """Put a question from Kafka in force, and return True, where there is room for it."""
         if not self.has_room(question):
             return False
-        held = _holding(question.camera_id, question, from_kafka=True)
-        self._classes += _counted(held) - _counted(self._told.get(question.camera_id))
-        self._told[question.camera_id] = held
+        active = _active(question.camera_id, question, from_kafka=True)
+        self._classes += _counted(active) - _counted(self._from_kafka.get(question.camera_id))
+        self._from_kafka[question.camera_id] = active
         return True
 
-    def forget(self, camera_id: str) -> None:
-        """Take back what came over Kafka for a camera (or `*`): what was set at the start holds again."""
-        self._classes -= _counted(self._told.pop(camera_id, None))
+    def remove(self, camera_id: str) -> None:
+        """Remove the question from Kafka for a camera (or `*`): the one from the start is in force again."""
+        self._classes -= _counted(self._from_kafka.pop(camera_id, None))
 
-    def all(self) -> list[Holding]:
-        """Return every question that holds for some camera."""
-        return list({**self._initial, **self._told}.values())
+    def all(self) -> list[ActiveQuestion]:
+        """Return every question in force for some camera."""
+        return list({**self._initial, **self._from_kafka}.values())
 
     def for_frame(self, camera_id: str, own: Question | None) -> tuple[QuestionRef, Question] | None:
-        """Return the question for a frame, or None where nobody has asked one."""
+        """Return the question for a frame, or None where there is none."""
         if own is not None:
             return _ref("frame", own), own
         for name in (camera_id, EVERY_CAMERA):
-            for known in (self._told, self._initial):
-                if held := known.get(name):
-                    return held.ref, held.question
+            for known in (self._from_kafka, self._initial):
+                if active := known.get(name):
+                    return active.ref, active.question
         return None
 
 
-def _counted(held: Holding | None) -> int:
+def _counted(active: ActiveQuestion | None) -> int:
     """Return the classes of a question that there may be no room for."""
-    return 0 if held is None or held.camera_id == EVERY_CAMERA else len(held.question.classes)
+    return 0 if active is None or active.camera_id == EVERY_CAMERA else len(active.question.classes)
 
 
-def _holding(camera_id: str, question: Question, *, from_kafka: bool) -> Holding:
-    return Holding(camera_id, question, from_kafka, _ref(camera_id, question))
+def _active(camera_id: str, question: Question, *, from_kafka: bool) -> ActiveQuestion:
+    return ActiveQuestion(camera_id, question, from_kafka, _ref(camera_id, question))
 
 
-def _ref(name: str, ask: Question) -> QuestionRef:
-    return QuestionRef(id=name, version=ask.version, classes=ask.labels)
+def _ref(name: str, question: Question) -> QuestionRef:
+    return QuestionRef(id=name, version=question.version, classes=question.labels)

@@ -1,8 +1,8 @@
-"""Work for which there was too little memory: when to try again, and when to give up. Pure.
+"""Work for which there was too little memory: when to retry, and when to give up. Pure.
 
-A neighbour may take a device's memory for a while, so that even one picture alone does not fit. That is no fault of the
-picture. It waits and is tried again; only when it has failed for `PATIENCE_S` is somebody to blame: the picture or its
-question, if others were answered meanwhile, else the device.
+A neighbour may take a device's memory for a while, so that even a batch of one picture does not fit. That is no fault
+of the picture. It waits and is retried; only when it has failed for `PATIENCE_S` is somebody to blame: the picture or
+its question, if others were answered meanwhile, else the device.
 """
 
 from collections.abc import Hashable
@@ -25,7 +25,7 @@ class Verdict(Enum):
 
 
 class Shortage(Generic[T]):
-    """Keeps what waits to be tried again."""
+    """Keeps what waits for a retry."""
 
     def __init__(self) -> None:
         self._first: dict[Hashable, tuple[float, float]] = {}
@@ -58,7 +58,7 @@ class Shortage(Generic[T]):
         return Verdict.DEVICE_EXHAUSTED if is_over else Verdict.RETRY
 
     def due(self, now: float) -> list[T]:
-        """Take out what can be tried again."""
+        """Take out what is due for a retry."""
         ready = [item for due, item in self._waiting if due <= now]
         self._waiting = [one for one in self._waiting if one[0] > now]
         return ready

@@ -1,4 +1,4 @@
-"""Marks on the attempts topic: a frame is marked before it is tried alone, so that the next process knows.
+"""Marks on the attempts topic: a quarantined frame is marked before its attempt, so that the next process knows.
 
 Everything here waits for Kafka; it runs on a thread of its own.
 """
@@ -35,7 +35,7 @@ class AttemptLog:
         self._found: dict[Place, int] = {}
 
     def announce(self, place: Place, camera_id: str | None, *, read: bool) -> int:
-        """Mark a frame, and return how often a process has ended while it was tried alone. Raises KafkaProblem.
+        """Mark a frame, and return how often a process has ended during its attempt. Raises KafkaProblem.
 
         The marks of frames before it are taken back. `read`: other workers may have left marks meanwhile.
         """
@@ -55,7 +55,7 @@ class AttemptLog:
         return deaths
 
     def clear(self) -> None:
-        """Take the last mark back: nothing is tried alone any more. Raises KafkaProblem."""
+        """Take the last mark back: no quarantined frame is being tried any more. Raises KafkaProblem."""
         if self._marked:
             self._write(dict.fromkeys(self._marked, b""))
         self._marked.clear()

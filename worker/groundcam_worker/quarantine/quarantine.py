@@ -1,8 +1,8 @@
-"""After a worker died: frames that were in flight are tried one by one, so that one that kills is found. Pure.
+"""After a worker died: frames that were in flight are tried one by one, so that a poison frame is found. Pure.
 
-A batch hides which of its frames ended the process. So the first frames of a partition whose worker died run alone,
-each marked on Kafka before its attempt. A frame whose mark is found again has ended the process once, or was only
-there when somebody pulled the plug. To tell these apart its second attempt runs in a sandbox: a process of its own,
+A batch hides which of its frames ended the process. So the first frames of a partition whose worker died run one at a
+time, each marked on Kafka before its attempt. A frame whose mark is found again has ended the process once, or was only
+there when the power failed. To tell these apart its second attempt runs in a sandbox: a process of its own,
 which the worker watches. If that process dies, too, the frame is to blame.
 """
 
@@ -14,11 +14,11 @@ from groundcam_worker.frames import Received
 
 RETRY_S = 1.0
 DEATHS_WITHOUT_SANDBOX = 5
-"""So many deaths that no sandbox saw condemn a frame: then the machine or the container died with the sandbox."""
+"""After so many deaths outside a sandbox a frame is dead-lettered: machine or container died with the sandbox."""
 
 
 class Quarantine:
-    """Frames that wait to be tried alone, and the one whose turn it is."""
+    """Frames that wait to be tried one by one, and the one being tried."""
 
     def __init__(self) -> None:
         self._waiting: deque[Received] = deque()
@@ -29,7 +29,7 @@ class Quarantine:
 
     @property
     def is_active(self) -> bool:
-        """Whether frames are being tried alone: then nothing else begins."""
+        """Whether frames are in quarantine: then nothing else begins."""
         return self._current is not None or bool(self._waiting)
 
     @property
@@ -39,7 +39,7 @@ class Quarantine:
 
     @property
     def retry_at(self) -> float | None:
-        """When a mark that failed may be tried again; None when nothing waits for that."""
+        """When a mark that failed may be retried; None when nothing waits for that."""
         return self._retry_at if self._waiting and self._current is None else None
 
     @property
@@ -57,7 +57,7 @@ class Quarantine:
         self.bytes += frame.memory
 
     def drop(self, is_due: Callable[[Received], bool]) -> list[Received]:
-        """Take out the first frames, without an attempt, for as long as `is_due` says so."""
+        """Take out the first frames, without an attempt, for as long as `is_due` returns True."""
         dropped = []
         while self._waiting and is_due(self._waiting[0]):
             dropped.append(self._pop())
@@ -72,7 +72,7 @@ class Quarantine:
         return self._current, read
 
     def failed(self, now_s: float) -> None:
-        """The mark could not be written: wait, and try again."""
+        """The mark could not be written: retry after a pause."""
         if self._current is not None:
             self._waiting.appendleft(self._current)
             self.bytes += self._current.memory

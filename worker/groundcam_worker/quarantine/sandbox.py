@@ -33,12 +33,12 @@ Load = Callable[[], Detector]
 Answer = tuple[Detection, ...]
 LONGEST_S = 600.0
 ENDS_S = 5.0
-LOST = 70
-"""As the worker's own exit code for a device that is lost."""
+EXIT_DEVICE_LOST = 70
+"""The worker's own exit code for a lost device."""
 
 
 class Sandbox:
-    """Keeps one such process while it is needed. Belongs to one thread."""
+    """Keeps one sandbox process while it is needed. Belongs to one thread."""
 
     def __init__(self, load: Load, max_pixels: int) -> None:
         """`load` is called in the other process, so it must be importable there."""
@@ -50,8 +50,8 @@ class Sandbox:
     def answer(self, jpeg: bytes, question: Question) -> Answer:
         """Return what is found in a picture.
 
-        Raises FatalFrameError when the process does not survive it, FrameError when it says that it cannot be
-        answered, NoWitnessError when there is none.
+        Raises FatalFrameError when the process does not survive it, FrameError when it reports that the frame
+        cannot be answered, SandboxUnavailableError when it cannot be started.
         """
         pipe = self._start() if self._pipe is None else self._pipe
         try:
@@ -105,14 +105,14 @@ class Sandbox:
 
 
 def _serve(pipe: Connection, load: Load, max_pixels: int) -> None:
-    """The other process."""
+    """The main function of the sandbox process."""
     # What is sent to the whole group is the worker's to obey: this one ends with it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         detector = load()
-    except Exception as error:  # noqa: BLE001 - it is told to the other side
+    except Exception as error:  # noqa: BLE001 - it is reported to the worker
         pipe.send(f"{type(error).__name__}: {error}")
         return
     with suppress(EOFError, OSError):  # a worker that is gone needs no answer
@@ -130,7 +130,7 @@ def _answer(
     except FrameError as error:
         return error
     except DetectorLostError:
-        os._exit(LOST)
+        os._exit(EXIT_DEVICE_LOST)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is about this picture
         text = f"{type(error).__name__}: {error}"
         # Two models may leave too little room for a picture that one has room for.

@@ -12,7 +12,7 @@ OF_NO_CLASS = -1
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """Token ids that stand between phrases."""
+    """Token ids that separate phrases."""
 
     begin: int
     stop: int
@@ -27,13 +27,13 @@ class Caption:
     classes: tuple[int, ...]
     """The class that owns the token, or OF_NO_CLASS: only a class's own tokens give it a score."""
     phrases: tuple[int, ...]
-    """Which phrase the token stands in, its full stop included: a token sees its own phrase alone."""
+    """Which phrase the token is in, its full stop included: a token attends to its own phrase only."""
     places: tuple[int, ...]
     """Where in its phrase."""
 
 
 def captions_of(phrases: Sequence[Sequence[int]], marks: Marks, max_tokens: int) -> tuple[Caption, ...]:
-    """Return the fewest captions of at most `max_tokens` that hold all classes in order.
+    """Return the fewest captions of at most `max_tokens` that contain all classes in order.
 
     Raises ValueError with the index of a phrase that fits into no caption.
     """

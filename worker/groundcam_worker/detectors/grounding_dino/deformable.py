@@ -65,7 +65,7 @@ class DeformableAttention(nn.Module):
     def forward(self, queries: Tensor, features: Tensor, reference: Tensor, levels: Levels) -> Tensor:
         """Return [B, Q, D] for queries [B, Q, D] and features [B, N, D].
 
-        `reference` holds fractions of the picture in fp32, points [1, Q, 2] or boxes [B, Q, 4].
+        `reference` has fractions of the picture in fp32, points [1, Q, 2] or boxes [B, Q, 4].
         """
         batch, count, _ = queries.shape
         values = self.value_proj(features).view(batch, features.shape[1], self.heads, -1)
@@ -107,7 +107,7 @@ def with_grid_sample(values: Tensor, offsets: Tensor, weights: Tensor, reference
 def with_embedding_bag(values: Tensor, offsets: Tensor, weights: Tensor, reference: Tensor, levels: Levels) -> Tensor:
     """The same sum as one weighted look-up of rows, each of them one head's features at one cell.
 
-    A ring of zeros around each level is what a cell outside of it holds, so that nothing has to be masked.
+    A ring of zeros around each level is the value of a cell outside of it, so that nothing has to be masked.
     """
     batch, _, heads, depth = values.shape
     count, points = offsets.shape[1], offsets.shape[-2]
@@ -120,7 +120,7 @@ def with_embedding_bag(values: Tensor, offsets: Tensor, weights: Tensor, referen
     above = attention - below
     below_right, above_right = below * across, above * across
     shares = torch.stack([above - above_right, above_right, below - below_right, below_right], -1)
-    # A cell's number is below 2**24 for any picture that fits into memory, so that a float holds it exactly.
+    # A cell's number is below 2**24 for any picture that fits into memory, so that a float represents it exactly.
     cell = (first[..., 1] * levels.stride + first[..., 0] + levels.origin).int()
     picture = torch.arange(batch, dtype=torch.int32, device=values.device).view(-1, 1, 1, 1, 1) * table.shape[1]
     head = torch.arange(heads, dtype=torch.int32, device=values.device).view(-1, 1, 1)

@@ -80,30 +80,30 @@ class GroundingDino(Synchronous):
         """Return the (height, width) that a picture of this size is scaled to. Raises ValueError."""
         return self._limits.shape_of(width, height)
 
-    def check(self, ask: Question) -> None:
+    def check(self, question: Question) -> None:
         """Raise QuestionError for a question that the model cannot be asked. Any thread may call this."""
-        self._reader.captions(ask.labels)
+        self._reader.captions(question.labels)
 
-    def cost(self, ask: Question) -> int:
+    def cost(self, question: Question) -> int:
         """Return how many captions a question needs. Raises QuestionError. Any thread may call this."""
-        return len(self._reader.captions(ask.labels))
+        return len(self._reader.captions(question.labels))
 
     @torch.inference_mode()
-    def warm_up(self, asks: Sequence[Question], sizes: Sequence[tuple[int, int]], batch_size: int) -> None:
+    def warm_up(self, questions: Sequence[Question], sizes: Sequence[tuple[int, int]], batch_size: int) -> None:
         """Run every shape that these questions and picture sizes (width, height) lead to, in batches of up to
         `batch_size`, so that no frame waits for what happens only once. Raises QuestionError.
         """
         with current(self._device):
-            self._warm_up(asks, sizes, batch_size)
+            self._warm_up(questions, sizes, batch_size)
 
-    def _warm_up(self, asks: Sequence[Question], sizes: Sequence[tuple[int, int]], batch_size: int) -> None:
+    def _warm_up(self, questions: Sequence[Question], sizes: Sequence[tuple[int, int]], batch_size: int) -> None:
         started = time.monotonic()
-        questions = [self._text.rows(ask) for ask in asks]
-        every = [row for rows in questions for row in rows]
+        rows_by_question = [self._text.rows(question) for question in questions]
+        every = [row for rows in rows_by_question for row in rows]
         for row in every:
             self._text.batch([row], self._tokens([row]))
         # What several captions are asked is not prepared: their pictures are seen once.
-        lengths = {self._tokens(rows): rows[0] for rows in questions if len(rows) == 1}
+        lengths = {self._tokens(rows): rows[0] for rows in rows_by_question if len(rows) == 1}
         shapes = sorted({self._limits.shape_of(*size) for size in sizes})
         if self._is_prepared:
             # Largest first: the others share its memory.
@@ -150,45 +150,47 @@ class GroundingDino(Synchronous):
             self._plain.add(size_of(pixels, text))
 
     @torch.inference_mode()
-    def detect(self, images: Sequence[Image], asks: Sequence[Question]) -> Sequence[tuple[Detection, ...]]:
+    def detect(self, images: Sequence[Image], questions: Sequence[Question]) -> Sequence[tuple[Detection, ...]]:
         """Return the objects in each image, boxes in its pixels; all images have one input shape.
 
         Raises whatever torch raises.
         """
         with current(self._device):
-            return self._detect(images, asks)
+            return self._detect(images, questions)
 
-    def _detect(self, images: Sequence[Image], asks: Sequence[Question]) -> Sequence[tuple[Detection, ...]]:
+    def _detect(self, images: Sequence[Image], questions: Sequence[Question]) -> Sequence[tuple[Detection, ...]]:
         height, width = shape = self._limits.shape_of(images[0].shape[1], images[0].shape[0])
         if shape not in self._warmed:
             self._warmed.add(shape)
             self._on_new_shape(width, height)
         pixels = self._pixels(images, shape)
-        questions = [self._text.rows(ask) for ask in asks]
+        rows_by_question = [self._text.rows(question) for question in questions]
         found: list[list[Tensor]] = [[] for _ in images]
-        for members, best in self._rounds(pixels, questions):
+        for members, best in self._rounds(pixels, rows_by_question):
             for member, rows in zip(members, best, strict=True):
                 found[member].append(rows)
         return [
-            objects(rows, ask, image.shape[1], image.shape[0])
-            for rows, ask, image in zip(found, asks, images, strict=True)
+            objects(rows, question, image.shape[1], image.shape[0])
+            for rows, question, image in zip(found, questions, images, strict=True)
         ]
 
-    def _rounds(self, pixels: Tensor, questions: Sequence[tuple[Row, ...]]) -> Iterator[tuple[list[int], Tensor]]:
+    def _rounds(
+        self, pixels: Tensor, rows_by_question: Sequence[tuple[Row, ...]]
+    ) -> Iterator[tuple[list[int], Tensor]]:
         """Ask each picture its first caption, then those that have one their second, and so on.
 
         Yield which pictures were asked, and what was found in them [n, Q, 6], on the CPU.
         """
-        most = max(len(rows) for rows in questions)
+        most = max(len(rows) for rows in rows_by_question)
         vision = self._network.see(pixels) if most > 1 else None
         for index in range(most):
-            members = [number for number, rows in enumerate(questions) if index < len(rows)]
-            rows = [questions[number][index] for number in members]
+            members = [number for number, rows in enumerate(rows_by_question) if index < len(rows)]
+            rows = [rows_by_question[number][index] for number in members]
             text, places = self._text.batch(rows, self._tokens(rows))
             if vision is None:
                 answer = self._run(pixels, text)
             else:
-                chosen = vision if len(members) == len(questions) else vision[members]
+                chosen = vision if len(members) == len(rows_by_question) else vision[members]
                 answer = self._network.answer(chosen, text, self._network.shape_of(pixels))
             yield members, best_classes(*answer, places).cpu()
 

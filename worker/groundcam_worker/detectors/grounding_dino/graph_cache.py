@@ -1,7 +1,7 @@
 """Runs of the network that were prepared for one shape: recorded as a CUDA graph, compiled, or both.
 
 What is prepared has fixed sizes. A smaller batch is put into the next larger one: rows do not see each other, so
-that what the other rows hold does not matter.
+that the content of the other rows does not matter.
 """
 
 from collections import OrderedDict

@@ -1,6 +1,6 @@
 """The attention modules of Grounding DINO, rebuilt for answering from the weights of transformers' own.
 
-Each gives what the module that it stands for gives, to rounding; the tests hold them to it.
+Each gives what the module that it replaces gives, to rounding; the tests compare them.
 """
 
 from typing import Any

@@ -2,7 +2,7 @@
 
 The modules and weights are transformers'; what joins them is written anew, so that nothing is computed that no
 answer needs: no losses, no padding of pictures, one output head, boxes for the chosen proposals only. Whatever
-follows from the input's shape alone is computed once a shape, and whatever follows from the question alone comes
+follows from the input's shape only is computed once a shape, and whatever follows from the question only comes
 in as `Text`. Nothing in `forward` waits for the device.
 
 Features may be 16-bit; coordinates of boxes and points are fp32 throughout.
@@ -38,7 +38,7 @@ class Text(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """What follows from the sizes of the feature levels alone."""
+    """What follows from the sizes of the feature levels only."""
 
     levels: Levels
     positions: Tensor
@@ -147,7 +147,7 @@ class Network(nn.Module):
     def shape_of(self, pixels: Tensor) -> Shape:
         """Return the constants of pixels' height and width. The latest are remembered.
 
-        They are no part of `forward`, where what is recorded or compiled would hold what is forgotten here.
+        They are no part of `forward`, where what is recorded or compiled would keep what is evicted here.
         """
         size = (pixels.shape[-2], pixels.shape[-1])
         if size not in self._shapes:

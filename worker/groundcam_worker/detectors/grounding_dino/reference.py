@@ -23,7 +23,7 @@ DELIMITERS = (0, 101, 102, 1012, 1029)
 
 @dataclass(frozen=True, slots=True)
 class ReferenceBox:
-    """What the reference tells of one box."""
+    """What the reference reports of one box."""
 
     score: float
     box: tuple[float, float, float, float]
@@ -57,19 +57,19 @@ class Reference:
             outputs, ids, threshold=threshold, text_threshold=text_threshold, target_sizes=list(sizes)
         )
 
-    def require_one_caption(self, ask: Question) -> None:
+    def require_one_caption(self, question: Question) -> None:
         """Raise QuestionError for more than transformers reads: it would cut the text, or fail."""
-        tokens = len(self._processor.tokenizer(". ".join(ask.labels) + ".")["input_ids"])
+        tokens = len(self._processor.tokenizer(". ".join(question.labels) + ".")["input_ids"])
         most = int(self._model.config.max_text_len)
         if tokens > most:
             raise QuestionError(f"the question has {tokens} tokens, and transformers' own way reads {most}")
 
-    def boxes(self, image: Image, ask: Question, shape: tuple[int, int]) -> list[ReferenceBox]:
+    def boxes(self, image: Image, question: Question, shape: tuple[int, int]) -> list[ReferenceBox]:
         """Return the boxes of one picture above the question's box threshold, which is the only one it knows."""
-        outputs, ids = self.outputs([image], [ask.labels], shape)
-        (found,) = self.post_process(outputs, ids, ask.box_threshold, ask.text_threshold, [image.shape[:2]])
+        outputs, ids = self.outputs([image], [question.labels], shape)
+        (found,) = self.post_process(outputs, ids, question.box_threshold, question.text_threshold, [image.shape[:2]])
         scores = outputs.logits[0].sigmoid()
-        scores = scores[scores.amax(-1) > ask.box_threshold][:, : ids.shape[1]]
+        scores = scores[scores.amax(-1) > question.box_threshold][:, : ids.shape[1]]
         owned = ~torch.isin(ids[0], torch.tensor(DELIMITERS, device=ids.device))
         own = scores.masked_fill(~owned, 0.0).amax(-1)
         tokens = self._processor.tokenizer.convert_ids_to_tokens(ids[0][scores.argmax(-1)].tolist())
@@ -95,19 +95,19 @@ class Comparison:
     """What differs besides, and why, a sentence each."""
 
 
-def compare(ours: Sequence[Detection], theirs: Sequence[ReferenceBox], ask: Question) -> Comparison:
+def compare(ours: Sequence[Detection], theirs: Sequence[ReferenceBox], question: Question) -> Comparison:
     """Match boxes one to one by what is nearest, and say why the rest has no partner."""
     left = list(theirs)
     lines: list[str] = []
     scores, pixels = [0.0], [0.0]
     for one in sorted(ours, key=lambda found: -found.score):
-        label = ask.labels[one.class_id]
+        label = question.labels[one.class_id]
         partner = min(left, key=lambda other: _distance(one, other), default=None)
         if partner is None or max(_distance(one, partner)) > 1.0:
-            own = ask.classes[one.class_id].box_threshold
+            own = question.classes[one.class_id].box_threshold
             why = (
                 f"the class's own threshold {own:g} is below the common one"
-                if own is not None and own < ask.box_threshold
+                if own is not None and own < question.box_threshold
                 else "the reference has no box like it"
             )
             lines.append(f"only ours: {label} {one.score:.3f} at {_place(one.box)}: {why}")
@@ -118,7 +118,7 @@ def compare(ours: Sequence[Detection], theirs: Sequence[ReferenceBox], ask: Ques
         if partner.label != label:
             lines.append(
                 f"label: ours {label!r} {one.score:.3f}, the reference {partner.label!r}, which joins every token above"
-                f" {ask.text_threshold:g}, at {_place(one.box)}"
+                f" {question.text_threshold:g}, at {_place(one.box)}"
             )
         if partner.own_score < partner.score:
             lines.append(
@@ -126,22 +126,22 @@ def compare(ours: Sequence[Detection], theirs: Sequence[ReferenceBox], ask: Ques
                 f" of no class, at {_place(one.box)}"
             )
     lines += [
-        f"only the reference: {other.label!r} {other.score:.3f} at {_place(other.box)}: {_why(other, ask)}"
+        f"only the reference: {other.label!r} {other.score:.3f} at {_place(other.box)}: {_why(other, question)}"
         for other in left
     ]
     return Comparison(len(scores) - 1, max(scores), max(pixels), tuple(lines))
 
 
-def _why(other: ReferenceBox, ask: Question) -> str:
+def _why(other: ReferenceBox, question: Question) -> str:
     """Return why we leave a box out."""
-    if other.own_score <= ask.box_threshold:
+    if other.own_score <= question.box_threshold:
         return f"its score is that of {other.best_token}, a token of no class; its best class has {other.own_score:.3f}"
-    if other.own_score <= ask.text_threshold and all(one.box_threshold is None for one in ask.classes):
-        return f"its best class has {other.own_score:.3f}, below the text threshold {ask.text_threshold:g}"
-    if any((one.box_threshold or 0) >= other.own_score for one in ask.classes):
+    if other.own_score <= question.text_threshold and all(one.box_threshold is None for one in question.classes):
+        return f"its best class has {other.own_score:.3f}, below the text threshold {question.text_threshold:g}"
+    if any((one.box_threshold or 0) >= other.own_score for one in question.classes):
         return "its class has a threshold of its own that is higher"
-    if ask.nms_iou is not None:
-        return f"a better box of its class overlaps it by more than {ask.nms_iou:g}"
+    if question.nms_iou is not None:
+        return f"a better box of its class overlaps it by more than {question.nms_iou:g}"
     return "its proposal came in another rank"
 
 

@@ -1,4 +1,4 @@
-"""From what the network says to objects with one class each, on the device and for the whole batch.
+"""From the network's output to objects with one class each, on the device and for the whole batch.
 
 A class's score is that of its best token, and a box belongs to the best class among those that pass their
 threshold. transformers' own post-processing joins whatever tokens pass, so that it also answers "person forklift",
@@ -32,7 +32,7 @@ def best_classes(logits: Tensor, boxes: Tensor, rows: Rows) -> Tensor:
     return torch.cat([torch.stack([best, classes.float()], -1), centre - half, centre + half], -1)
 
 
-def objects(found: Sequence[Tensor], ask: Question, width: int, height: int) -> tuple[Detection, ...]:
+def objects(found: Sequence[Tensor], question: Question, width: int, height: int) -> tuple[Detection, ...]:
     """Return a picture's objects, best first, from what each of its captions gave ([Q, 6], on the CPU).
 
     Raises ArithmeticError where the network gave no numbers.
@@ -42,7 +42,7 @@ def objects(found: Sequence[Tensor], ask: Question, width: int, height: int) -> 
         raise ArithmeticError(NO_NUMBERS)
     rows = rows[rows[:, 0] >= 0]
     boxes = rows[:, 2:] * rows.new_tensor([width, height, width, height])
-    order = nms(boxes, rows[:, 0], rows[:, 1].long(), ask.nms_iou)
+    order = nms(boxes, rows[:, 0], rows[:, 1].long(), question.nms_iou)
     return tuple(
         Detection(int(class_id), score, (x1, y1, x2, y2))
         for (score, class_id), (x1, y1, x2, y2) in zip(

@@ -1,7 +1,7 @@
 """Which input shape a picture of a size becomes. Pure.
 
 Pictures of one shape share a batch, and Swin does not see the padding mask, so that a picture must not be padded
-to fit a batch: its shape follows from its own size alone. The processor of transformers scales a picture until its
+to fit a batch: its shape follows from its own size only. The processor of transformers scales a picture until its
 shorter or its longer side is as long as it may be, which gives cameras of nearly the same proportions shapes that
 differ by a pixel. Here both sides are rounded to multiples of a step, which stretches a picture by a percent or two
 at most: 1920x1080 and 1920x1088 share one shape. (A step of a sixteenth of the longer side cost the small model three

@@ -1,4 +1,4 @@
-"""Questions as the network takes them. What depends on the words alone is computed once and kept.
+"""Questions as the network takes them. What depends only on the words is computed once and kept.
 
 transformers runs the text backbone for every picture of every batch, on text padded to the longest.
 """
@@ -144,13 +144,13 @@ class TextSide:
         self._features: LRU[Tensor] = LRU(KEPT_QUESTIONS)
         self._batches: LRU[tuple[Text, Rows]] = LRU(KEPT_BATCHES)
 
-    def rows(self, ask: Question) -> tuple[Row, ...]:
+    def rows(self, question: Question) -> tuple[Row, ...]:
         """Return a question's captions. Raises QuestionError."""
-        common = max(ask.box_threshold, ask.text_threshold)
-        thresholds = tuple(common if one.box_threshold is None else one.box_threshold for one in ask.classes)
+        common = max(question.box_threshold, question.text_threshold)
+        thresholds = tuple(common if one.box_threshold is None else one.box_threshold for one in question.classes)
         return self._rows.get(
-            (ask.labels, thresholds),
-            lambda: tuple(Row(caption, thresholds) for caption in self._reader.captions(ask.labels)),
+            (question.labels, thresholds),
+            lambda: tuple(Row(caption, thresholds) for caption in self._reader.captions(question.labels)),
         )
 
     def batch(self, rows: Sequence[Row], tokens: int) -> tuple[Text, Rows]:
@@ -163,7 +163,7 @@ class TextSide:
         count = len(rows)
         features = torch.zeros(count, tokens, self._width, device=self._device)
         real = torch.zeros(count, tokens, dtype=torch.bool)
-        phrases = torch.arange(tokens).neg().sub(1).repeat(count, 1)  # padding sees itself alone
+        phrases = torch.arange(tokens).neg().sub(1).repeat(count, 1)  # padding attends to itself only
         places = torch.zeros(count, tokens, dtype=torch.int64)
         for index, row in enumerate(rows):
             caption = row.caption
