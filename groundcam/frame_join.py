@@ -25,7 +25,7 @@ from groundcam_schemas import (
 )
 
 ENTRY_BYTES = 512
-"""Of one that waits, besides what it holds and its names; 425 measured."""
+"""Of one that waits, besides its contents and its names; 425 measured."""
 WIDEST_CHARACTER = 4
 T = TypeVar("T")
 

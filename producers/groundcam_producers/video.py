@@ -31,7 +31,7 @@ MAX_BROKEN_PACKETS = 500
 HIGHEST_FPS = 1000
 
 Planes = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8], npt.NDArray[np.uint8]]
-"""Y (height x width), U and V (half of each), full range, ITU-R BT.601: what a JPEG holds."""
+"""Y (height x width), U and V (half of each), full range, ITU-R BT.601: what a JPEG contains."""
 
 _MATRICES = {
     1: Colorspace.ITU709,
@@ -252,7 +252,7 @@ def _range(frame: Any) -> ColorRange:
 
 
 def _translated(error: BaseException) -> SourceError:
-    """FFmpeg's texts hold the whole URL: only what it says of it is kept."""
+    """FFmpeg's texts contain the whole URL: only the error that follows it is kept."""
     kind = type(error).__name__
     text = redact(getattr(error, "strerror", None) or kind)
     if isinstance(error, _REFUSALS):

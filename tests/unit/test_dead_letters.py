@@ -129,7 +129,7 @@ def test_a_message_goes_back_as_it_came_but_for_where_it_has_been() -> None:
 @pytest.mark.parametrize("key", [None, b"", b"\xff\x01"])
 def test_a_key_goes_back_byte_for_byte(key: bytes | None) -> None:
     one = letter()
-    one = Letter(replace(one.record, key=key), one.told)
+    one = Letter(replace(one.record, key=key), one.origin)
     assert original(one, planner().plan(one, NOW_S)).key_bytes == key
 
 
