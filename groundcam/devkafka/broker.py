@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Self
 
 KAFKA_VERSION = "4.4.0"
-# Kafka's jars have no log binding of their own: without one a dying broker says nothing.
+# Kafka's jars have no log binding of their own: without one a dying broker logs nothing.
 ENDPOINT = f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}+org.slf4j:slf4j-simple:1.7.36"
 START_TIMEOUT_S = 60.0
 LAST_LINES = 12
