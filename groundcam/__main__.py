@@ -95,7 +95,7 @@ def main() -> None:
         _say(str(error))
         code = next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind))
         if isinstance(error, AT_ONCE):
-            # What is lost can hang or crash the interpreter while it takes itself apart.
+            # A lost detector, source or transaction can hang or crash the interpreter while it takes itself apart.
             logging.shutdown()
             os._exit(code)
     except UsageProblem as error:

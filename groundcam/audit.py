@@ -151,15 +151,15 @@ class Auditor:
 
 def _judge(camera_id: str, run_id: str, run: _Run, *, whole: bool) -> RunReport:
     published, answered = Intervals.of_numbers(run.published), Intervals.of_numbers(run.detected)
-    put_aside = Intervals.of_numbers(run.dead)
+    dead_lettered = Intervals.of_numbers(run.dead)
     gaps = {reason: Intervals.of(ranges) for reason, ranges in run.gaps.items()}
-    told = published | answered | put_aside
+    accounted = published | answered | dead_lettered
     for one in gaps.values():
-        told |= one
-    start = 0 if whole or not told.ranges else told.ranges[0][0]
+        accounted |= one
+    start = 0 if whole or not accounted.ranges else accounted.ranges[0][0]
     expected = published | Intervals.of([(start, run.numbered_to)] if run.numbered_to >= start else [])
     detected = expected & answered
-    dead = (expected & put_aside) - detected
+    dead = (expected & dead_lettered) - detected
     left = expected - detected - dead
     by_reason = {}
     for reason, one in sorted(gaps.items()):
@@ -188,7 +188,7 @@ def audit(settings: KafkaSettings) -> list[RunReport]:
     topics = settings.topics
     names = [topics.frames, topics.recordings, topics.detections, topics.dead_letters]
     with Reader(settings, names, start="beginning") as reader:
-        # Frames are gone after minutes, as they should be; what was said of them is what counts.
+        # Frames are gone after minutes, as they should be; what was published about them is what counts.
         auditor = Auditor(topics, whole=not reader.has_lost_the_beginning_of(topics.detections))
         for record in reader.to_the_end():
             auditor.take(record)

@@ -25,7 +25,7 @@ from groundcam_schemas import (
 )
 
 ENTRY_BYTES = 512
-"""Of one that waits, besides what it holds and its names; 425 measured."""
+"""Of one that waits, besides its contents and its names; 425 measured."""
 WIDEST_CHARACTER = 4
 T = TypeVar("T")
 
@@ -109,7 +109,7 @@ class FrameJoin:
         self._repeats = Repeats()
 
     def take(self, record: Consumed) -> JoinedFrame | Gap | CameraStatus | None:
-        """Return what the record completes or says, or None where it has to wait for another."""
+        """Return what the record completes or reports, or None where it has to wait for another."""
         topic, value = record.partition.topic, record.value or b""
         if topic in (self._topics.frames, self._topics.recordings):
             return self._frame(record, value)
@@ -145,7 +145,7 @@ class FrameJoin:
             try:
                 frame = decode(Frame, value)
             except SchemaError:
-                return None  # the worker says so: it is dead-lettered, and a gap
+                return None  # the worker reports it: a dead letter, and a gap
             frame_id, picture = FrameId(frame.camera_id, frame.run_id, frame.seq), _Picture(frame.data, frame.pts_ns)
         if not self._is_of_interest(frame_id.camera_id):
             return None

@@ -14,17 +14,17 @@ class Intervals:
     @classmethod
     def of(cls, ranges: Iterable[tuple[int, int]]) -> Self:
         """Join ranges in any order, overlapping or not."""
-        joined: list[tuple[int, int]] = []
+        merged: list[tuple[int, int]] = []
         for first, last in sorted(ranges):
-            if joined and first <= joined[-1][1] + 1:
-                joined[-1] = joined[-1][0], max(joined[-1][1], last)
+            if merged and first <= merged[-1][1] + 1:
+                merged[-1] = merged[-1][0], max(merged[-1][1], last)
             else:
-                joined.append((first, last))
-        return cls(tuple(joined))
+                merged.append((first, last))
+        return cls(tuple(merged))
 
     @classmethod
     def of_numbers(cls, numbers: Iterable[int]) -> Self:
-        """Hold single numbers."""
+        """Join single numbers to ranges."""
         return cls.of((number, number) for number in numbers)
 
     def __len__(self) -> int:

@@ -48,16 +48,16 @@ class Probed:
     def __str__(self) -> str:
         if isinstance(self.answer, Detections):
             found = ", ".join(one.label for one in self.answer.objects) or "nothing found"
-            told = f"answered after {self.seconds * 1000:.0f} ms by {self.answer.model.name}: {found}"
+            outcome = f"answered after {self.seconds * 1000:.0f} ms by {self.answer.model.name}: {found}"
         elif self.answer is not None:
-            told = f"not looked at: {self.answer.reason.value}"
+            outcome = f"not looked at: {self.answer.reason.value}"
         else:
-            told = f"no answer after {self.seconds:.0f} s"
-        return f"partition {self.partition}: {told}"
+            outcome = f"no answer after {self.seconds:.0f} s"
+        return f"partition {self.partition}: {outcome}"
 
 
 def probe(
-    settings: KafkaSettings, ask: Question, timeout_s: float, *, go_on: Callable[[], bool] = lambda: True
+    settings: KafkaSettings, question: Question, timeout_s: float, *, go_on: Callable[[], bool] = lambda: True
 ) -> Iterator[Probed]:
     """Send one frame to each partition of the frames; yield what becomes of each, as it comes. Raises KafkaProblem.
 
@@ -78,7 +78,8 @@ def probe(
                 waiting[number] = time.time_ns()
                 frame = Frame(
                     camera_id=CAMERA, run_id=run_id, seq=number, captured_at_ns=waiting[number],
-                    width=WIDTH, height=HEIGHT, source_width=WIDTH, source_height=HEIGHT, data=picture, question=ask,
+                    width=WIDTH, height=HEIGHT, source_width=WIDTH, source_height=HEIGHT,
+                    data=picture, question=question,
                 )  # fmt: skip
                 publisher.send(Record(topics.frames, encode(frame), CAMERA, number, HEADERS))
             deadline = time.monotonic() + timeout_s

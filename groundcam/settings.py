@@ -44,9 +44,9 @@ class Settings(BaseSettings):
 
 
 def load(config: Path | None, options: Mapping[str, Any]) -> Settings:
-    """Return the settings. `options` maps dotted paths (`kafka.topic_prefix`) to what the command line said.
+    """Return the settings. `options` maps dotted paths (`kafka.topic_prefix`) to what the command line gave.
 
-    None means that it said nothing. Raises SettingError, with one sentence that names what is wrong.
+    None means that it gave nothing. Raises SettingError, with one sentence that names what is wrong.
     """
     if config is not None and not config.is_file():
         raise SettingError(f"--config: there is no file {config}")

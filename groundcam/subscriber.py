@@ -100,7 +100,7 @@ def follow(
 
 
 def read_answer(value: bytes, headers: dict[str, bytes]) -> Detections | Gap | None:
-    """Return what a record of the detections topic says, or None with a warning for what cannot be read."""
+    """Return the message in a record of the detections topic, or None with a warning for what cannot be read."""
     try:
         return decode_answer(value, content_type(headers))
     except SchemaError as error:

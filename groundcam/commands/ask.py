@@ -42,7 +42,7 @@ def ask(
         typer.Option(metavar="ID", help="Take back what was asked of a camera, or of * for all of them."),
     ] = None,
 ) -> None:
-    """Ask another question while workers run; it holds from their next batch on."""
+    """Ask another question while workers run; it applies from their next batch on."""
     if (question is None) == (take_back is None):
         raise typer.BadParameter("give a question, or --take-back")
     settings = start(config, bootstrap_servers)

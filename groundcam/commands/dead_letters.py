@@ -12,7 +12,7 @@ from groundcam.commands.options import BootstrapServers, Config, start
 from groundcam.dead_letters.letters import DeadLetterError, LetterFilter, check_id, contents, read, since_ms
 from groundcam.dead_letters.replay import Planner, Target
 from groundcam.dead_letters.replay import replay as send_again
-from groundcam.dead_letters.report import as_object, as_text, held_object, printable, table
+from groundcam.dead_letters.report import as_object, as_text, contents_object, printable, table
 from groundcam_runtime.kafka.topics import TopicAdmin
 from groundcam_runtime.rights import Right, Role
 from groundcam_runtime.settings import KafkaSettings
@@ -24,7 +24,8 @@ ErrorClass = Annotated[
     str | None, typer.Option("--error", metavar="CLASS", help="Only those with this error, such as BadPictureError.")
 ]
 Since = Annotated[
-    str | None, typer.Option(metavar="TIME", help="Only those put aside since then: 90s, 15m, 2h, 3d, or an ISO time.")
+    str | None,
+    typer.Option(metavar="TIME", help="Only those dead-lettered since then: 90s, 15m, 2h, 3d, or an ISO time."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 
@@ -39,12 +40,12 @@ def list_(
     limit: Annotated[int | None, typer.Option(min=1, help="Only the newest so many.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List what was put aside, the newest last. The id is what `show` and `replay` take."""
+    """List the dead letters, the newest last. The id is what `show` and `replay` take."""
     kafka = start(config, bootstrap_servers).kafka
-    wish = LetterFilter(camera=camera, error=error, since_ms=_since(since))
+    letters = LetterFilter(camera=camera, error=error, since_ms=_since(since))
     rows, seen = [], 0
-    for seen, letter in enumerate(read(kafka), 1):  # noqa: B007 - it is told when none fits
-        if wish.fits(letter):
+    for seen, letter in enumerate(read(kafka), 1):  # noqa: B007 - the count is part of the message when none fits
+        if letters.fits(letter):
             rows.append((letter.order, as_object(letter)))
     rows = sorted(rows, key=lambda row: row[0])[-(limit or 0) :]
     if as_json:
@@ -67,24 +68,24 @@ def show(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say everything about one message that was put aside: where it lay, why it is here, what it holds."""
+    """Show everything about one dead letter: where it lay, why it is here, what it contains."""
     wanted = _id(letter_id)
     kafka = start(config, bootstrap_servers).kafka
     seen = 0
-    for seen, letter in enumerate(read(kafka), 1):  # noqa: B007 - it is told when none fits
+    for seen, letter in enumerate(read(kafka), 1):  # noqa: B007 - the count is part of the message when none fits
         if letter.id == wanted:
             break
     else:
         raise DeadLetterError(_nothing(kafka, seen, wanted))
-    held = contents(letter)
-    print(json.dumps(as_object(letter) | held_object(letter, held)) if as_json else as_text(letter, held))
+    body = contents(letter)
+    print(json.dumps(as_object(letter) | contents_object(letter, body)) if as_json else as_text(letter, body))
     if save is not None:
         if letter.left_out is not None:
             raise DeadLetterError(printable(f"nothing is saved of {letter.id}: {letter.what_is_left_out}"))
-        data = held.frame.data if held.frame else letter.record.value or b""
+        data = body.frame.data if body.frame else letter.record.value or b""
         with save.open("xb") as file:
             file.write(data)
-        _say(f"{save}: {len(data)} bytes, {'the JPEG of the frame' if held.frame else 'the message as it came'}")
+        _say(f"{save}: {len(data)} bytes, {'the JPEG of the frame' if body.frame else 'the message as it came'}")
 
 
 @app.command("replay")
@@ -102,7 +103,7 @@ def replay(
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
 ) -> None:
-    """Publish messages that were put aside again, as they came, on the topic and partition where they lay.
+    """Publish dead letters again, as they came, on the topic and partition where they lay.
 
     A worker may skip a live frame that is older than work.max_age_s as stale; --as-recording avoids that. A frame
     with error FatalFrameError has ended workers, and may do so again. Exit code 1 if a message could not be replayed.
@@ -110,10 +111,10 @@ def replay(
     filters = any(one is not None for one in (camera, error, since))
     if bool(ids) + filters + everything != 1:
         raise typer.BadParameter("give ids, or some of --camera, --error and --since, or --all")
-    wish = LetterFilter(frozenset(map(_id, ids or ())), camera, error, _since(since))
+    letters = LetterFilter(frozenset(map(_id, ids or ())), camera, error, _since(since))
     settings = start(config, bootstrap_servers)
     kafka = settings.kafka
-    targets, refused = _plan(kafka, wish, settings.work.max_age_s, as_recording=as_recording)
+    targets, refused = _plan(kafka, letters, settings.work.max_age_s, as_recording=as_recording)
     for reason in refused:
         _say(reason)
     if late := sum(target.is_late for target in targets.values()):
@@ -136,7 +137,7 @@ def replay(
 
 
 def _plan(
-    kafka: KafkaSettings, wish: LetterFilter, max_age_s: float, *, as_recording: bool
+    kafka: KafkaSettings, letters: LetterFilter, max_age_s: float, *, as_recording: bool
 ) -> tuple[dict[str, Target], list[str]]:
     """Find what is meant, and where each goes; ids that were given are all there and can all go, or DeadLetterError."""
     topics = kafka.topics
@@ -148,16 +149,16 @@ def _plan(
         targets: dict[str, Target] = {}
         refused: list[str] = []
         seen = 0
-        for seen, letter in enumerate(read(kafka), 1):  # noqa: B007 - it is told when none fits
-            if not wish.fits(letter):
+        for seen, letter in enumerate(read(kafka), 1):  # noqa: B007 - the count is part of the message when none fits
+            if not letters.fits(letter):
                 continue
             try:
                 targets[letter.id] = planner.plan(letter, time.time())
             except DeadLetterError as problem:
-                if wish.ids:
+                if letters.ids:
                     raise
                 refused.append(str(problem))
-        if absent := sorted(wish.ids - set(targets)):
+        if absent := sorted(letters.ids - set(targets)):
             raise DeadLetterError(_nothing(kafka, seen, *absent))
         if not targets and not refused:
             raise DeadLetterError(_nothing(kafka, seen))

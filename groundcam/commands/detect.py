@@ -64,7 +64,7 @@ def detect(
         work__text_threshold=text_threshold if lowest is None else lowest,
         work__nms_iou=nms_iou, work__max_objects=max_objects, work__batch_size=batch_size,
     ).work  # fmt: skip
-    ask = _question(settings, thresholds)
+    asked = _question(settings, thresholds)
     try:
         from groundcam.offline.answering import answered
         from groundcam.offline.inputs import InputError, every_picture, expand, names
@@ -76,18 +76,18 @@ def detect(
         except InputError as error:
             raise SettingError(str(error)) from None
         drawing = Drawing(annotate, names(files), thresholds)
-        if lost := drawing.would_overwrite(files):
-            raise SettingError(f"--annotate: {lost} would be overwritten; use another folder")
-        reference = _reference(settings, ask) if compare_reference else None
+        if existing := drawing.would_overwrite(files):
+            raise SettingError(f"--annotate: {existing} would be overwritten; use another folder")
+        reference = _reference(settings, asked) if compare_reference else None
         detector = load_detector(settings)
-        detector.check(ask)
+        detector.check(asked)
     except ImportError as missing:
         raise SettingError(f"detect needs the package {missing.name}: pip install 'groundcam[worker]'") from None
-    report = Report(ask.labels, thresholds, as_json=as_json)
+    report = Report(asked.labels, thresholds, as_json=as_json)
     are_readable = True
     try:
         with progress(files, sys.stderr) as bar:
-            for picture, answer in answered(every_picture(files, fps), detector, ask, settings.batch_size):
+            for picture, answer in answered(every_picture(files, fps), detector, asked, settings.batch_size):
                 bar.update()
                 if picture is None or isinstance(answer, InputError):
                     are_readable = False
@@ -111,13 +111,13 @@ def _question(settings: Any, thresholds: tuple[float, ...]) -> Question:
     asked = settings.questions().for_frame("*", None)
     if asked is None:
         raise SettingError('--question: nothing is asked; use --question "person, dog"')
-    ask: Question = asked[1]
-    if thresholds and any(one.box_threshold is not None for one in ask.classes):
+    question: Question = asked[1]
+    if thresholds and any(one.box_threshold is not None for one in question.classes):
         raise SettingError("--threshold-sweep: it stands for the thresholds of classes, of which one is given too")
-    return ask
+    return question
 
 
-def _reference(settings: Any, ask: Question) -> Any:
+def _reference(settings: Any, question: Question) -> Any:
     """Return what compares a picture's answer with that of transformers' own way. Raises SettingError, ModelError."""
     from groundcam_worker.checkpoints.catalogue import resolve
     from groundcam_worker.checkpoints.loading import load
@@ -132,12 +132,12 @@ def _reference(settings: Any, ask: Question) -> Any:
     if loaded.family not in GROUNDING_DINO:
         raise SettingError(f"--compare-reference: it is for Grounding DINO, and {settings.model} is a {loaded.family}")
     reference = Reference(loaded, pick(settings.device))
-    reference.require_one_caption(ask)
+    reference.require_one_caption(question)
 
     def compared(image: Any, detector: Any) -> Any:
         """The picture alone, since in a batch rounding may be another; it was answered once, and can be again."""
         shape = detector.input_shape(image.shape[1], image.shape[0])
-        return compare(detector.detect([image], [ask])[0], reference.boxes(image, ask, shape), ask)
+        return compare(detector.detect([image], [question])[0], reference.boxes(image, question, shape), question)
 
     return compared
 

@@ -46,7 +46,7 @@ def fetch(
     from groundcam_worker.checkpoints.catalogue import resolve
 
     if revision and "@" in name:
-        raise SettingError("--revision: the model's name holds a revision already")
+        raise SettingError("--revision: the model's name has a revision already")
     done = hub.fetch(resolve(f"{name}@{revision}" if revision else name), into)
     what = f"{done.fetched} files fetched" if done.fetched else "everything was there, nothing was fetched"
     print(f"{done.folder} is at revision {done.revision}: {what}")

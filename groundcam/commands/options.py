@@ -32,7 +32,7 @@ def start(
     http_port: int | None = None,
     **options: Any,
 ) -> Settings:
-    """Read the settings and set up the log. `work__model=...` stands for the setting work.model.
+    """Read the settings and set up the log. `work__model=...` sets work.model.
 
     Raises SettingError.
     """

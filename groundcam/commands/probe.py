@@ -22,10 +22,10 @@ def probe(
     The picture, a red circle and a blue square, is sent as camera `groundcam-probe` with a question of its own.
     """
     settings = start(config, bootstrap_servers, log_level="warning")
-    _, ask = parse_question(question)
+    _, asked = parse_question(question)
     stop = until_stopped()
     answered, failed = 0, 0
-    for one in probe_partitions(settings.kafka, ask, timeout_s, go_on=lambda: not stop.is_set()):
+    for one in probe_partitions(settings.kafka, asked, timeout_s, go_on=lambda: not stop.is_set()):
         print(one, flush=True)
         answered, failed = answered + one.is_answered, failed + (not one.is_answered)
     if failed:

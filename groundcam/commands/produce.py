@@ -85,7 +85,7 @@ def produce(
     for name, url in urls.items():
         if settings.produce.cameras[name].is_live and _shows_secrets(url):
             log.warning(
-                "camera %s: its password stands on the command line, where `ps` shows it to everybody;"
+                "camera %s: its password is on the command line, where `ps` shows it to everybody;"
                 " use --password-file or --password-env",
                 name,
             )

@@ -34,7 +34,7 @@ def size(
 ) -> None:
     """Say how many workers, partitions, cores and bytes a set of cameras needs.
 
-    What the detector takes on your GPU is what your workers tell: groundcam_detector_seconds_sum divided by
+    What the detector takes on your GPU is what your workers measure: groundcam_detector_seconds_sum divided by
     groundcam_batch_frames_sum. The other constants were measured on two cores; the operator's guide says how.
     """
     load = Load(

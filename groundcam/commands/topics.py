@@ -58,7 +58,8 @@ def ensure(
         int, typer.Option(min=64 * 1024, max=16 * MIB, help="Largest frame that Kafka takes.")
     ] = 4 * MIB,
     workers: Annotated[
-        int | None, typer.Option(min=1, max=10_000, help="How many workers there will be; tells if some would be idle.")
+        int | None,
+        typer.Option(min=1, max=10_000, help="How many workers there will be; reports if some would be idle."),
     ] = None,
     group: Group = None,
 ) -> None:
@@ -66,7 +67,7 @@ def ensure(
 
     Nothing that exists is changed, but for partitions that --repartition adds. Exit codes: 0 when all is well, also
     with hints; 1 when a topic is wrong, so that frames will be lost or refused; 3 when Kafka refuses something, such
-    as to create a topic, which is told once everything else is done.
+    as to create a topic, which is reported once everything else is done.
     """
     if repartition and partitions is None:
         raise typer.BadParameter("--repartition needs --partitions")

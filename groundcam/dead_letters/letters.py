@@ -20,11 +20,11 @@ class DeadLetterError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """One message that was put aside."""
+    """One message that was dead-lettered."""
 
     record: Consumed
-    told: DeadLetter | None
-    """Where it lay and why it was put aside; None where its headers do not say."""
+    origin: DeadLetter | None
+    """Where it lay and why it was dead-lettered; None where its headers do not say."""
 
     @property
     def id(self) -> str:
@@ -39,18 +39,18 @@ class Letter:
 
     @property
     def left_out(self) -> int | None:
-        """The size of a value that was too large to be put aside, and is not here; None where it is."""
-        return self.told.value_bytes if self.told else None
+        """The size of a value that was too large for the dead letter, and is not here; None where it is."""
+        return self.origin.value_bytes if self.origin else None
 
     @property
     def what_is_left_out(self) -> str:
         """Say what is not here, and where it may be; empty where all of it is."""
-        if self.told is None or self.told.value_bytes is None:
+        if self.origin is None or self.origin.value_bytes is None:
             return ""
-        what = f"its value of {self.told.value_bytes} bytes"
-        if self.told.key_bytes is not None:
-            what += f" and its key of {self.told.key_bytes} bytes"
-        where = f"{self.told.topic}[{self.told.partition}]@{self.told.offset}"
+        what = f"its value of {self.origin.value_bytes} bytes"
+        if self.origin.key_bytes is not None:
+            what += f" and its key of {self.origin.key_bytes} bytes"
+        where = f"{self.origin.topic}[{self.origin.partition}]@{self.origin.offset}"
         return f"{what} and its headers were too large to be put aside: they are on {where} while Kafka keeps them"
 
     @property
@@ -62,7 +62,7 @@ class Letter:
     def camera(self) -> str:
         """The camera, as far as it is known."""
         key = (self.record.key or b"").decode("utf-8", "replace")
-        return (self.told.camera_id if self.told else "") or key or "unknown"
+        return (self.origin.camera_id if self.origin else "") or key or "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class LetterFilter:
 
     def fits(self, letter: Letter) -> bool:
         """Whether a letter is meant."""
-        error_class = letter.told.error_class if letter.told else ""
+        error_class = letter.origin.error_class if letter.origin else ""
         return (
             (not self.ids or letter.id in self.ids)
             and self.camera in (None, letter.camera)

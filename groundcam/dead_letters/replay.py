@@ -49,27 +49,27 @@ class Planner:
 
     def plan(self, letter: Letter, now_s: float) -> Target:
         """Return where a letter goes. Raises DeadLetterError."""
-        told = letter.told
-        if told is None:
+        origin = letter.origin
+        if origin is None:
             raise DeadLetterError(f"{letter.id} cannot be replayed: its headers do not say where it lay")
-        if told.topic not in (self.topics.frames, self.topics.recordings):
+        if origin.topic not in (self.topics.frames, self.topics.recordings):
             raise DeadLetterError(
-                f"{letter.id} cannot be replayed: it lay on {told.topic}, which is neither {self.topics.frames} nor"
+                f"{letter.id} cannot be replayed: it lay on {origin.topic}, which is neither {self.topics.frames} nor"
                 f" {self.topics.recordings}"
             )
         if letter.left_out is not None:
             raise DeadLetterError(f"{letter.id} cannot be replayed: {letter.what_is_left_out}")
-        topic = self.topics.recordings if self.as_recording else told.topic
-        partition = told.partition if told.partition < self.partitions[topic] else None
-        target = Target(topic, partition, topic == self.topics.frames and self._is_late(letter, told, now_s))
+        topic = self.topics.recordings if self.as_recording else origin.topic
+        partition = origin.partition if origin.partition < self.partitions[topic] else None
+        target = Target(topic, partition, topic == self.topics.frames and self._is_late(letter, origin, now_s))
         size, limit = original(letter, target).size + KAFKAS_OWN_BYTES, self.limits.get(topic)
         if limit is not None and size > limit:
             raise DeadLetterError(f"{letter.id} cannot be replayed: {size} bytes are more than the {limit} of {topic}")
         return target
 
-    def _is_late(self, letter: Letter, told: DeadLetter, now_s: float) -> bool:
+    def _is_late(self, letter: Letter, origin: DeadLetter, now_s: float) -> bool:
         frame = frame_in(letter)
-        captured_ns = frame.captured_at_ns if isinstance(frame, Frame) else told.timestamp_ms * MS
+        captured_ns = frame.captured_at_ns if isinstance(frame, Frame) else origin.timestamp_ms * MS
         return 0 < self.max_age_s < now_s - captured_ns / NS
 
 

@@ -1,4 +1,4 @@
-"""Dead letters as text for people and as JSON for programs; never their bytes, which could hold anything. Pure."""
+"""Dead letters as text for people and as JSON for programs; never their bytes, which could be anything. Pure."""
 
 import time
 from typing import Any
@@ -11,41 +11,41 @@ WIDEST_HEADER = 200
 
 def as_object(letter: Letter) -> dict[str, Any]:
     """Return a letter as JSON for programs, without its bytes."""
-    told = letter.told
+    origin = letter.origin
     return {
         "id": letter.id,
         "put_aside_at_ms": letter.record.timestamp_ms,
         "camera_id": letter.camera,
-        "run_id": told.run_id if told else "",
-        "seq": told.seq if told else None,
-        "error_class": told.error_class if told else "",
-        "error_text": told.error_text if told else "its headers do not say why it is here",
-        "attempts": told.attempts if told else None,
-        "worker_version": told.worker_version if told else "",
-        "topic": told.topic if told else None,
-        "partition": told.partition if told else None,
-        "offset": told.offset if told else None,
-        "timestamp_ms": told.timestamp_ms if told else None,
+        "run_id": origin.run_id if origin else "",
+        "seq": origin.seq if origin else None,
+        "error_class": origin.error_class if origin else "",
+        "error_text": origin.error_text if origin else "its headers do not say why it is here",
+        "attempts": origin.attempts if origin else None,
+        "worker_version": origin.worker_version if origin else "",
+        "topic": origin.topic if origin else None,
+        "partition": origin.partition if origin else None,
+        "offset": origin.offset if origin else None,
+        "timestamp_ms": origin.timestamp_ms if origin else None,
         "bytes": letter.value_bytes,
         "left_out": letter.left_out is not None,
     }
 
 
-def held_object(letter: Letter, held: Contents) -> dict[str, Any]:
+def contents_object(letter: Letter, body: Contents) -> dict[str, Any]:
     """Return what is in a letter as JSON for programs, without its bytes."""
-    frame = held.frame.model_dump(mode="json", exclude={"data"}) if held.frame else None
+    frame = body.frame.model_dump(mode="json", exclude={"data"}) if body.frame else None
     return {
         "headers": [[name, _shown(value)] for name, value in letter.record.headers],
         "frame": frame,
-        "jpeg_bytes": len(held.jpeg) if held.jpeg is not None else None,
-        "picture": held.size,
-        "problems": held.errors,
+        "jpeg_bytes": len(body.jpeg) if body.jpeg is not None else None,
+        "picture": body.size,
+        "problems": body.errors,
     }
 
 
 def table(rows: list[dict[str, Any]]) -> str:
     """Return a table for people, of letters as objects."""
-    lines = [("ID", "PUT ASIDE", "CAMERA", "FRAME", "BYTES", "ERROR", "TEXT")]
+    lines = [("ID", "DEAD-LETTERED", "CAMERA", "FRAME", "BYTES", "ERROR", "TEXT")]
     for row in rows:
         text = printable(row["error_text"])
         lines.append(
@@ -63,31 +63,31 @@ def table(rows: list[dict[str, Any]]) -> str:
     )
 
 
-def as_text(letter: Letter, held: Contents) -> str:
-    """Everything about a letter, for people; never its bytes, which could hold anything."""
-    told = letter.told
-    lines = [f"{letter.id}, put aside {_clock(letter.record.timestamp_ms)}, camera {printable(letter.camera)}"]
-    if told is None:
+def as_text(letter: Letter, body: Contents) -> str:
+    """Everything about a letter, for people; never its bytes, which could be anything."""
+    origin = letter.origin
+    lines = [f"{letter.id}, dead-lettered {_clock(letter.record.timestamp_ms)}, camera {printable(letter.camera)}"]
+    if origin is None:
         lines.append("its headers do not say where it lay and why it is here")
     else:
         lines += [
-            f"lay on {printable(told.topic)}[{told.partition}]@{told.offset}, sent {_clock(told.timestamp_ms)}",
-            f"error: {printable(told.error_class)}: {printable(told.error_text)}",
-            f"attempts: {told.attempts}, the last by groundcam {printable(told.worker_version)}",
+            f"lay on {printable(origin.topic)}[{origin.partition}]@{origin.offset}, sent {_clock(origin.timestamp_ms)}",
+            f"error: {printable(origin.error_class)}: {printable(origin.error_text)}",
+            f"attempts: {origin.attempts}, the last by groundcam {printable(origin.worker_version)}",
         ]
     size = letter.record.size
-    if held.frame:
-        frame = held.frame
+    if body.frame:
+        frame = body.frame
         lines.append(
             f"{size} bytes, a frame: camera {frame.camera_id}, run {printable(frame.run_id)}, seq {frame.seq},"
             f" {frame.width}x{frame.height} of a source of {frame.source_width}x{frame.source_height},"
             f" a JPEG of {len(frame.data)} bytes"
         )
     elif letter.left_out is None:
-        lines.append(f"{size} bytes, {'a plain JPEG' if held.jpeg is not None else 'of something else'}")
-    if held.size:
-        lines.append("the picture can be read: {}x{}".format(*held.size))
-    lines += [printable(problem) for problem in held.errors]
+        lines.append(f"{size} bytes, {'a plain JPEG' if body.jpeg is not None else 'of something else'}")
+    if body.size:
+        lines.append("the picture can be read: {}x{}".format(*body.size))
+    lines += [printable(problem) for problem in body.errors]
     lines.append("headers:")
     lines += [f"  {printable(name)}: {printable(_shown(value))}" for name, value in letter.record.headers]
     return "\n".join(lines)

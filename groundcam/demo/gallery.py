@@ -14,22 +14,22 @@ FPS = 25
 MOMENTS = 3
 
 
-def picture(joined: JoinedFrame) -> Image:
+def picture(frame: JoinedFrame) -> Image:
     """Return the frame with what was found in it, and below it camera, question and latency."""
-    answer = joined.answer
-    image = enlarge(decode_jpeg(joined.jpeg), HEIGHT)
+    answer = frame.answer
+    image = enlarge(decode_jpeg(frame.jpeg), HEIGHT)
     drawn = draw(image, answer.objects, (answer.source_width, answer.source_height))
     asked = f"{answer.camera_id}: {', '.join(answer.question.classes)}?"
-    return caption(drawn, asked, f"frame {answer.frame.seq}   {joined.latency_s * 1000:.0f} ms")
+    return caption(drawn, asked, f"frame {answer.frame.seq}   {frame.latency_s * 1000:.0f} ms")
 
 
 def write_gallery(seen: Mapping[str, Sequence[JoinedFrame]], out: Path, go_on: Callable[[], None]) -> list[Path]:
     """Write everything into a folder and return the files. Raises OSError, and what `go_on` raises."""
     written, moments = [], []
-    for camera_id, frame_join in seen.items():
-        if not frame_join:
+    for camera_id, frames in seen.items():
+        if not frames:
             continue
-        ordered = sorted(frame_join, key=lambda one: (one.answer.captured_at_ns, one.answer.frame.seq))
+        ordered = sorted(frames, key=lambda one: (one.answer.captured_at_ns, one.answer.frame.seq))
         start_ns = ordered[0].answer.captured_at_ns
         first = picture(ordered[0])
         path = out / f"{camera_id}.mp4"

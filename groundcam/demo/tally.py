@@ -30,15 +30,15 @@ class CameraTally:
     captured_ns: list[int] = field(default_factory=list)
     recent_ns: deque[int] = field(default_factory=deque)
 
-    def see(self, joined: JoinedFrame, score: Score) -> None:
+    def see(self, frame: JoinedFrame, score: Score) -> None:
         """Count an answer."""
         self.messages += 1
         self.frames += 1
-        self.labels.update(found.label for found in joined.answer.objects)
-        self.latencies_s.append(joined.latency_s)
+        self.labels.update(found.label for found in frame.answer.objects)
+        self.latencies_s.append(frame.latency_s)
         self.score = self.score + score
-        self.captured_ns.append(joined.answer.captured_at_ns)
-        self.recent_ns.append(joined.received_at_ns)
+        self.captured_ns.append(frame.answer.captured_at_ns)
+        self.recent_ns.append(frame.received_at_ns)
 
     def hear(self, status: CameraStatus) -> None:
         """Take a camera's state."""

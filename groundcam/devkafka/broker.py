@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Self
 
 KAFKA_VERSION = "4.4.0"
-# Kafka's jars have no log binding of their own: without one a dying broker says nothing.
+# Kafka's jars have no log binding of their own: without one a dying broker logs nothing.
 ENDPOINT = f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}+org.slf4j:slf4j-simple:1.7.36"
 START_TIMEOUT_S = 60.0
 LAST_LINES = 12
@@ -28,7 +28,7 @@ Say = Callable[[str], None]
 
 
 class BrokerError(RuntimeError):
-    """The embedded broker could not be set up, or died; the message holds the last lines of its log."""
+    """The embedded broker could not be set up, or died; the message has the last lines of its log."""
 
 
 def cache_folder() -> Path:
@@ -191,8 +191,8 @@ class EmbeddedBroker:
             lines = self._path(node, "broker.log").read_text(errors="replace").splitlines()
         except FileNotFoundError:
             return "(no log)"
-        told = [line for line in lines if not line.startswith("\t")]  # stack frames would push the cause out
-        return "\n".join(told[-LAST_LINES:]) or "(empty log)"
+        messages = [line for line in lines if not line.startswith("\t")]  # stack frames would push the cause out
+        return "\n".join(messages[-LAST_LINES:]) or "(empty log)"
 
     def __enter__(self) -> Self:
         try:

@@ -40,7 +40,7 @@ def main() -> int:
 
 
 def _end_with_parent(child: "subprocess.Popen[bytes]", parent_gone: threading.Event) -> None:
-    # Not sys.stdin: its lock, held by this thread, would abort the interpreter at its end.
+    # Not sys.stdin: its lock, owned by this thread, would abort the interpreter at its end.
     os.read(0, 1)
     parent_gone.set()
     child.terminate()

@@ -1,4 +1,4 @@
-"""Kafka: can it be reached, what of its topics is wrong, what may we do there, what is told of the cameras."""
+"""Kafka: can it be reached, what of its topics is wrong, what may we do there, what producers report of the cameras."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -34,7 +34,7 @@ def brokers(settings: KafkaSettings, group: str, roles: Iterable[Role]) -> Itera
         if members is not None:
             yield Finding("kafka", f"the group {group} has {members} member{'' if members == 1 else 's'}")
         if settings.topics.cameras in look.states:
-            yield from _told_cameras(settings)
+            yield from _reported_cameras(settings)
     finally:
         admin.close()
 
@@ -59,12 +59,12 @@ def _rights(admin: TopicAdmin, settings: KafkaSettings, group: str, role: Role) 
         yield Finding("rights", f"those of a {role} are given")
 
 
-def _told_cameras(settings: KafkaSettings) -> Iterator[Finding]:
-    """Look at what producers tell of their cameras, and at their clocks: nobody is told something before it happens."""
+def _reported_cameras(settings: KafkaSettings) -> Iterator[Finding]:
+    """Look at the states that producers report, and at their clocks: one whose states begin in the future is ahead."""
     try:
         newest = {status.camera_id: status for status in camera_statuses(settings)}
     except KafkaProblem as problem:
-        yield Finding("cameras", f"what producers tell is not known: {problem}", Weight.HINT)
+        yield Finding("cameras", f"what producers report is not known: {problem}", Weight.HINT)
         return
     now_ns = time.time_ns()
     for name, status in sorted(newest.items()):
@@ -73,9 +73,9 @@ def _told_cameras(settings: KafkaSettings) -> Iterator[Finding]:
             text = f"{name}: its producer's clock is {-since_s:.0f} s ahead of this one"
             yield Finding("clock", text, Weight.WRONG)
         if status.state is CameraState.ONLINE:
-            yield Finding("cameras", f"{name}: online, as its producer tells")
+            yield Finding("cameras", f"{name}: online, as its producer reports")
         else:
             why = f" ({status.last_error})" if status.last_error else ""
             since = f"{why} for {max(0.0, since_s):.0f} s"
-            text = f"{name}: {status.state.value}{since}, as its producer tells: see its log"
+            text = f"{name}: {status.state.value}{since}, as its producer reports: see its log"
             yield Finding("cameras", text, Weight.HINT)

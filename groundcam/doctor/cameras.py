@@ -19,7 +19,7 @@ def cameras(named: Mapping[str, CameraSettings], timeout_s: float) -> Iterator[F
         return
     pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="camera")
     waiting: dict[str, Future[str]] = {name: pool.submit(_first_picture, one, timeout_s) for name, one in named.items()}
-    # A native call that hangs holds up nobody: whoever asked ends the process.
+    # A native call that hangs blocks nobody: whoever asked ends the process.
     rounds = 1 + len(named) // AT_ONCE
     for name, future in waiting.items():
         try:
@@ -30,8 +30,8 @@ def cameras(named: Mapping[str, CameraSettings], timeout_s: float) -> Iterator[F
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, it is about this camera
             known = isinstance(error, SourceError | SettingError)
-            told = str(error) if known else f"{type(error).__name__}: {error}"
-            yield Finding("cameras", f"{name}: {told}", Weight.WRONG)
+            text = str(error) if known else f"{type(error).__name__}: {error}"
+            yield Finding("cameras", f"{name}: {text}", Weight.WRONG)
     pool.shutdown(wait=False, cancel_futures=True)
 
 

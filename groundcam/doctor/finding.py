@@ -22,7 +22,7 @@ class Finding:
 
     area: str
     text: str
-    """Of what is not fine it says what to do."""
+    """What to do, of what is not fine."""
     weight: Weight = Weight.FINE
 
     def __str__(self) -> str:

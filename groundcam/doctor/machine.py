@@ -120,7 +120,7 @@ def clock() -> Iterator[Finding]:
 
 
 def _clock_state() -> int | None:
-    """Return what adjtimex(2) says, None where there is no such call."""
+    """Return the result of adjtimex(2), None where there is no such call."""
     library = ctypes.util.find_library("c")
     if not sys.platform.startswith("linux") or library is None:
         return None

@@ -16,7 +16,7 @@ WAITING_BATCHES = 4
 
 
 def answered(
-    pictures: Iterable[Picture | InputError], detector: Detector, ask: Question, batch_size: int
+    pictures: Iterable[Picture | InputError], detector: Detector, question: Question, batch_size: int
 ) -> Iterator[tuple[Picture | None, Answer]]:
     """Yield each picture with its objects, or with why there are none; None for a path that cannot be read.
 
@@ -31,14 +31,14 @@ def answered(
             group = groups.setdefault(detector.input_shape(*picture.size), [])
             group.append(picture)
             if len(group) == batch_size:
-                _answer(groups, group, detector, ask, answers)
+                _answer(groups, group, detector, question, answers)
         while len(order) > WAITING_BATCHES * batch_size and groups:
             # The picture that all others wait for is in the oldest group.
-            _answer(groups, next(iter(groups.values())), detector, ask, answers)
+            _answer(groups, next(iter(groups.values())), detector, question, answers)
             yield from _ready(order, answers)
         yield from _ready(order, answers)
     while groups:
-        _answer(groups, next(iter(groups.values())), detector, ask, answers)
+        _answer(groups, next(iter(groups.values())), detector, question, answers)
     yield from _ready(order, answers)
 
 
@@ -46,16 +46,16 @@ def _answer(
     groups: dict[Hashable, list[Picture]],
     group: list[Picture],
     detector: Detector,
-    ask: Question,
+    question: Question,
     answers: dict[int, Answer],
 ) -> None:
     del groups[detector.input_shape(*group[0].size)]
-    found = detect_each(detector, [one.image for one in group], [ask] * len(group))
+    found = detect_each(detector, [one.image for one in group], [question] * len(group))
     for picture, detections in zip(group, found, strict=True):
         answers[id(picture)] = (
             InputError(f"{picture.path} cannot be answered: {detections}")
             if isinstance(detections, Exception)
-            else objects_of(detections, ask, picture.size, picture.size)
+            else objects_of(detections, question, picture.size, picture.size)
         )
 
 

@@ -87,7 +87,7 @@ def pictures(path: Path, fps: float) -> Iterator[Picture]:
 
 
 def names(paths: list[Path]) -> dict[Path, str]:
-    """Return what annotated files are called; those of one name are told apart by their folders."""
+    """Return what annotated files are called; those of one name are distinguished by their folders."""
     stems = [path.stem for path in paths]
     unique = {
         path: path.stem if stems.count(path.stem) == 1 else f"{path.resolve().parent.name}-{path.name}"

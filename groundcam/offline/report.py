@@ -1,4 +1,4 @@
-"""Tell what was found in pictures: as text for people, as JSON for programs, as pictures with boxes."""
+"""Report what was found in pictures: as text for people, as JSON for programs, as pictures with boxes."""
 
 import json
 from collections import Counter

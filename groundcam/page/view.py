@@ -67,14 +67,14 @@ class View:
                 with self._changed:
                     self._card(name).received_ns.append(found.received_at_ns)
             else:
-                self._tell(name, found)
-        for name, joined in newest.items():
-            self._show(name, joined)
+                self._report(name, found)
+        for name, frame in newest.items():
+            self._show(name, frame)
 
-    def _show(self, name: str, joined: JoinedFrame) -> None:
-        answer = joined.answer
+    def _show(self, name: str, frame: JoinedFrame) -> None:
+        answer = frame.answer
         try:
-            image = decode_jpeg(joined.jpeg)
+            image = decode_jpeg(frame.jpeg)
         except PictureError:
             return
         drawn = jpeg(draw(image, answer.objects, (answer.source_width, answer.source_height)))
@@ -85,19 +85,19 @@ class View:
             counts = Counter(found.label for found in answer.objects)
             card.counts = {label: counts[label] for label in answer.question.classes}
             card.seq = answer.frame.seq
-            card.latency_ms = joined.latency_s * 1000
+            card.latency_ms = frame.latency_s * 1000
             card.captured_at_ms = answer.captured_at_ns / 1e6
             self._touch(card)
 
-    def _tell(self, name: str, told: Gap | CameraStatus) -> None:
+    def _report(self, name: str, report: Gap | CameraStatus) -> None:
         with self._changed:
             card = self._card(name)
-            if isinstance(told, CameraStatus):
-                card.state = told.state.value
+            if isinstance(report, CameraStatus):
+                card.state = report.state.value
             else:
-                if told.first_seq is not None and told.last_seq is not None:
-                    card.gaps += told.last_seq - told.first_seq + 1
-                card.last_gap = told.reason.value.replace("_", " ")
+                if report.first_seq is not None and report.last_seq is not None:
+                    card.gaps += report.last_seq - report.first_seq + 1
+                card.last_gap = report.reason.value.replace("_", " ")
             self._touch(card)
 
     def _card(self, name: str) -> Card:

@@ -32,7 +32,7 @@ USUAL_FPS = 25.0
 
 
 class CameraLoop:
-    """Serves one camera until it is told to stop, or its file has ended."""
+    """Serves one camera until it is asked to stop, or its file has ended."""
 
     def __init__(self, task: CameraTask, outbox: Outbox, run_id: str, beat: Callable[[Beat], None]) -> None:
         self._task = task
@@ -41,7 +41,7 @@ class CameraLoop:
         self._run_id = run_id
         self._send_beat = beat
         self._beat_at = 0.0
-        self._told: CameraState | None = None
+        self._beat_state: CameraState | None = None
         self._stopping = threading.Event()
         self._numbers = count()
         self._sampler = Sampler(task.fps)
@@ -114,7 +114,7 @@ class CameraLoop:
                 if now - started > STEADY_S:
                     self._backoff.succeeded()
                 if self._is_live:
-                    # The camera's own stamps may stand still or jump; when its pictures come is certain.
+                    # The camera's own stamps may repeat or jump; the time at which its pictures arrive is certain.
                     time_s = now
                 else:
                     stamp_s = decoded.time_s if decoded.time_s is not None else index / (feed.fps or USUAL_FPS)
@@ -233,10 +233,10 @@ class CameraLoop:
 
     def beat(self, *, now: bool = False) -> None:
         """Show life, twice a second."""
-        # A new state is told at once: should this process be killed next, the parent knows since when.
-        if not now and time.monotonic() < self._beat_at and self._outbox.state is self._told:
+        # A new state is sent at once: should this process be killed next, the parent knows since when.
+        if not now and time.monotonic() < self._beat_at and self._outbox.state is self._beat_state:
             return
-        self._told = self._outbox.state
+        self._beat_state = self._outbox.state
         self._beat_at = time.monotonic() + BEAT_S
         outbox = self._outbox
         self._send_beat(Beat(outbox.state, self._last_frame_ns, dict(outbox.totals), dict(outbox.dropped)))

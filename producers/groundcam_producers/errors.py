@@ -1,4 +1,4 @@
-"""What can go wrong with a source. The class tells what happens next.
+"""What can go wrong with a source. The class decides what happens next.
 
 SourceError                try again soon
  +- SourceRefusedError     wrong password or path: try again rarely, since cameras lock out who hammers
@@ -20,7 +20,7 @@ class SourceRefusedError(SourceError):
 
 
 class SourceHungError(SourceError):
-    """The source gives nothing, and does not say that it has ended."""
+    """The source gives nothing, and does not report its end."""
 
 
 class SourceUnusableError(SourceError):

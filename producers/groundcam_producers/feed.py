@@ -1,4 +1,4 @@
-"""Read a source on a thread of its own, so that a native call that hangs holds up nothing but itself."""
+"""Read a source on a thread of its own, so that a native call that hangs blocks nothing but itself."""
 
 import queue
 import threading

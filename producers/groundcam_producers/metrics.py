@@ -7,7 +7,7 @@ from groundcam_schemas import CameraState, GapReason
 
 
 class ProducerMetrics(Metrics):
-    """What a producer tells, camera by camera."""
+    """The metrics of a producer, camera by camera."""
 
     def __init__(self, version: str) -> None:
         super().__init__(version)

@@ -1,4 +1,4 @@
-"""What one camera says to Kafka: frames, gaps and its state. Nothing that was numbered is left unreported."""
+"""What one camera publishes on Kafka: frames, gaps and its state. Nothing that was numbered is left unreported."""
 
 import logging
 import time
@@ -103,7 +103,7 @@ class Outbox:
         fps: float | None = None,
         error: str | None = None,
     ) -> None:
-        """Tell the camera's state, if it is news."""
+        """Report the camera's state, if it is new."""
         last = self._status
         if last and state is CameraState.CONNECTING:
             error = last.last_error  # what went wrong before stays known until frames come

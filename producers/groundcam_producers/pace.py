@@ -4,7 +4,7 @@ LONGEST_WAIT_S = 5.0
 
 
 class Pace:
-    """Says how long a picture is still to be held back.
+    """Computes how long a picture is still to be delayed.
 
     A time stamp that goes back, or jumps ahead by more than LONGEST_WAIT_S, is where playing starts anew: nobody
     wants to look at nothing for an hour because a recording was cut.

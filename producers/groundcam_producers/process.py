@@ -32,7 +32,7 @@ def main(task: CameraTask, pipe: Connection) -> None:
     """Serve one camera in this process."""
     logs.configure(task.log.format, task.log.level)
     redaction.register_url(task.camera.url.get_secret_value())
-    # Ctrl-C reaches the whole process group; the parent tells us what it means.
+    # Ctrl-C reaches the whole process group; the parent decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         code = _serve(task, pipe)
@@ -43,7 +43,7 @@ def main(task: CameraTask, pipe: Connection) -> None:
         # multiprocessing would print it itself, past the log's format and its redaction.
         log.exception("camera %s: its process fails", task.camera_id)
         code = 1
-    # Not sys.exit: a native call that hangs on another thread must not hold up the end.
+    # Not sys.exit: a native call that hangs on another thread must not delay the exit.
     logging.shutdown()
     os._exit(code)
 
@@ -92,7 +92,7 @@ def _serve(task: CameraTask, pipe: Connection) -> int:
 
 
 def _end_with_parent(loop: CameraLoop) -> None:
-    """A parent that was killed says nothing, and a camera that is silent would never notice."""
+    """End when the parent is gone: one that was killed sends no signal, and a silent camera would never notice."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         multiprocessing.connection.wait([parent.sentinel])

@@ -16,7 +16,7 @@ class Reports:
     """One camera's reports, in bounded memory however long Kafka is away. Frames are accounted for one by one.
 
     Of states the newest waits. Skipped frames that follow each other are one gap; beyond `most_ranges` also where their
-    reasons differ, and then the earlier one's reason stands for both. Only frames that were published part two gaps,
+    reasons differ, and then the earlier one's reason is given for both. Only frames that were published part two gaps,
     and those that wait for Kafka are bounded by their bytes. Beyond `most_ranges` times of absence the last one is
     extended.
     """

@@ -1,4 +1,4 @@
-"""Wire a producer together and run it until it is told to stop."""
+"""Wire a producer together and run it until it is asked to stop."""
 
 import logging
 import threading
@@ -41,7 +41,7 @@ def run(
     require_crc32c()
     require_tracing(trace)
     metrics, probes = ProducerMetrics(version), _Probes(settings, kafka, version)
-    # Before Kafka is asked: one that does not answer shall not make this process invisible.
+    # Before Kafka is queried: one that does not answer shall not make this process invisible.
     with HealthServer(http.host, http.port, metrics, Probes(probes.stuck, probes.idle, probes.started, probes.report)):
         metrics.cameras(settings.own_cameras)
         tasks = _tasks(settings, kafka, log_settings, trace, version)
@@ -92,7 +92,7 @@ def _tasks(
 
 
 class _Probes:
-    """What a producer says of itself."""
+    """What a producer reports of itself to probes."""
 
     def __init__(self, settings: ProduceSettings, kafka: KafkaSettings, version: str) -> None:
         self._about = {

@@ -18,7 +18,7 @@ class _Run:
 class Sampler:
     """Keeps the first frame in each slot of 1/fps seconds; None keeps every frame.
 
-    Time stamps may come unevenly, stand still, or jump: back (a camera restarted its clock, a file began again)
+    Time stamps may come unevenly, repeat, or jump: back (a camera restarted its clock, a file began again)
     starts anew, forward just leaves slots empty.
     """
 

@@ -34,7 +34,7 @@ Shard = Annotated[tuple[int, int], BeforeValidator(_parse_shard)]
 
 
 class CameraSettings(SettingsPart):
-    """One camera, file or folder of pictures. What is left out is taken from the section it stands in."""
+    """One camera, file or folder of pictures. What is left out is taken from the section around it."""
 
     url: SecretStr
     """rtsp://, rtsps://, a video file, or a folder of pictures. The user name may stand in it."""
@@ -100,7 +100,7 @@ class CameraSettings(SettingsPart):
             except OSError as error:
                 raise SettingError(f"password_file: {self.password_file}: {error.strerror}") from None
             except UnicodeDecodeError:
-                raise SettingError(f"password_file: {self.password_file} holds no UTF-8 text") from None
+                raise SettingError(f"password_file: {self.password_file} has no UTF-8 text") from None
         if self.password_env is not None:
             password = os.environ.get(self.password_env)
             if password is None:

@@ -40,7 +40,7 @@ class _Child:
 
 
 class Supervisor:
-    """Runs one process per camera until it is told to stop or every file has ended."""
+    """Runs one process per camera until it is asked to stop or every file has ended."""
 
     def __init__(
         self, tasks: Mapping[str, CameraTask], metrics: ProducerMetrics, statuses: Publisher, hang_s: float
@@ -65,7 +65,7 @@ class Supervisor:
         return bool(self._children) or not self._tasks
 
     def run(self, stop: threading.Event) -> None:
-        """Supervise; return when all are gone, or, where there are none, when it is told to stop."""
+        """Supervise; return when all are gone, or, where there are none, when it is asked to stop."""
         if not self._tasks:
             while not stop.wait(TICK_S):
                 self.ticked_at = time.monotonic()
@@ -83,7 +83,7 @@ class Supervisor:
                 self._ended(name, child, now)
             elif now - child.seen_at > self._hang_s:
                 log.error("camera %s: its process hangs for %.0f s and is ended", name, now - child.seen_at)
-                self._tell(name, CameraState.STALLED, "Hang")
+                self._publish_status(name, CameraState.STALLED, "Hang")
                 child.process.kill()
                 child.hung, child.seen_at = True, now  # the next turn finds it ended
         for name, due in list(self._restart_at.items()):
@@ -123,7 +123,7 @@ class Supervisor:
         wait_s = self._backoffs[name].failed()
         log.error("camera %s: its process ended with code %s; it starts again in %.1f s", name, code, wait_s)
         if not child.hung:
-            self._tell(name, CameraState.OFFLINE, f"ExitCode{code}")
+            self._publish_status(name, CameraState.OFFLINE, f"ExitCode{code}")
         self._restart_at[name] = now + wait_s
 
     def _listen(self, timeout_s: float) -> None:
@@ -177,8 +177,8 @@ class Supervisor:
             for name, task in self._tasks.items()
         }  # fmt: skip
 
-    def _tell(self, name: str, state: CameraState, error: str) -> None:
-        """Tell a state for a process that cannot any more."""
+    def _publish_status(self, name: str, state: CameraState, error: str) -> None:
+        """Publish a state for a process that cannot do so any more."""
         task = self._tasks[name]
         status = CameraStatus(
             camera_id=name,
@@ -199,6 +199,6 @@ class Supervisor:
             if child.process.is_alive():
                 log.error("camera %s: its process does not stop and is ended", name)
                 child.process.kill()
-                self._tell(name, CameraState.OFFLINE, "Killed")
+                self._publish_status(name, CameraState.OFFLINE, "Killed")
             child.process.join()
         self._statuses.flush(1.0)

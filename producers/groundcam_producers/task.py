@@ -1,4 +1,4 @@
-"""What a camera's process is told at its start, and what it tells while it runs."""
+"""What a camera's process receives at its start, and what it reports while it runs."""
 
 from dataclasses import dataclass, field
 

@@ -31,7 +31,7 @@ MAX_BROKEN_PACKETS = 500
 HIGHEST_FPS = 1000
 
 Planes = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8], npt.NDArray[np.uint8]]
-"""Y (height x width), U and V (half of each), full range, ITU-R BT.601: what a JPEG holds."""
+"""Y (height x width), U and V (half of each), full range, ITU-R BT.601: what a JPEG contains."""
 
 _MATRICES = {
     1: Colorspace.ITU709,
@@ -51,7 +51,7 @@ _REFUSALS = (
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """One decoded picture. `time_s` is on the source's own clock; None where the source does not say."""
+    """One decoded picture. `time_s` is on the source's own clock; None where the source gives none."""
 
     frame: Any
     time_s: float | None
@@ -190,7 +190,7 @@ class Scaler:
 
 
 def rgb(decoded: Decoded) -> npt.NDArray[np.uint8]:
-    """Return a picture as [height, width, 3], RGB, its colours read as the stream says."""
+    """Return a picture as [height, width, 3], RGB, its colours read as the stream declares."""
     frame = decoded.frame
     out = VideoReformatter().reformat(
         frame, format="rgb24", src_colorspace=_colorspace(frame), src_color_range=_range(frame), threads=1
@@ -241,7 +241,7 @@ def _plane(plane: Any) -> npt.NDArray[np.uint8]:
 
 
 def _colorspace(frame: Any) -> Colorspace:
-    """What the stream says (ITU-T H.273, table 4), else BT.709 for HD and BT.601 below, as players take it."""
+    """What the stream declares (ITU-T H.273, table 4), else BT.709 for HD and BT.601 below, as players take it."""
     default = Colorspace.ITU709 if frame.height >= HD_HEIGHT else Colorspace.ITU601
     return _MATRICES.get(int(frame.colorspace), default)
 
@@ -252,7 +252,7 @@ def _range(frame: Any) -> ColorRange:
 
 
 def _translated(error: BaseException) -> SourceError:
-    """FFmpeg's texts hold the whole URL: only what it says of it is kept."""
+    """FFmpeg's texts contain the whole URL: only the error that follows it is kept."""
     kind = type(error).__name__
     text = redact(getattr(error, "strerror", None) or kind)
     if isinstance(error, _REFUSALS):

@@ -22,7 +22,7 @@ VERSIONS: dict[type[BaseModel], str] = {
     CameraStatus: "camera-status/1.0",
     Attempt: "attempt/1.0",
 }
-"""What each message says in its field `schema`: its name, its major and its minor version."""
+"""What each message has in its field `schema`: its name, its major and its minor version."""
 
 M = TypeVar("M", Frame, Detections, Gap, CameraQuestion, CameraStatus, Attempt)
 
@@ -34,7 +34,7 @@ def encode(message: Message) -> bytes:
 
 
 def encode_json(message: Message) -> bytes:
-    """Return the message as JSON. Raises TypeError for a Frame, whose bytes JSON cannot hold."""
+    """Return the message as JSON. Raises TypeError for a Frame, whose bytes JSON cannot contain."""
     if isinstance(message, Frame):
         raise TypeError("a Frame has no JSON form")
     return json.dumps({"schema": VERSIONS[type(message)], **message.model_dump(mode="json")}).encode()
@@ -137,7 +137,7 @@ def _unpack(data: bytes, limit: int) -> dict[str, Any]:
     except SchemaError:
         raise
     except (ValueError, TypeError, msgpack.UnpackException) as broken:
-        # The text of msgpack's own errors can hold pieces of the data: the class is enough.
+        # The text of msgpack's own errors can contain pieces of the data: the class is enough.
         raise SchemaError("", f"is not readable as msgpack ({type(broken).__name__})") from None
     return _as_map(content)
 

@@ -1,6 +1,6 @@
 """A message that could not be processed: its value is the original bytes, all else is in the headers.
 
-One that is too large to be put aside leaves its value behind: then the headers say how large it was.
+One that is too large to be dead-lettered leaves its value behind: then the headers give its size.
 """
 
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ Header = tuple[str, bytes]
 
 
 class DeadLetter(BaseModel):
-    """Where the original lay and why it was put aside."""
+    """Where the original lay and why it was dead-lettered."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -36,7 +36,7 @@ class DeadLetter(BaseModel):
     """With `seq`: the frame's identity, where the message could be read that far."""
     seq: Annotated[int, Field(ge=0, le=2**63 - 1)] | None = None
     value_bytes: Annotated[int, Field(ge=0, le=2**63 - 1)] | None = None
-    """How large the value was that was too large to be put aside: then there is none, nor are the message's own
+    """How large the value was that was too large to be dead-lettered: then there is none, nor are the message's own
     headers there. Since 1.1."""
     key_bytes: Annotated[int, Field(ge=0, le=2**63 - 1)] | None = None
     """The same of the key."""
@@ -52,7 +52,7 @@ class DeadLetter(BaseModel):
     def from_headers(cls, headers: Iterable[Header]) -> Self:
         """Read a dead letter's headers. Raises SchemaError.
 
-        What the message had brought along under such names says nothing: a letter's own come last.
+        What the message had brought along under such names is ignored: a letter's own come last.
         """
         fields: dict[str, str] = {}
         for name, value in headers:

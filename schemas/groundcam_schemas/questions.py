@@ -1,4 +1,4 @@
-"""What a camera is asked: classes, thresholds and regions. Its version is a hash of what it says."""
+"""What a camera is asked: classes, thresholds and regions. Its version is a hash of its fields."""
 
 import hashlib
 from typing import Annotated, Any, Self
@@ -42,7 +42,7 @@ class Question(BaseModel):
     nms_iou: limits.Fraction | None = None
     """Of a class's boxes that overlap by more than this (intersection over union) the best is kept; None keeps all."""
     max_objects: Annotated[int, Field(strict=True, ge=1, le=limits.MAX_OBJECTS)] = limits.MAX_OBJECTS
-    """The best so many objects are told."""
+    """At most so many objects are published, the best ones."""
 
     @field_validator("classes")
     @classmethod
@@ -76,13 +76,13 @@ class Question(BaseModel):
             self.text_threshold,
             self.regions,
         ]
-        # Fields that came later count where they say something: the version of an older question stays what it was.
+        # Fields that came later count only where they are set: the version of an older question stays what it was.
         if self.nms_iou is not None or self.max_objects != limits.MAX_OBJECTS:
             content += [self.nms_iou, self.max_objects]
         return hashlib.sha256(msgpack.packb(content)).hexdigest()[:16]
 
     def threshold_of(self, class_id: int) -> float:
-        """The box threshold that holds for one class."""
+        """The box threshold that applies to one class."""
         own = self.classes[class_id].box_threshold
         return self.box_threshold if own is None else own
 

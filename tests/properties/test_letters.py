@@ -44,27 +44,27 @@ def test_a_letter_fits_and_is_the_message_as_it_came_wherever_that_fits(
 ) -> None:
     made = letter_record(LETTER, record(key, value, headers), max_bytes)
     assert on_kafka(*made) <= made.size <= max_bytes
-    told = DeadLetter.from_headers(made.headers)
-    assert told.model_copy(update={"value_bytes": None, "key_bytes": None}) == LETTER
+    origin = DeadLetter.from_headers(made.headers)
+    assert origin.model_copy(update={"value_bytes": None, "key_bytes": None}) == LETTER
     theirs = tuple(header for header in headers if not header[0].startswith(PREFIX))
     whole = (key, value or b"", (*theirs, *LETTER.headers()))
     if record_bytes(*whole) <= max_bytes:
         assert made == whole
-        assert (told.value_bytes, told.key_bytes) == (None, None)
+        assert (origin.value_bytes, origin.key_bytes) == (None, None)
         return
     assert made.value == b""
-    assert told.value_bytes == len(value or b"")
+    assert origin.value_bytes == len(value or b"")
     assert all(name.startswith(PREFIX) for name, _ in made.headers)
-    if told.key_bytes is None:
+    if origin.key_bytes is None:
         assert made.key == key
     else:
-        assert (made.key, told.key_bytes) == (None, len(key or b""))
+        assert (made.key, origin.key_bytes) == (None, len(key or b""))
 
 
 def test_a_key_that_alone_is_too_large_is_left_out_too() -> None:
     made = letter_record(LETTER, record(b"k" * 5000, b"v" * 10), 4000)
-    told = DeadLetter.from_headers(made.headers)
-    assert (made.key, told.key_bytes, told.value_bytes) == (None, 5000, 10)
+    origin = DeadLetter.from_headers(made.headers)
+    assert (made.key, origin.key_bytes, origin.value_bytes) == (None, 5000, 10)
     kept = letter_record(LETTER, record(b"k" * 100, b"v" * 5000), 4000)
     assert (kept.key, DeadLetter.from_headers(kept.headers).key_bytes) == (b"k" * 100, None)
 

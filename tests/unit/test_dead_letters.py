@@ -26,12 +26,12 @@ NOW_S = 1_900_000_000.0
 
 
 def letter(
-    value: bytes = b"x", *, offset: int = 7, headers: tuple[tuple[str, bytes], ...] = (), **told: object
+    value: bytes = b"x", *, offset: int = 7, headers: tuple[tuple[str, bytes], ...] = (), **origin: object
 ) -> Letter:
-    """A letter that lay on t.frames[3]@5, unless `told` says otherwise."""
+    """A letter that lay on t.frames[3]@5, unless `origin` says otherwise."""
     fields = {"topic": TOPICS.frames, "partition": 3, "offset": 5, "timestamp_ms": 1_899_999_000_000,
               "error_class": "BadPictureError", "error_text": "no end", "camera_id": "gate", "run_id": "r", "seq": 4}  # fmt: skip
-    dead = DeadLetter.model_validate(fields | told)
+    dead = DeadLetter.model_validate(fields | origin)
     record = Consumed(
         Partition(TOPICS.dead_letters, 0), offset, 1_899_999_001_000, b"gate", value, (*headers, *dead.headers()), 0
     )
@@ -129,23 +129,23 @@ def test_a_message_goes_back_as_it_came_but_for_where_it_has_been() -> None:
 @pytest.mark.parametrize("key", [None, b"", b"\xff\x01"])
 def test_a_key_goes_back_byte_for_byte(key: bytes | None) -> None:
     one = letter()
-    one = Letter(replace(one.record, key=key), one.told)
+    one = Letter(replace(one.record, key=key), one.origin)
     assert original(one, planner().plan(one, NOW_S)).key_bytes == key
 
 
-@pytest.mark.parametrize(("told", "what"), [
+@pytest.mark.parametrize(("origin", "what"), [
     ({"value_bytes": 4_194_000}, "its value of 4194000 bytes and its headers were"),
     ({"value_bytes": 3, "key_bytes": 4_000_000}, "its value of 3 bytes and its key of 4000000 bytes and its headers were"),
 ])  # fmt: skip
-def test_a_letter_without_the_message_says_so_and_is_not_replayed(told: dict[str, object], what: str) -> None:
-    one = letter(b"", **told)
+def test_a_letter_without_the_message_says_so_and_is_not_replayed(origin: dict[str, object], what: str) -> None:
+    one = letter(b"", **origin)
     sentence = f"{what} too large to be put aside: they are on t.frames[3]@5 while Kafka keeps them"
     assert contents(one).errors == (sentence,)
     assert sentence in as_text(one, contents(one))
     assert "bytes, of something else" not in as_text(one, contents(one))
     row = as_object(one)
-    assert (row["bytes"], row["left_out"]) == (told["value_bytes"], True)
-    assert f"{told['value_bytes']} left out" in table([row])
+    assert (row["bytes"], row["left_out"]) == (origin["value_bytes"], True)
+    assert f"{origin['value_bytes']} left out" in table([row])
     with pytest.raises(DeadLetterError, match="0@7 cannot be replayed: its value of"):
         planner().plan(one, NOW_S)
 
