@@ -76,7 +76,7 @@ def live(program: Program, settings: KafkaSettings, wait: Wait) -> bool:
 
 
 @pytest.mark.parametrize("poison", [{0}, {20}, {39}])
-def test_a_frame_that_ends_the_process_is_put_aside_and_its_neighbours_are_answered(
+def test_a_frame_that_ends_the_process_is_dead_lettered_and_its_neighbours_are_answered(
     kafka: KafkaSettings, start: Start, wait: Wait, poison: set[int]
 ) -> None:
     put(kafka, poison)
@@ -100,7 +100,7 @@ def test_a_frame_that_ends_the_process_is_put_aside_and_its_neighbours_are_answe
     assert not any(newest.values()), "no mark is left"
 
 
-def test_a_frame_that_loses_the_device_is_put_aside(
+def test_a_frame_that_loses_the_device_is_dead_lettered(
     kafka: KafkaSettings, start: Start, wait: Wait, tmp_path: Path
 ) -> None:
     """An exit in good form, with code 70, is a death all the same."""

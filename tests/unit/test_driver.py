@@ -193,7 +193,7 @@ class Narrow(FakeDetector):
         return width, height
 
 
-def test_a_picture_that_the_processor_cannot_take_is_put_aside() -> None:
+def test_a_picture_that_the_processor_cannot_take_is_dead_lettered() -> None:
     source = ScriptedSource(ours(), record(0), record(1, jpeg(1, 2000, 1)), record(2))
     publisher = HeldPublisher()
     assert run(source, publisher, lambda: source.committed.get(FRAMES) == 3, Narrow())
