@@ -77,7 +77,7 @@ class Intake:
             sheddable=record.partition.topic not in self._never_stale,
         )  # fmt: skip
         self._metrics.consumed(item.camera, record.size)
-        if incoming is not None:
+        if incoming is not None and item.sheddable:
             self._judge_clock(item, incoming)
         return Received(
             item,
