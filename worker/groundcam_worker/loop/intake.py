@@ -48,8 +48,10 @@ class Intake:
             self._emit(do.FrameArrived(rejected.camera_id, record.size))
             return rejected
         self._emit(do.FrameArrived(parsed.id.camera_id, record.size))
-        self._learn(claim, parsed, record)
-        return Received(claim, record, parsed, record.partition.topic not in self._never_stale)
+        is_live = record.partition.topic not in self._never_stale
+        if is_live:
+            self._learn(claim, parsed, record)
+        return Received(claim, record, parsed, is_live)
 
     def recall(self, event: Assigned) -> None:
         """Learn the cameras' clock errors from the commit notes of earlier owners."""
