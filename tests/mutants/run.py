@@ -6,9 +6,9 @@ python tests/mutants/run.py [ROOM ...] [--anew] [--survivors]
 import argparse
 import contextlib
 import hashlib
+import importlib
 import json
 import os
-import shlex
 import shutil
 import sqlite3
 import sys
@@ -22,9 +22,8 @@ from pathlib import Path
 import cosmic_ray.commands
 import cosmic_ray.modules
 import cosmic_ray.plugins
-import one_mutant
-from cosmic_ray.mutating import MutationVisitor, mutate_and_test
-from cosmic_ray.testing import run_tests
+import forked_tests
+from cosmic_ray.mutating import MutationVisitor, use_mutation
 from cosmic_ray.work_db import WorkDB, use_db
 from cosmic_ray.work_item import MutationSpec, TestOutcome, WorkerOutcome, WorkItem, WorkResult
 from left_out import File
@@ -34,6 +33,12 @@ ROOT = HERE.parents[1]
 SCRATCH = ROOT / "build" / "mutants"
 SOURCES = ("schemas", "runtime", "producers", "worker", ".")
 COPIED = (*SOURCES[:-1], "groundcam", "tests", "pyproject.toml")
+ENVIRONMENT = {
+    "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+    "GROUNDCAM_TEST_SEED": "0",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+}
 LISTED = HERE / "SURVIVORS.md"
 RULES = Path(__file__).with_name("left_out.py").relative_to(ROOT)
 WANTED = 0.9
@@ -50,19 +55,16 @@ class Room:
     name: str
     modules: tuple[Path, ...]
     tests: tuple[str, ...]
+    preload: tuple[str, ...]
+    """What their tests import that takes long, and can be forked."""
 
     @property
     def tree(self) -> Path:
         return SCRATCH / self.name / "tree"
 
     @property
-    def command(self) -> str:
-        words = (
-            sys.executable, "-m", "pytest", "-x", "-q", "--tb=no", "-p", "no:cacheprovider",
-            "-p", "_hypothesis_pytestplugin", "-p", one_mutant.__name__, f"--hypothesis-profile={one_mutant.PROFILE}",
-            *self.tests,
-        )  # fmt: skip
-        return shlex.join(words)
+    def output(self) -> Path:
+        return SCRATCH / self.name / "output.txt"
 
     def session(self, module: Path) -> Path:
         """Return the database of one file's mutants."""
@@ -75,7 +77,8 @@ def rooms() -> list[Room]:
     for name, room in tomllib.loads((HERE / "rooms.toml").read_text()).items():
         modules = set(cosmic_ray.modules.find_modules(Path(one) for one in room["modules"] if (ROOT / one).exists()))
         modules -= {Path(one) for one in room.get("without", ())}
-        found.append(Room(name, tuple(sorted(modules)), tuple(one for one in room["tests"] if (ROOT / one).exists())))
+        tests = tuple(one for one in room["tests"] if (ROOT / one).exists())
+        found.append(Room(name, tuple(sorted(modules)), tests, tuple(room.get("preload", ()))))
     return found
 
 
@@ -140,25 +143,33 @@ def mutant(source: str, mutation: MutationSpec) -> str:
 
 def work(room: Room) -> None:
     """Try every mutant that has not been tried. Raises SystemExit where the tests fail without a mutant."""
-    os.environ[one_mutant.SECONDS] = "3600"
+    for name in room.preload:
+        importlib.import_module(name)
     started = time.monotonic()
-    outcome, output = run_tests(room.command, None)
+    outcome = tested(room, 3600.0)
     seconds = time.monotonic() - started
     if outcome is not TestOutcome.SURVIVED:
-        sys.exit(f"{room.name}: the tests fail on the code as it is\n{output}")
-    limit_s = max(LEAST_S, PATIENCE * seconds)
-    os.environ[one_mutant.SECONDS] = str(2 * limit_s)
+        sys.exit(f"{room.name}: the tests fail on the code as it is\n{room.output.read_text()}")
     pending: list[tuple[Path, WorkItem]] = []
     for module in room.modules:
         with use_db(room.session(module)) as db:
             pending += [(module, item) for item in db.pending_work_items]
     print(f"{room.name}: {len(pending)} mutants to try; the tests take {seconds:.1f} s", flush=True)
     for count, (module, item) in enumerate(pending, 1):
-        result = mutate_and_test(item.mutations, room.command, limit_s)
+        (mutation,) = item.mutations
+        operator = cosmic_ray.plugins.get_operator(mutation.operator_name)(**mutation.operator_args)
+        with use_mutation(mutation.module_path, operator, mutation.occurrence):
+            outcome = tested(room, max(LEAST_S, PATIENCE * seconds))
         with use_db(room.session(module)) as db:
-            db.set_result(item.job_id, result)
+            db.set_result(item.job_id, WorkResult(WorkerOutcome.NORMAL, room.output.read_text()[-2000:], outcome))
         if count % 20 == 0:
             print(f"{room.name}: {count} of {len(pending)}", flush=True)
+
+
+def tested(room: Room, limit_s: float) -> TestOutcome:
+    """Run the room's tests."""
+    outcome = forked_tests.run(room.tests, room.tree, SOURCES, room.output, limit_s)
+    return TestOutcome.SURVIVED if outcome is forked_tests.Outcome.PASSED else TestOutcome.KILLED
 
 
 def survivors(room: Room) -> Iterator[str]:
@@ -237,12 +248,11 @@ def main() -> None:
         if not (room.modules and room.tests):
             print(f"{room.name}: its files or its tests are not there")
     os.nice(10)
-    os.environ |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "GROUNDCAM_TEST_SEED": "0"}
+    os.environ |= ENVIRONMENT
     done = [room for room in asked if room.modules and room.tests]
     for room in done:
         copy(room)
         os.chdir(room.tree)
-        os.environ["PYTHONPATH"] = os.pathsep.join(str(room.tree / one) for one in (*SOURCES, "tests/mutants"))
         for module in room.modules:
             begin(room, module, anew=chosen.anew)
         work(room)

@@ -19,10 +19,12 @@ def test_a_source_of_just_the_wanted_rate_loses_nothing(fps: float, begin_s: flo
     assert all(sampler.keep(begin_s + number / fps) for number in range(500))
 
 
-def test_of_a_faster_source_the_first_frame_of_each_slot_is_kept() -> None:
+@pytest.mark.parametrize("begin_s", [0.0, 0.3, 1000.15])
+def test_of_a_faster_source_the_first_frame_of_each_slot_is_kept(begin_s: float) -> None:
+    """Slots are counted from the first frame."""
     sampler = Sampler(2.0)
     times = [0.0, 0.25, 0.45, 0.5, 0.75, 0.99, 1.2, 1.3, 1.6]
-    assert [time_s for time_s in times if sampler.keep(time_s)] == [0.0, 0.5, 1.2, 1.6]
+    assert [time_s for time_s in times if sampler.keep(begin_s + time_s)] == [0.0, 0.5, 1.2, 1.6]
 
 
 def test_frames_of_one_moment_are_one_frame() -> None:
