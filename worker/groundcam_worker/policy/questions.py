@@ -18,7 +18,7 @@ MAX_CAMERAS = 10_000
 """That have a question of their own over Kafka: a name costs nothing to invent, and this is more than one group of
 workers could watch."""
 MAX_CLASSES_IN_ALL = 50_000
-"""Of these questions together: some 20 MB where phrases are short, 60 MB at the worst."""
+"""Of these questions together: some 30 MB where phrases are short, 100 MB at the worst."""
 
 _FOR_CAMERA = re.compile(r"^\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*=\s*(.*)$", re.DOTALL)
 _WITH_THRESHOLD = re.compile(r"^(.*\S)\s*:\s*(\d+(?:\.\d+)?|\.\d+)\s*$", re.DOTALL)
