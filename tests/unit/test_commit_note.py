@@ -1,0 +1,59 @@
+"""How much a commit note says, and what is read of notes of other hands."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from groundcam_runtime.partitions.commit_note import CommitNote, read_note
+
+EMPTY = len(CommitNote().text())
+
+
+def longest(make: Callable[[str], CommitNote]) -> int:
+    """How long the longest text of such a note is that still says everything, by the name of one camera."""
+    texts = [make("x" * length).text() for length in range(3000, 3600)]
+    whole = [len(text) for text in texts if read_note(text).whole]
+    assert 0 < len(whole) < len(texts)
+    assert whole == [len(text) for text in texts[: len(whole)]], "what is longer is cut"
+    return max(whole)
+
+
+def test_three_and_a_half_kilobytes_of_cameras_are_written_down() -> None:
+    assert longest(lambda name: CommitNote(last={name: ("r", 1)})) == EMPTY + 3498
+    assert longest(lambda name: CommitNote(last={"gate": ("r", 1), name: ("r", 1), "yard": ("r", 1)})) == EMPTY + 3498
+
+
+def test_wrong_clocks_are_part_of_them() -> None:
+    one = longest(lambda name: CommitNote(last={"gate": ("r", 1), name: ("r", 1)}, clocks={"gate": 5}))
+    assert one == EMPTY + 3496
+    both = longest(lambda name: CommitNote(last={"gate": ("r", 1), name: ("r", 1)}, clocks={"gate": 5, "of nobody": 7}))
+    assert both == one, "a clock of a camera that is not written down is not, either"
+
+
+def test_what_does_not_fit_is_left_out_with_everything_that_is_older() -> None:
+    note = CommitNote(last={"quiet": ("r", 1), "x" * 3600: ("r", 2), "gate": ("r", 3)}, clocks={"quiet": 5, "gate": 6})
+    read = read_note(note.text())
+    assert read == CommitNote(last={"gate": ("r", 3)}, whole=False, clocks={"gate": 6})
+
+
+def test_a_note_of_nobody_says_that_nobody_works_there() -> None:
+    assert read_note("") == CommitNote(in_use=False, last={}, whole=True, clocks={})
+
+
+@pytest.mark.parametrize("version", [0, 2, -1, "1", None])
+def test_a_note_of_another_version_says_nothing(version: object) -> None:
+    text = json.dumps({"v": version, "in_use": True, "whole": True, "last": {"gate": ["r", 1]}})
+    assert read_note(text) == CommitNote()
+
+
+def test_a_note_from_before_notes_were_cut_is_whole() -> None:
+    text = json.dumps({"v": 1, "in_use": False, "last": {"gate": ["r", 1]}})
+    assert read_note(text) == CommitNote(in_use=False, last={"gate": ("r", 1)}, whole=True)
+
+
+def test_a_delay_that_is_no_number_is_not_believed() -> None:
+    told = {"gate": True, "yard": 1.5, "roof": "7", "lift": None, "door": -7}
+    text = json.dumps({"v": 1, "in_use": False, "last": {}, "clocks": told})
+    assert read_note(text).clocks == {"door": -7}
+    assert read_note(text.replace('{"gate"', '[{"gate"').replace("-7}", "-7}]")).clocks == {}
