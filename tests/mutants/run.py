@@ -4,6 +4,7 @@ python tests/mutants/run.py [ROOM ...] [--anew] [--survivors]
 """
 
 import argparse
+import ast
 import contextlib
 import hashlib
 import importlib
@@ -83,11 +84,20 @@ def rooms() -> list[Room]:
 
 
 def digest(paths: Iterable[Path | str]) -> str:
-    """Say what these files are made of."""
+    """Say what these files do, whatever their comments and docstrings say of it."""
     content = hashlib.sha256()
     for path in paths:
-        content.update(str(path).encode() + (ROOT / path).read_bytes())
+        tree = ast.parse((ROOT / path).read_bytes())
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+                node.body = [one for one in node.body if not is_text(one)]
+        content.update(str(path).encode() + ast.dump(tree).encode())
     return content.hexdigest()
+
+
+def is_text(node: ast.stmt) -> bool:
+    """Whether a statement is a docstring."""
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
 def copy(room: Room) -> None:
@@ -179,10 +189,10 @@ def survivors(room: Room) -> Iterator[str]:
         with use_db(room.session(module)) as db:
             found = [item.mutations[0] for item, result in db.completed_work_items if is_survivor(result)]
         for mutation in sorted(found, key=lambda one: (one.start_pos, one.operator_name, one.occurrence)):
-            line = mutation.start_pos[0] - 1
-            before, after = source.splitlines()[line], mutant(source, mutation).splitlines()[line]
+            pairs = zip(source.split("\n"), mutant(source, mutation).split("\n"), strict=False)
+            before, after = next(pair for pair in pairs if pair[0] != pair[1])
             if mutation.operator_name.endswith("RemoveDecorator"):
-                after = f"(without it) {mutation.definition_name}"
+                before, after = f"the decorator of {mutation.definition_name}", "none"
             yield f"| `{module.name}` | `{cell(before)}` | `{cell(after)}` |"
 
 

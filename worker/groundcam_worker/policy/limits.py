@@ -25,7 +25,7 @@ class Limits:
     max_pixels: int = 33_177_600
     max_waiting_bytes: int = 32 * 1024 * 1024
     """Of frames that wait to be decoded."""
-    max_picture_bytes: int = 256 * 1024 * 1024
+    max_picture_bytes: int = 512 * 1024 * 1024
     """Of decoded pictures."""
 
     @property

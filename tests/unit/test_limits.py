@@ -1,0 +1,40 @@
+"""What bounds a worker's memory, and where that is said."""
+
+import dataclasses
+
+import pytest
+
+from groundcam_worker.policy.limits import GAP_DELAY_S, SHED_EVERY_S, Limits
+from groundcam_worker.run import limits_of
+from groundcam_worker.settings import WorkSettings
+
+
+def test_limits_of_nobodys_choice_are_those_that_the_settings_default_to() -> None:
+    assert limits_of(WorkSettings()) == Limits()
+
+
+def test_every_limit_can_be_set() -> None:
+    settings = WorkSettings(
+        batch_size=16, batch_wait_s=0.5, max_age_s=7.0, decode_threads=5, max_pixels=1000, max_queued_bytes=5000,
+        max_picture_bytes=6000,
+    )  # fmt: skip
+    limits = limits_of(settings)
+    assert limits == Limits(16, 0.5, 7.0, 5, 1000, 2500, 6000)
+    defaults = Limits()
+    for field in dataclasses.fields(Limits):
+        assert getattr(limits, field.name) != getattr(defaults, field.name)
+
+
+def test_where_nothing_is_too_old_a_camera_must_keep_up_for_the_usual_time() -> None:
+    assert limits_of(WorkSettings(max_age_s=0.0)).calm_s == 3.0
+
+
+def test_limits_cannot_be_changed_while_a_worker_runs() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Limits().batch_size = 9  # type: ignore[misc]
+
+
+def test_a_gap_and_a_look_at_what_is_too_old_come_soon_enough_for_the_answers_after_them() -> None:
+    """Subscribers are promised a gap within a second; a frame's age is checked far more often than it grows old."""
+    assert GAP_DELAY_S == 1.0
+    assert 0 < SHED_EVERY_S <= 0.1
