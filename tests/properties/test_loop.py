@@ -21,10 +21,10 @@ from groundcam_worker.errors import BadPictureError, OutOfMemoryError, SandboxUn
 from groundcam_worker.frames import Instant
 from groundcam_worker.loop import events as on
 from groundcam_worker.loop import instructions as do
-from groundcam_worker.loop.policies import Policies
 from groundcam_worker.loop.state import LoopState
 from groundcam_worker.policy.freshness import Freshness
 from groundcam_worker.policy.limits import Limits
+from groundcam_worker.policy.policies import Policies
 from groundcam_worker.policy.questions import Questions
 from groundcam_worker.quarantine.quarantine import DEATHS_WITHOUT_SANDBOX
 from invariants import validate

@@ -21,13 +21,13 @@ from groundcam_worker.errors import DetectorLostError, SandboxUnavailableError, 
 from groundcam_worker.loop.decoding import Decoding, preparation
 from groundcam_worker.loop.driver import Driver
 from groundcam_worker.loop.inference import Inference
-from groundcam_worker.loop.policies import Policies
 from groundcam_worker.loop.publishing import Publishing
 from groundcam_worker.loop.state import LoopState
 from groundcam_worker.loop.telemetry import Telemetry
 from groundcam_worker.metrics import WorkerMetrics
 from groundcam_worker.policy.freshness import Freshness
 from groundcam_worker.policy.limits import Limits
+from groundcam_worker.policy.policies import Policies
 from groundcam_worker.policy.questions import Questions
 
 TOPICS = Topics()

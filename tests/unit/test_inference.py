@@ -17,10 +17,10 @@ from groundcam_worker.errors import (
     QuestionError,
     UnansweredError,
 )
+from groundcam_worker.loop.batches import Batch, Job
 from groundcam_worker.loop.decoding import Decoding
 from groundcam_worker.loop.events import BatchDone, DecodeDone
 from groundcam_worker.loop.inference import Inference
-from groundcam_worker.loop.jobs import Batch, Job
 
 IMAGE = np.zeros((8, 8, 3), np.uint8)
 PATIENCE_S = 10.0

@@ -21,11 +21,11 @@ from groundcam_worker.errors import (
 from groundcam_worker.frames import Instant
 from groundcam_worker.loop import events as on
 from groundcam_worker.loop import instructions as do
-from groundcam_worker.loop.jobs import Job
-from groundcam_worker.loop.policies import Policies
+from groundcam_worker.loop.batches import Job
 from groundcam_worker.loop.state import LoopState
 from groundcam_worker.policy.freshness import Freshness
 from groundcam_worker.policy.limits import Limits
+from groundcam_worker.policy.policies import Policies
 from groundcam_worker.policy.questions import Questions
 from invariants import validate
 

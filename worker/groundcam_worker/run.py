@@ -25,7 +25,6 @@ from groundcam_worker.health import WorkerHealth
 from groundcam_worker.loop.decoding import Decoding, preparation
 from groundcam_worker.loop.driver import Driver
 from groundcam_worker.loop.inference import Inference
-from groundcam_worker.loop.policies import Policies
 from groundcam_worker.loop.ports import AnswerSink
 from groundcam_worker.loop.publishing import MAX_ANSWER_BYTES, Publishing
 from groundcam_worker.loop.state import LoopState
@@ -34,6 +33,7 @@ from groundcam_worker.loop.transactions import TransactionPlanner
 from groundcam_worker.metrics import WorkerMetrics
 from groundcam_worker.policy.freshness import Freshness
 from groundcam_worker.policy.limits import Limits
+from groundcam_worker.policy.policies import Policies
 from groundcam_worker.quarantine.attempt_log import AttemptLog
 from groundcam_worker.quarantine.sandbox import Sandbox
 from groundcam_worker.question_follower import QuestionFollower, camera_sizes

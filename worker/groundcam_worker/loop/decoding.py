@@ -15,8 +15,8 @@ from groundcam_worker.detectors.protocol import Detector
 from groundcam_worker.errors import BadPictureError, FrameError, OutOfMemoryError, QuestionError, UnansweredError
 from groundcam_worker.frames import Admitted
 from groundcam_worker.jpeg import decode_jpeg
+from groundcam_worker.loop.batches import Outcome
 from groundcam_worker.loop.events import DecodeDone
-from groundcam_worker.loop.jobs import Outcome
 
 log = logging.getLogger(__name__)
 

@@ -16,15 +16,15 @@ from groundcam_worker.errors import FrameError, SandboxUnavailableError, SourceL
 from groundcam_worker.frames import Admitted, Instant
 from groundcam_worker.loop import events as on
 from groundcam_worker.loop import instructions as do
+from groundcam_worker.loop.batches import Detections
 from groundcam_worker.loop.decoding import Decoding
 from groundcam_worker.loop.inference import Inference
-from groundcam_worker.loop.jobs import Detections
-from groundcam_worker.loop.ordered_executor import OrderedExecutor
 from groundcam_worker.loop.ports import Source
 from groundcam_worker.loop.publishing import Publishing
 from groundcam_worker.loop.state import LoopState
 from groundcam_worker.loop.telemetry import Telemetry
 from groundcam_worker.quarantine.attempt_log import AttemptLog
+from groundcam_worker.quarantine.ordered_executor import OrderedExecutor
 from groundcam_worker.quarantine.sandbox import Sandbox
 
 log = logging.getLogger(__name__)

@@ -7,8 +7,8 @@ from groundcam_runtime.partitions.partition import Claim
 from groundcam_runtime.records import Assigned, Consumed, Gone, Partition, Position
 from groundcam_worker.errors import FrameError, SandboxUnavailableError
 from groundcam_worker.frames import Admitted
+from groundcam_worker.loop.batches import Batch, Detections, Job, Outcome, Result
 from groundcam_worker.loop.instructions import Publication
-from groundcam_worker.loop.jobs import Batch, Detections, Job, Outcome, Result
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from typing import Any
 
 from groundcam_worker.detectors.protocol import Detector, answer_apart, checked
 from groundcam_worker.errors import DetectorLostError
+from groundcam_worker.loop.batches import Batch, Result
 from groundcam_worker.loop.events import BatchDone
-from groundcam_worker.loop.jobs import Batch, Result
 from groundcam_worker.policy.limits import RUNNING_AND_NEXT
 
 log = logging.getLogger(__name__)

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from groundcam_runtime.partitions.partition import Claim
 from groundcam_runtime.records import Partition, Position
 from groundcam_schemas import Gap, GapReason
 from groundcam_worker.errors import DetectorLostError
 from groundcam_worker.frames import Admitted, Answered, Rejected, Skipped
-from groundcam_worker.loop.jobs import Batch, Result
+from groundcam_worker.loop.batches import Batch, Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +53,7 @@ class PublishAnswer:
     """Publish a frame's detections."""
 
     answered: Answered
-
-    @property
-    def is_answer(self) -> bool:
-        """Readers see it once only."""
-        return True
+    is_answer: ClassVar[bool] = True
 
     @property
     def about(self) -> list[Claim]:
@@ -75,11 +72,7 @@ class PublishGap:
 
     gap: Gap
     frames: tuple[Skipped, ...]
-
-    @property
-    def is_answer(self) -> bool:
-        """It may be repeated."""
-        return False
+    is_answer: ClassVar[bool] = False
 
     @property
     def about(self) -> list[Claim]:
@@ -97,11 +90,7 @@ class PublishLetter:
     """Publish a dead letter. Subscribers learn of it by a gap, which answers the frame."""
 
     rejected: Rejected
-
-    @property
-    def is_answer(self) -> bool:
-        """It may be repeated."""
-        return False
+    is_answer: ClassVar[bool] = False
 
     @property
     def about(self) -> list[Claim]:

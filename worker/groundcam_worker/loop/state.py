@@ -23,14 +23,13 @@ from groundcam_worker.frames import NS, Admitted, Decoded, Instant, Received, Re
 from groundcam_worker.loop import events as on
 from groundcam_worker.loop import instructions as do
 from groundcam_worker.loop.admission import AdmissionQueue
-from groundcam_worker.loop.batches import Batches
+from groundcam_worker.loop.batches import Batch, Batches, Job, Outcome, Result
 from groundcam_worker.loop.intake import Intake
-from groundcam_worker.loop.jobs import Batch, Job, Outcome, Result
 from groundcam_worker.loop.outbox import Outbox
-from groundcam_worker.loop.policies import Policies
 from groundcam_worker.policy.answers import objects_of
 from groundcam_worker.policy.lanes import Lanes
 from groundcam_worker.policy.picture_budget import PictureBudget
+from groundcam_worker.policy.policies import Policies
 from groundcam_worker.policy.shortage import PATIENCE_S, Shortage, Verdict
 from groundcam_worker.quarantine.quarantine import DEATHS_WITHOUT_SANDBOX
 
