@@ -21,6 +21,7 @@ from groundcam_worker.errors import BadPictureError, OutOfMemoryError, SandboxUn
 from groundcam_worker.frames import Instant
 from groundcam_worker.loop import events as on
 from groundcam_worker.loop import instructions as do
+from groundcam_worker.loop.batches import Prepared
 from groundcam_worker.loop.state import LoopState
 from groundcam_worker.policy.freshness import Freshness
 from groundcam_worker.policy.limits import Limits
@@ -162,7 +163,11 @@ class Loop:
         match work:
             case do.Decode(admitted):
                 shape = (16, 16, admitted.frame.claim.offset % 2)
-                results: dict[str, Any] = {"well": (IMAGE, shape), "badly": BadPictureError("no"), "memory": memory}
+                results: dict[str, Any] = {
+                    "well": Prepared(IMAGE, shape),
+                    "badly": BadPictureError("no"),
+                    "memory": memory,
+                }
                 self.handle(on.DecodeDone(admitted, results[outcome]))
             case do.Begin(batch):
                 results = {"well": FOUND, "badly": UnansweredError("no"), "memory": memory}

@@ -17,7 +17,7 @@ from groundcam_worker.errors import (
     QuestionError,
     UnansweredError,
 )
-from groundcam_worker.loop.batches import Batch, Job
+from groundcam_worker.loop.batches import Batch, Job, Prepared
 from groundcam_worker.loop.decoding import Decoding
 from groundcam_worker.loop.events import BatchDone, DecodeDone
 from groundcam_worker.loop.inference import Inference
@@ -46,7 +46,7 @@ class Bell:
 
 
 def batch(*questions: str) -> Batch:
-    jobs = [Job(IMAGE, Question.of(one), "shape", one, lambda: True, one) for one in questions]
+    jobs = [Job(IMAGE, Question.of(one), "shape", 1, one, lambda: True, one) for one in questions]
     return Batch(tuple(jobs), 0)
 
 
@@ -155,7 +155,7 @@ def test_pictures_that_take_too_long_are_given_up_and_the_others_go_on(bell: Bel
         if str(name).startswith("slow"):
             began.release()
             release.wait(PATIENCE_S)
-        return IMAGE, str(name)
+        return Prepared(IMAGE, str(name))
 
     decoding = Decoding(prepare, 2, bell, deadline_s=5.0)
     try:

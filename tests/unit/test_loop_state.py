@@ -21,7 +21,7 @@ from groundcam_worker.errors import (
 from groundcam_worker.frames import Instant
 from groundcam_worker.loop import events as on
 from groundcam_worker.loop import instructions as do
-from groundcam_worker.loop.batches import Job
+from groundcam_worker.loop.batches import Job, Prepared
 from groundcam_worker.loop.state import LoopState
 from groundcam_worker.policy.freshness import Freshness
 from groundcam_worker.policy.limits import Limits
@@ -81,7 +81,7 @@ class Story:
             news: list[do.Instruction] = []
             for one in todo:
                 if isinstance(one, do.Decode):
-                    news += self(on.DecodeDone(one.admitted, (IMAGE, one.admitted.frame.id.camera_id)))
+                    news += self(on.DecodeDone(one.admitted, Prepared(IMAGE, one.admitted.frame.id.camera_id)))
                 elif isinstance(one, do.Begin):
                     news += self(on.BatchDone(one.batch, [outcome(job) for job in one.batch.jobs], self.ns))
             todo = news + self.tick()
@@ -95,7 +95,7 @@ class Story:
             news = self.tick()
             out += news
             for admitted in self.admitted(news):
-                self(on.DecodeDone(admitted, (IMAGE, "shape")))
+                self(on.DecodeDone(admitted, Prepared(IMAGE, "shape")))
             batches += [one.batch for one in news if isinstance(one, do.Begin)]
             while batches and left:
                 batch = batches.pop(0)
@@ -121,11 +121,11 @@ def test_a_slow_picture_holds_its_own_camera_and_no_other(story: Story) -> None:
     slow, other_quick, second = story.admitted(story.tick())
     cameras = [one.frame.id.camera_id for one in (slow, other_quick, second)]
     assert cameras == ["slow", "quick", "slow"]
-    story(on.DecodeDone(other_quick, (IMAGE, "shape")))
-    story(on.DecodeDone(second, (IMAGE, "shape")))
+    story(on.DecodeDone(other_quick, Prepared(IMAGE, "shape")))
+    story(on.DecodeDone(second, Prepared(IMAGE, "shape")))
     (begin,) = of(do.Begin, story.tick())
     assert [job.origin.admitted.frame.id.camera_id for job in begin.batch.jobs] == ["quick"]
-    story(on.DecodeDone(slow, (IMAGE, "shape")))
+    story(on.DecodeDone(slow, Prepared(IMAGE, "shape")))
     (begin,) = of(do.Begin, story.tick())
     assert [job.origin.admitted.frame.id.seq for job in begin.batch.jobs] == [0, 1]
 
@@ -135,7 +135,7 @@ def test_a_picture_that_was_given_up_is_a_dead_letter_and_its_camera_goes_on(sto
     story.record(0)
     story.record(1)
     first, second = story.admitted(story.tick())
-    story(on.DecodeDone(second, (IMAGE, "shape")))
+    story(on.DecodeDone(second, Prepared(IMAGE, "shape")))
     (letter,) = of(do.PublishLetter, story(on.DecodeDone(first, BadPictureError("not within 10 s"))))
     assert letter.rejected.id.seq == 0
     assert of(do.Begin, story.tick())
@@ -160,7 +160,7 @@ def test_frames_of_a_partition_that_left_do_not_begin_at_the_detector(story: Sto
     story.ours()
     story.record(0)
     (admitted,) = story.admitted(story.tick())
-    story(on.DecodeDone(admitted, (IMAGE, "shape")))
+    story(on.DecodeDone(admitted, Prepared(IMAGE, "shape")))
     story(Gone(frozenset([P])))
     assert of(do.Begin, story.tick()) == []
     assert story.state.is_idle
@@ -188,7 +188,7 @@ def test_a_frame_that_does_not_fit_now_is_tried_again_and_not_dead_lettered(stor
     assert of(do.PublishLetter, story.detect(SHORT)) == []
     assert of(do.Decode, story.tick(0.4)) == []
     (admitted,) = story.admitted(story.tick(0.2))
-    story(on.DecodeDone(admitted, (IMAGE, "shape")))
+    story(on.DecodeDone(admitted, Prepared(IMAGE, "shape")))
     (begin,) = of(do.Begin, story.tick())
     assert of(do.PublishAnswer, story(on.BatchDone(begin.batch, [FOUND], story.ns)))
 
@@ -230,8 +230,8 @@ def test_frames_and_jobs_of_others_share_a_batch_and_each_gets_its_own_answer(st
     story.ours()
     story.record(0)
     (admitted,) = story.admitted(story.tick())
-    story(on.DecodeDone(admitted, (IMAGE, "shape")))
-    story(on.JobOffered(Job(IMAGE, Question.of("dog"), "shape", "somebody", lambda: True, "their call")))
+    story(on.DecodeDone(admitted, Prepared(IMAGE, "shape")))
+    story(on.JobOffered(Job(IMAGE, Question.of("dog"), "shape", 1, "somebody", lambda: True, "their call")))
     (begin,) = of(do.Begin, story.tick())
     assert len(begin.batch.jobs) == 2
     out = story(on.BatchDone(begin.batch, [FOUND, FOUND], story.ns))
@@ -240,7 +240,7 @@ def test_frames_and_jobs_of_others_share_a_batch_and_each_gets_its_own_answer(st
 
 
 def test_a_job_that_nobody_wants_any_more_is_not_begun(story: Story) -> None:
-    story(on.JobOffered(Job(IMAGE, Question.of("dog"), "shape", "somebody", lambda: False, "their call")))
+    story(on.JobOffered(Job(IMAGE, Question.of("dog"), "shape", 1, "somebody", lambda: False, "their call")))
     assert of(do.Begin, story.tick()) == []
 
 
@@ -249,7 +249,7 @@ def test_at_most_two_batches_are_at_the_detector(story: Story) -> None:
     for offset in range(6):
         story.record(offset)
     for admitted in story.admitted(story.tick()):
-        story(on.DecodeDone(admitted, (IMAGE, "shape")))
+        story(on.DecodeDone(admitted, Prepared(IMAGE, "shape")))
     begun = of(do.Begin, story.tick())
     assert [len(one.batch.jobs) for one in begun] == [2, 2]
     assert len(of(do.Begin, story(on.BatchDone(begun[0].batch, [FOUND] * 2, story.ns)) + story.tick())) == 1
@@ -309,7 +309,7 @@ def test_a_draining_loop_finishes_what_was_begun_and_begins_nothing(story: Story
     admitted = story.admitted(story.tick())
     story.record(2)
     for one in admitted:
-        story(on.DecodeDone(one, (IMAGE, "shape")))
+        story(on.DecodeDone(one, Prepared(IMAGE, "shape")))
     out = story.tick(draining=True)
     assert story.admitted(out) == []
     (begin,) = of(do.Begin, out)
@@ -318,3 +318,16 @@ def test_a_draining_loop_finishes_what_was_begun_and_begins_nothing(story: Story
     assert not story.state.is_idle, "its offsets are not committed yet"
     assert of(do.Commit, story.tick(draining=True))
     assert story.state.is_idle
+
+
+def test_questions_of_many_passes_share_no_batch_with_others_and_come_in_smaller_ones(story: Story) -> None:
+    story.ours()
+    for offset, camera in enumerate(["cheap", "dear", "dear", "cheap"]):
+        story.record(offset, camera)
+    for admitted in story.admitted(story.tick()):
+        cost = 32 if admitted.frame.id.camera_id == "dear" else 1
+        story(on.DecodeDone(admitted, Prepared(IMAGE, "shape", cost)))
+    begun = of(do.Begin, story.tick())
+    begun += of(do.Begin, story(on.BatchDone(begun[0].batch, [FOUND] * len(begun[0].batch.jobs), story.ns)))
+    begun += of(do.Begin, story.tick())
+    assert sorted([job.cost for job in one.batch.jobs] for one in begun) == [[1, 1], [32], [32]]

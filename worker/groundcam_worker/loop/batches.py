@@ -5,6 +5,7 @@ A job is a picture and a question, from a camera's frame or from anybody else.
 
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from groundcam_runtime.pictures.image import Image
 from groundcam_schemas import Question
@@ -13,11 +14,20 @@ from groundcam_worker.errors import FrameError, OutOfMemoryError
 from groundcam_worker.policy.batcher import Batcher
 from groundcam_worker.policy.limits import RUNNING_AND_NEXT
 
+
+class Prepared(NamedTuple):
+    """A decoded picture, its input shape, and how many passes of the model its question takes."""
+
+    image: Image
+    shape: Hashable
+    cost: int = 1
+
+
 Detections = tuple[Detection, ...]
 Result = Detections | FrameError | OutOfMemoryError
 """Of the detector."""
-Outcome = tuple[Image, Hashable] | FrameError | OutOfMemoryError
-"""Of decoding: a picture and its input shape."""
+Outcome = Prepared | FrameError | OutOfMemoryError
+"""Of decoding."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -28,6 +38,8 @@ class Job:
     question: Question
     shape: Hashable
     """The detector's input shape: pictures of one shape may share a batch."""
+    cost: int
+    """How many passes of the model its question takes."""
     lane: Hashable
     """Jobs of one lane are begun in order."""
     is_wanted: Callable[[], bool]
@@ -49,6 +61,7 @@ class Batches:
     """Jobs that wait for a batch, and batches that are at the detector."""
 
     def __init__(self, batch_size: int, batch_wait_s: float) -> None:
+        self._batch_size = batch_size
         self._batcher: Batcher[Job] = Batcher(batch_size, batch_wait_s)
         self._running: list[Batch] = []
 
@@ -68,8 +81,12 @@ class Batches:
         return len(self._running)
 
     def push(self, job: Job, now_s: float) -> None:
-        """Let a job wait for others of its shape."""
-        self._batcher.push(job, shape=job.shape, lane=job.lane, now=now_s)
+        """Let a job wait for others of its shape and cost: cheap questions do not wait for a dear one's many passes.
+
+        A batch of dear ones is smaller, so that it holds up the detector no longer than need be.
+        """
+        most = max(1, self._batch_size // max(1, job.cost))
+        self._batcher.push(job, shape=(job.shape, job.cost), lane=job.lane, now=now_s, max_items=most)
 
     def begin(self, now_s: float, now_ns: int, *, draining: bool) -> Iterator[tuple[Batch | None, list[Job]]]:
         """Yield the batches that begin now, and the jobs that are not wanted any more.

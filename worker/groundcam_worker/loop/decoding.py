@@ -6,23 +6,21 @@ when the call returns, and a new pool takes over everything that had not begun.
 
 import logging
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from groundcam_runtime.pictures.image import Image
 from groundcam_worker.detectors.protocol import Detector
 from groundcam_worker.errors import BadPictureError, FrameError, OutOfMemoryError, QuestionError, UnansweredError
 from groundcam_worker.frames import Admitted
 from groundcam_worker.jpeg import decode_jpeg
-from groundcam_worker.loop.batches import Outcome
+from groundcam_worker.loop.batches import Outcome, Prepared
 from groundcam_worker.loop.events import DecodeDone
 
 log = logging.getLogger(__name__)
 
 DEADLINE_S = 10.0
 """An 8K picture takes a tenth of a second; a machine at fifty times its load is allowed for."""
-Prepared = tuple[Image, Hashable]
 
 
 @dataclass(eq=False, slots=True)
@@ -99,15 +97,14 @@ class Decoding:
 
 
 def preparation(detector: Detector, max_pixels: int) -> Callable[[Admitted], Prepared]:
-    """Return what turns a frame into a picture and its batch's key: input shape, and passes that its question takes."""
+    """Return what makes a frame ready for the detector."""
 
     def prepare(admitted: Admitted) -> Prepared:
         content = admitted.frame.content
         if content.question is not None:
             detector.check(content.question)
         image = decode_jpeg(content.jpeg, max_pixels, content.header)
-        # Pictures of cheap questions do not wait for the many passes of a dear one.
-        return image, (detector.input_shape(*content.picture_size), detector.cost(admitted.question))
+        return Prepared(image, detector.input_shape(*content.picture_size), detector.cost(admitted.question))
 
     return prepare
 

@@ -23,7 +23,7 @@ from groundcam_worker.frames import NS, Admitted, Decoded, Instant, Received, Re
 from groundcam_worker.loop import events as on
 from groundcam_worker.loop import instructions as do
 from groundcam_worker.loop.admission import AdmissionQueue
-from groundcam_worker.loop.batches import Batch, Batches, Job, Outcome, Result
+from groundcam_worker.loop.batches import Batch, Batches, Job, Outcome, Prepared, Result
 from groundcam_worker.loop.intake import Intake
 from groundcam_worker.loop.outbox import Outbox
 from groundcam_worker.policy.answers import objects_of
@@ -204,9 +204,9 @@ class LoopState:
                 self._postpone(admitted, outcome)
             case FrameError():
                 self._give_up(admitted, outcome)
-            case (image, shape):
+            case Prepared(image, shape, cost):
                 lane, origin = admitted.frame.lane, Decoded(admitted, self._now.ns)
-                job = Job(image, admitted.question, shape, lane, lambda: self.assignment.is_ours(claim), origin)
+                job = Job(image, admitted.question, shape, cost, lane, lambda: self.assignment.is_ours(claim), origin)
                 self._batches.push(job, self._now.s)
 
     # Results: from the detector to what is published.

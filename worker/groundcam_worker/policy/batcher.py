@@ -40,8 +40,8 @@ class Batcher(Generic[T]):
         """When the next batch will be ready at the latest; None while nothing waits."""
         return self._groups[0].since + self._max_wait_s if self._groups else None
 
-    def push(self, item: T, *, shape: Hashable, lane: Hashable, now: float) -> None:
-        """Add an item."""
+    def push(self, item: T, *, shape: Hashable, lane: Hashable, now: float, max_items: int | None = None) -> None:
+        """Add an item. `max_items` is that of its shape, where it is smaller."""
         first = 0
         for index, group in enumerate(self._groups):
             # An item may not overtake an earlier one of its lane that waits under another shape: that group
@@ -56,7 +56,7 @@ class Batcher(Generic[T]):
             self._groups.append(joined)
         joined.items.append(item)
         joined.lanes.add(lane)
-        joined.closed = len(joined.items) >= self._max_items
+        joined.closed = len(joined.items) >= min(self._max_items, max_items or self._max_items)
 
     @property
     def items(self) -> list[T]:
