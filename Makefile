@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit test-broker test-faults test-cluster test-mutants images lint format benchmark benchmark-split benchmark-scaling benchmark-sizing benchmark-rivals benchmark-detector evaluate clean
+.PHONY: help setup demo test test-unit test-broker test-faults test-cluster test-mutants images lint format benchmark benchmark-pair benchmark-split benchmark-scaling benchmark-sizing benchmark-rivals benchmark-detector evaluate clean
 
 help: ## List the recipes
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -64,6 +64,9 @@ benchmark: $(READY) ## Measure the worker's own cost on Apache Kafka (ARGS="--ro
 
 benchmark-split: $(READY) ## Measure whether polling and decoding in a process of their own pays
 	$(BIN)/python benchmarks/process_split.py $(ARGS)
+
+benchmark-pair: $(READY) ## Measure the worker against that of another checkout, in turns (ARGS="FOLDER --rounds 3")
+	$(BIN)/python benchmarks/pair.py $(ARGS)
 
 benchmark-scaling: $(READY) ## Measure four workers against one, and how cameras spread over partitions
 	$(BIN)/python benchmarks/scaling.py $(ARGS)
