@@ -269,6 +269,19 @@ def test_when_records_came_is_between_the_bounds(log: list[tuple[float, bool]], 
             assert most_s is None or now + 0.01 - appended[one] <= most_s
 
 
+def test_who_is_far_behind_knows_a_little_less_well_when_records_came() -> None:
+    """Ends are seen for a long time before the records below them are read; not all can be remembered."""
+    times = AppendTimes()
+    for number in range(1000):
+        times.saw_end(PARTITION, 10 * number, number / 20, number / 20 + 0.01)
+    bounds = [times.waited_s(PARTITION, offset, 60.0) for offset in range(9990)]
+    assert all(least_s <= 60 - (offset // 10 + 1) / 20 for offset, (least_s, _) in enumerate(bounds))
+    assert all(
+        most_s is not None and most_s >= 60 - (offset // 10 + 1) / 20 for offset, (_, most_s) in enumerate(bounds)
+    )
+    assert max((most_s or 60) - least_s for least_s, most_s in bounds) < 1
+
+
 def test_a_topic_that_was_made_anew_begins_anew() -> None:
     times = AppendTimes()
     times.saw_end(PARTITION, 500, 1.0, 1.1)
@@ -335,6 +348,15 @@ def test_what_is_late_after_a_clock_was_set_is_old(step_s: float, broker: Clock 
     both_promises([*first.work(log, begin=0, end=80)])
     second = Worker(restarted(first.freshness), append_clock=broker, offset=first.offset)
     both_promises([*second.work(log, begin=100, end=120)], NOTED_S + SLACK_S)
+
+
+def test_a_clock_that_was_set_back_is_learned_where_the_path_varies() -> None:
+    log = shots(
+        begin=0, end=60, fps=0.5, clock=stepping(20, 0, -300), way_s=lambda at: 1.6 if int(at / 2) % 2 else 0.02
+    )
+    first = Worker(Freshness(MAX_AGE_S))
+    both_promises([*first.work(log, begin=0, end=60)])
+    assert first.freshness.remembered("gate") == pytest.approx(300_000, abs=1000)
 
 
 @both
