@@ -197,6 +197,27 @@ def test_a_new_run_on_a_backlog(clock: Clock, broker: Clock | None, way_back: st
     assert [one for one in verdicts if one.at > 80 + MAX_AGE_S and not one.skipped]
 
 
+@wrong_and_right
+def test_a_newer_frame_of_its_run_shows_that_a_frame_is_old(clock: Clock) -> None:
+    """All of a backlog is in memory, and nothing else is known of the run."""
+    worker = Worker(Freshness(MAX_AGE_S), at_once=1000, detect_s=0.1)
+    old_is_old(worker.work(shots(begin=0, end=80, clock=clock), begin=60, end=80), NOTED_S + SLACK_S)
+
+
+def test_a_clock_that_was_set_back_in_a_backlog_is_believed_from_the_second_frame_on() -> None:
+    log = shots(begin=0, end=100, fps=0.4, clock=stepping(30, 300, 0))
+    verdicts = list(Worker(Freshness(MAX_AGE_S)).work(log, begin=90, end=100))
+    assert [one.skipped for one in verdicts if 33 <= one.shot.captured_s - DAY0_S < 85] == [True] * 20
+
+
+def test_a_single_frame_of_a_run_says_nothing_of_the_next_run() -> None:
+    log = [
+        *stamped(shots(begin=5, end=5.2), 0, 2**62),
+        *shots(run="r2", begin=12, end=40, clock=off(300)),
+    ]
+    fresh_is_fresh(Worker(Freshness(MAX_AGE_S), reads=lambda at: not 10 <= at < 20).work(log, begin=0, end=40))
+
+
 @played
 @given(offset_s=st.floats(1, 3600), away_s=st.floats(10, 100))
 def test_what_nobody_can_tell_is_looked_at_for_as_long_as_a_frame_may_be_old(offset_s: float, away_s: float) -> None:
@@ -246,6 +267,19 @@ def test_when_records_came_is_between_the_bounds(log: list[tuple[float, bool]], 
             assert least_s <= now + 0.01 - appended[one]
             assert (most_s is None) == (one < first)
             assert most_s is None or now + 0.01 - appended[one] <= most_s
+
+
+def test_who_is_far_behind_knows_a_little_less_well_when_records_came() -> None:
+    """Ends are seen for a long time before the records below them are read; not all can be remembered."""
+    times = AppendTimes()
+    for number in range(1000):
+        times.saw_end(PARTITION, 10 * number, number / 20, number / 20 + 0.01)
+    bounds = [times.waited_s(PARTITION, offset, 60.0) for offset in range(9990)]
+    assert all(least_s <= 60 - (offset // 10 + 1) / 20 for offset, (least_s, _) in enumerate(bounds))
+    assert all(
+        most_s is not None and most_s >= 60 - (offset // 10 + 1) / 20 for offset, (_, most_s) in enumerate(bounds)
+    )
+    assert max((most_s or 60) - least_s for least_s, most_s in bounds) < 1
 
 
 def test_a_topic_that_was_made_anew_begins_anew() -> None:
@@ -316,6 +350,15 @@ def test_what_is_late_after_a_clock_was_set_is_old(step_s: float, broker: Clock 
     both_promises([*second.work(log, begin=100, end=120)], NOTED_S + SLACK_S)
 
 
+def test_a_clock_that_was_set_back_is_learned_where_the_path_varies() -> None:
+    log = shots(
+        begin=0, end=60, fps=0.5, clock=stepping(20, 0, -300), way_s=lambda at: 1.6 if int(at / 2) % 2 else 0.02
+    )
+    first = Worker(Freshness(MAX_AGE_S))
+    both_promises([*first.work(log, begin=0, end=60)])
+    assert first.freshness.remembered("gate") == pytest.approx(300_000, abs=1000)
+
+
 @both
 def test_a_replay_teaches_nothing(broker: Clock | None) -> None:
     """An old frame is put on the topic again, as a dead letter may be, or read again."""
@@ -350,6 +393,19 @@ def test_our_own_clock_may_be_set(step_s: float, broker: Clock | None) -> None:
         Freshness(MAX_AGE_S), clock=stepping(20, 0, step_s), append_clock=broker, reads=lambda at: not 40 <= at < 60
     )
     both_promises([*worker.work(shots(begin=0, end=80), begin=0, end=80)])
+
+
+def test_a_camera_of_which_nothing_is_known_is_compared_with_our_clock_as_it_is_set_now() -> None:
+    worker = Worker(Freshness(MAX_AGE_S), clock=stepping(20, -3600, 0), reads=lambda at: not 40 <= at < 60)
+    both_promises([*worker.work([*shots(begin=0, end=80), *shots("yard", begin=45, end=80)], begin=0, end=80)])
+
+
+@both
+@wrong_and_right
+def test_what_came_late_and_then_lay_on_kafka_is_as_old_as_both(clock: Clock, broker: Clock | None) -> None:
+    log = shots(begin=0, end=80, clock=clock, way_s=lambda at: 0.02 if not 40 <= at < 50 else 50 - at)
+    worker = Worker(Freshness(MAX_AGE_S), append_clock=broker, reads=lambda at: not 45 <= at < 52)
+    both_promises([*worker.work(log, begin=0, end=80)])
 
 
 def test_a_slower_path_is_believed_after_five_seconds() -> None:

@@ -36,7 +36,10 @@ class AppendTimes:
             # the time until when those after it had not come.
             seen.pop()
         elif len(seen) >= MAX_SIGHTS:
-            seen = self._seen[partition] = deque([*seen][::2])  # bounds get wider, not wrong
+            # Bounds get wider, not wrong: the one goes whose neighbours are closest to each other.
+            ends = [*seen]
+            gaps = [after.asked_s - before.asked_s for before, after in zip(ends, ends[2:], strict=False)]
+            del seen[1 + gaps.index(min(gaps))]
         seen.append(_EndSeen(offset, asked_s, answered_s))
 
     def waited_s(self, partition: Partition, offset: int, now_s: float) -> tuple[float, float | None]:

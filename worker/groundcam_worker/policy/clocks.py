@@ -121,8 +121,8 @@ class RunClock:
         `guesses` are differences to our clock, for where none is known, or where a frame would come from the future by
         the known one: the one that makes it look youngest counts.
         """
-        is_odd = self._odd is not None and seq == self._seq
-        if sight.is_exact or is_odd:
+        if sight.is_exact:
+            is_odd = self._odd is not None and seq == self._seq
             known = None if is_odd else self.known.value
             difference = sight.most if known is None else min(sight.most, known)
         elif sight.to_kafka is not None and (smallest := self._to_broker.value) is not None:
