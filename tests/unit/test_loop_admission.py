@@ -10,7 +10,7 @@ from groundcam_worker.errors import BadPictureError
 from groundcam_worker.frames import NS, Admitted, Answered, Decoded, Received, Rejected, Skipped, Stamps
 from groundcam_worker.loop import instructions as do
 from groundcam_worker.loop.admission import AdmissionQueue
-from groundcam_worker.loop.jobs import Batch, Job
+from groundcam_worker.loop.batches import Batch, Job
 from groundcam_worker.policy.limits import SHED_EVERY_S
 from groundcam_worker.policy.picture_budget import PictureBudget
 from groundcam_worker.quarantine.quarantine import Quarantine

@@ -1,14 +1,14 @@
 """When batches begin."""
 
 import numpy as np
+import pytest
 
 from groundcam_schemas import Question
-from groundcam_worker.loop.batches import Batches
-from groundcam_worker.loop.jobs import Job
+from groundcam_worker.loop.batches import Batches, Job
 
 
-def job(shape: str = "wide", lane: str = "gate", *, wanted: bool = True) -> Job:
-    return Job(np.zeros((1, 1, 3), np.uint8), Question.of("a"), shape, lane, lambda: wanted, "origin")
+def job(shape: str = "wide", *, cost: int = 1, wanted: bool = True) -> Job:
+    return Job(np.zeros((1, 1, 3), np.uint8), Question.of("a"), shape, cost, "gate", lambda: wanted, "origin")
 
 
 def begun(batches: Batches, now_s: float, *, draining: bool = False) -> list[tuple[tuple[Job, ...], list[Job]]]:
@@ -64,3 +64,19 @@ def test_jobs_that_nobody_wants_are_given_back_and_begin_no_batch() -> None:
         batches.push(one, 0.0)
     assert begun(batches, 0.0, draining=True) == [((wanted,), [unwanted]), ((), [neither])]
     assert batches.running == 1
+
+
+@pytest.mark.parametrize(("cost", "most"), [(0, 8), (1, 8), (2, 4), (3, 2), (4, 2), (5, 1), (8, 1), (9, 1), (32, 1)])
+def test_a_batch_takes_no_more_passes_of_the_model_than_it_has_places(cost: int, most: int) -> None:
+    batches = Batches(8, 1.0)
+    for _ in range(9):
+        batches.push(job(cost=cost), 0.0)
+    assert len(begun(batches, 0.0)[0][0]) == most
+
+
+def test_dear_questions_share_no_batch_with_cheap_ones_or_dearer_ones() -> None:
+    batches = Batches(8, 1.0)
+    cheap, dear, dearer = job(), job(cost=2), job(cost=3)
+    for one in (cheap, dear, dearer):
+        batches.push(one, 0.0)
+    assert [jobs for jobs, _ in begun(batches, 0.0, draining=True)] == [(cheap,), (dear,)]
