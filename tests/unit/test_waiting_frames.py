@@ -42,6 +42,7 @@ def test_cameras_take_turns_and_each_keeps_its_order() -> None:
     for frame in ("a1", "a2", "a3", "b1", "c1", "c2"):
         line.push(frame, 0.0)
     assert line.backlog.peek() == "a1"
+    assert line.backlog.items == ["a1", "a2", "a3", "b1", "c1", "c2"]
     assert line.pop_all() == ["a1", "b1", "c1", "a2", "c2", "a3"]
 
 
@@ -204,6 +205,15 @@ def test_a_batcher_may_wait_not_at_all() -> None:
     assert made.pop(now=7.0) == ["a:wide:1"]
 
 
+@pytest.mark.parametrize(("max_items", "full"), [(1, 1), (2, 2), (3, 3), (9, 3), (None, 3)])
+def test_items_of_a_shape_may_have_a_smaller_batch_and_no_larger_one(max_items: int | None, full: int) -> None:
+    waiting: Batcher[int] = Batcher(3, WAIT_S)
+    for number in range(4):
+        waiting.push(number, shape="wide", lane="a", now=0.0, max_items=max_items)
+    assert waiting.pop(now=0.0) == list(range(full))
+    assert waiting.items == list(range(full, 4))
+
+
 @pytest.mark.parametrize(("size", "wait_s"), [(0, 1.0), (-1, 1.0), (1, -0.1)])
 def test_a_batch_without_room_or_of_the_past_is_refused(size: int, wait_s: float) -> None:
     with pytest.raises(ValueError, match="items can wait"):
@@ -219,7 +229,7 @@ def test_pictures_are_admitted_up_to_both_bounds() -> None:
     assert budget.fits(30)
     budget.hold("c", 1)
     assert not budget.fits(0), "there are three"
-    assert (len(budget), budget.bytes) == (3, 71)
+    assert (len(budget), budget.bytes, budget.owners) == (3, 71, {"a", "b", "c"})
 
 
 def test_a_picture_larger_than_the_bound_is_admitted_alone() -> None:
