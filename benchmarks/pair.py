@@ -68,8 +68,8 @@ def main() -> None:
                 waiting = command(chosen.wait_ms, chosen.batch)
                 half = undisturbed(partial(steady, servers, waiting, chosen.rate, chosen.seconds, pictures))
                 spread = added(half.arrivals, chosen.wait_ms)
-                print(f"{name:5s} {full.fps:6.1f} frame/s, cores {full.cores}; at {chosen.rate:g} frame/s added {spread},"
-                      f" cores {half.cores}", flush=True)  # fmt: skip
+                print(f"{name:5s} {full.fps:6.1f} frame/s, cores {full.cores}; at {chosen.rate:g} frame/s"
+                      f" added {spread}, cores {half.cores}", flush=True)  # fmt: skip
                 figures[name].append({"fps": round(full.fps, 1), "cores": full.cores, "added_ms": asdict(spread),
                                       "cores_at_rate": half.cores})  # fmt: skip
     ratios = [mine["fps"] / theirs["fps"] for mine, theirs in zip(figures["this"], figures["other"], strict=True)]
