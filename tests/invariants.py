@@ -19,7 +19,7 @@ def validate(state: LoopState) -> None:
         "decoding": [admitted.frame.claim for admitted in state._decoding.items],
         "detector": [job.origin.admitted.frame.claim for job in state._batches.jobs if isinstance(job.origin, Decoded)],
         "sandbox": [admitted.frame.claim for admitted in state._isolated],
-        "shortage": [admitted.frame.claim for admitted in state._shortage.waiting],
+        "shortage": state._retries.claims,
         "outbox": state._outbox.claims,
     }
     assert all(state.assignment.is_ours(frame.claim) for frame in state._admission._backlog.items), (

@@ -63,6 +63,8 @@ class Loop:
         self.letters: set[tuple[Partition, int]] = set()
         """Records of nobody, of which Kafka has the dead letter."""
         self.order: dict[tuple[Partition, str, int], list[int]] = defaultdict(list)
+        self.again: set[tuple[Partition, int]] = set()
+        """Records that were tried again: memory was short, or they were in quarantine."""
         self.draining = False
 
     def step(self, what: int, a: int, b: int) -> None:
@@ -98,6 +100,7 @@ class Loop:
                     assert not self.transactions, "with transactions, offsets travel with the answers"
                     self.commit(positions)
                 case do.PublishAnswer() | do.PublishGap() | do.PublishLetter():
+                    self.keeps_order(one)
                     for claim in one.about if one.is_answer else []:
                         assert self.owned.get(claim.partition) == claim.state.epoch, "another member answers it"
                     self.sent.append(one)
@@ -107,6 +110,15 @@ class Loop:
                     self.transact(publications, not_ours, positions)
                 case _:
                     pass
+
+    def keeps_order(self, publication: do.Publication) -> None:
+        """Answers of a camera on a partition come in order, but for frames that were tried again."""
+        if isinstance(publication, do.PublishAnswer):
+            claim, camera_id = publication.answered.claim, publication.answered.camera_id
+            answered = self.order[claim.partition, camera_id, claim.state.epoch]
+            if (claim.partition, claim.offset) not in self.again:
+                assert not answered or answered[-1] < claim.offset, "answers of a camera change places"
+                answered.append(claim.offset)
 
     def commit(self, positions: Any) -> None:
         for partition, position in positions.items():
@@ -160,6 +172,11 @@ class Loop:
 
     def end(self, work: Any, outcome: str = "well", deaths: int = 0) -> None:
         memory = OutOfMemoryError("short")
+        if outcome == "memory" or isinstance(work, do.Isolate):
+            jobs = work.batch.jobs if isinstance(work, do.Begin) else []
+            frames = [work.admitted.frame] if isinstance(work, do.Decode | do.Isolate) else []
+            frames += [job.origin.admitted.frame for job in jobs]
+            self.again |= {(frame.claim.partition, frame.claim.offset) for frame in frames}
         match work:
             case do.Decode(admitted):
                 shape = (16, 16, admitted.frame.claim.offset % 2)
@@ -230,3 +247,28 @@ def test_any_order_of_events_loses_nothing_and_commits_nothing_early(
     for event in events:
         loop.step(*event)
     loop.finish()
+
+
+@given(steps, st.integers(1, 3), st.booleans())
+@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+def test_a_loop_that_is_told_to_stop_finishes_what_was_begun(
+    events: list[tuple[int, int, int]], batch: int, transactions: bool
+) -> None:
+    """Whatever was under way, and also while memory stays short."""
+    loop = Loop(batch, transactions, 2.0)
+    loop.assign(PARTITIONS[0], known=True, died=len(events) % 2 == 0)
+    for event in events:
+        loop.step(*event)
+    loop.draining = True
+    for number in range(50):
+        loop.handle(on.Tick(draining=True))
+        while loop.under_way:
+            loop.end(loop.under_way.pop(0), "memory" if number == 0 else "well")
+        if transactions:
+            loop.handle(on.TransactionDue(list(loop.sent), dict(loop.owned)))
+        while loop.sent and not transactions:
+            publication = loop.sent.pop(0)
+            loop.delivered(publication)
+            loop.handle(on.Delivered(publication))
+        validate(loop.state)
+    assert loop.state.is_idle

@@ -180,17 +180,13 @@ def test_a_mark_that_failed_is_written_again_after_a_second_with_the_same_frame_
     assert quarantine.waiting == ()
     for one in (first, second):
         quarantine.push(one)
-    assert quarantine.retry_at == 0.0
     quarantine.begin(5.0)
-    assert quarantine.retry_at is None
     quarantine.failed(5.0)
     assert (quarantine.waiting, quarantine.bytes) == ((first, second), first.memory + second.memory)
-    assert quarantine.retry_at == 6.0
     assert quarantine.begin(5.9) is None
     assert quarantine.begin(6.0) == (first, True)
     quarantine.done(first.claim)
     quarantine.drop(lambda _frame: True)
-    assert quarantine.retry_at is None
 
 
 def test_the_first_frames_that_are_due_leave_quarantine_and_no_later_one() -> None:

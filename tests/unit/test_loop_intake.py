@@ -13,7 +13,9 @@ from groundcam_worker.loop import instructions as do
 from groundcam_worker.loop.intake import Intake
 from groundcam_worker.loop.outbox import Outbox
 from groundcam_worker.policy.freshness import Freshness
-from groundcam_worker.policy.limits import HEAD
+from groundcam_worker.policy.limits import HEAD, Limits
+from groundcam_worker.policy.policies import Policies
+from groundcam_worker.policy.questions import Questions
 from loop_frames import PARTITION, WIDE, ours, record
 
 
@@ -25,9 +27,8 @@ class Gate:
         self.given: list[do.Instruction] = []
         self.outbox = Outbox(self.assignment, self.given.append)
         self.freshness = Freshness(3.0)
-        self.intake = Intake(
-            self.assignment, self.freshness, self.outbox, self.given.append, {"recordings"}, max_pixels=64 * 16
-        )
+        policies = Policies(Questions(), self.freshness, Limits(max_pixels=64 * 16), never_stale={"recordings"})
+        self.intake = Intake(self.assignment, policies, self.outbox, self.given.append)
 
     def of(self, kind: type[Any]) -> list[Any]:
         return [one for one in self.given if isinstance(one, kind)]

@@ -55,19 +55,19 @@ def test_gaps_of_a_camera_go_out_before_its_next_answer_and_others_wait_for_thei
 def test_an_outbox_is_empty_when_kafka_has_everything_and_it_is_committed() -> None:
     assignment = ours()
     out = Out(assignment)
-    assert out.outbox.is_empty
+    assert out.outbox.is_settled([])
     skip(out, received(assignment, 0))
-    assert not out.outbox.is_empty
+    assert not out.outbox.is_settled([])
     out.outbox.tick(0.0, everything=True)
     (gap,) = out.take(do.PublishGap)
-    assert not out.outbox.is_empty
+    assert not out.outbox.is_settled([])
     out.outbox.delivered(gap, None, 0.0)
-    assert not out.outbox.is_empty
+    assert not out.outbox.is_settled([])
     out.outbox.tick(0.0, everything=False)
     (commit,) = out.take(do.Commit)
     assert commit.positions[PARTITION].offset == 1
     assert not commit.written
-    assert out.outbox.is_empty
+    assert out.outbox.is_settled([])
     out.outbox.tick(0.0, everything=False)
     assert out.given == [], "once"
 

@@ -41,12 +41,12 @@ SHORT = OutOfMemoryError("short")
 class Story:
     """A loop whose clock and surroundings are the test's."""
 
-    def __init__(self, **limits: Any) -> None:
+    def __init__(self, *, by_transactions: bool = False, **limits: Any) -> None:
         self.now = 1000.0
         self.state = LoopState(
             Policies(
                 Questions([("*", Question.of("person"))]), Freshness(limits.pop("max_age_s", 0.0)),
-                Limits(**{"batch_size": 2, "batch_wait_s": 0.05, **limits}),
+                Limits(**{"batch_size": 2, "batch_wait_s": 0.05, **limits}), by_transactions=by_transactions,
             )
         )  # fmt: skip
 
@@ -223,7 +223,7 @@ def test_while_memory_is_short_no_more_frames_are_begun_than_may_wait(story: Sto
     for _ in range(30):
         for admitted in story.admitted(story.tick()):
             story(on.DecodeDone(admitted, SHORT))
-    assert len(story.state._shortage.waiting) <= story.state._limits.pictures
+    assert len(story.state._retries) <= story.state._limits.pictures
 
 
 def test_frames_and_jobs_of_others_share_a_batch_and_each_gets_its_own_answer(story: Story) -> None:
@@ -331,3 +331,80 @@ def test_questions_of_many_passes_share_no_batch_with_others_and_come_in_smaller
     begun += of(do.Begin, story(on.BatchDone(begun[0].batch, [FOUND] * len(begun[0].batch.jobs), story.ns)))
     begun += of(do.Begin, story.tick())
     assert sorted([job.cost for job in one.batch.jobs] for one in begun) == [[1, 1], [32], [32]]
+
+
+def test_what_is_tried_again_keeps_within_the_bound_on_pictures() -> None:
+    story = Story(max_picture_bytes=2 * 3 * 16 * 16)
+    story.ours()
+    for offset in range(6):
+        story.record(offset)
+    held = []
+    for _ in range(40):
+        out = story.tick(0.1)
+        for admitted in story.admitted(out):
+            story(on.DecodeDone(admitted, SHORT))
+        held.append(len(story.state._pictures))
+        for admitted in story.admitted(story.tick(0.1)):  # these are still being decoded at the next look
+            held.append(len(story.state._pictures))
+            story(on.DecodeDone(admitted, SHORT))
+    assert max(held) <= 2
+
+
+def test_the_time_that_a_frame_waited_for_memory_is_not_taken_for_the_detectors(story: Story) -> None:
+    story.ours()
+    story.record(0)
+    story.detect(SHORT)
+    story.now += 30.0
+    assert of(do.PublishAnswer, story.pump(lambda _job: FOUND))
+    assert story.state._freshness.lead_s < 1.0
+
+
+def test_a_draining_loop_does_not_wait_for_answers_that_an_unread_frame_holds_back() -> None:
+    """With transactions an answer goes together with those before it, and the frame before it only waits."""
+    story = Story(by_transactions=True, max_picture_bytes=2 * 3 * 16 * 16)
+    story.ours()
+    for offset, camera in enumerate("aab"):
+        story.record(offset, camera)
+    admitted = story.admitted(story.tick())
+    assert [one.frame.claim.offset for one in admitted] == [0, 2], "cameras take turns, and 1 waits"
+    for one in admitted:
+        story(on.DecodeDone(one, Prepared(IMAGE, "shape")))
+    (begin,) = of(do.Begin, story.tick(draining=True))
+    answers = of(do.PublishAnswer, story(on.BatchDone(begin.batch, [FOUND] * 2, story.ns)))
+    (plan,) = of(do.Transact, story(on.TransactionDue(answers, {P: 1})))
+    assert [one.answered.id.seq for one in plan.publications] == [0]
+    assert not story.state.is_idle
+    story(on.TransactionCommitted(plan.positions))
+    story(on.Delivered(plan.publications[0]))
+    story.tick(draining=True)
+    assert story.state.is_idle
+
+
+def test_a_draining_loop_leaves_a_quarantined_frame_that_waits_for_memory_to_the_next_worker(story: Story) -> None:
+    story.ours(note=CommitNote(in_use=True).text())
+    story.record(0)
+    (mark,) = of(do.Mark, story.tick())
+    (decode,) = of(do.Decode, story(on.AttemptMarked(mark.claim, 0)))
+    story(on.DecodeDone(decode.admitted, SHORT))
+    assert not story.state.is_idle
+    assert of(do.ClearMarks, story.tick(draining=True)), "else its mark would count as a death"
+    assert story.state.is_idle
+
+
+def test_a_quarantined_frame_that_has_ended_a_process_and_never_fits_is_to_blame(story: Story) -> None:
+    """Nothing else is tried beside it, so that no other frame's success can show it."""
+    story.ours(note=CommitNote(in_use=True).text())
+    story.record(0)
+    (mark,) = of(do.Mark, story.tick())
+    (isolate,) = of(do.Isolate, story(on.AttemptMarked(mark.claim, 1)))
+    (decode,) = of(do.Decode, story(on.SandboxDone(isolate.admitted, SandboxUnavailableError("no"), 0, 1)))
+    out = story(on.DecodeDone(decode.admitted, SHORT))
+    while story.now < 1100.0:
+        out += story.tick(3.0)
+        for admitted in story.admitted(out):
+            out = story(on.DecodeDone(admitted, SHORT))
+        if of(do.PublishLetter, out):
+            break
+    (letter,) = of(do.PublishLetter, out)
+    assert isinstance(letter.rejected.error, UnansweredError)
+    assert of(do.Fail, out) == []

@@ -48,7 +48,7 @@ class Received:
 
     @property
     def lane(self) -> Hashable:
-        """Frames of one lane are answered in their order: those of a camera on a partition."""
+        """Frames of one lane, a camera's on a partition, begin at the detector in order, unless one is tried again."""
         return self.claim.partition, self.content.id.camera_id
 
     @property
@@ -73,6 +73,8 @@ class Admitted:
     attempts: int
     """How often it was tried, deaths of the process included."""
     at_ns: int
+    is_retry: bool = False
+    """Whether the same process has begun with it before."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)

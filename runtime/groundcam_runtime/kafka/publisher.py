@@ -78,6 +78,8 @@ class Delivery:
     """The caller's own."""
     done: bool = False
     error: BaseException | None = None
+    dropped: bool = False
+    """It was not sent: it is another member's to publish."""
     sent_at: float = field(default=0.0, repr=False)
     attempt: int = field(default=0, repr=False)
 

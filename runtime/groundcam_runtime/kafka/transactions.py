@@ -151,6 +151,7 @@ class TransactionalPublisher:
     def _begin(self) -> None:
         plan = self._plan(list(self._waiting))
         for delivery in plan.not_ours:
+            delivery.dropped = True
             self._finish(delivery)
         if not plan.deliveries and not plan.positions:
             return

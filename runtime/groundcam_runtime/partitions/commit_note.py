@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+MAX_DELAY_MS = 2**53
+"""No clock is off by more; a message's times end before."""
 MAX_BYTES = 3500
 """Kafka takes 4,096 by default (`offset.metadata.max.bytes`)."""
 
@@ -55,7 +57,7 @@ def read_note(text: str) -> CommitNote:
             return CommitNote()
         last = {str(camera): (str(run), int(seq)) for camera, (run, seq) in content["last"].items()}
         return CommitNote(bool(content["in_use"]), last, bool(content.get("whole", True)), _clocks(content))
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return CommitNote()
 
 
@@ -63,7 +65,7 @@ def _clocks(content: Mapping[str, Any]) -> dict[str, int]:
     """Return the delays of a note; the version before wrote none."""
     delays = content.get("clocks")
     found = delays.items() if isinstance(delays, dict) else ()
-    return {camera: delay_ms for camera, delay_ms in found if type(delay_ms) is int}
+    return {camera: delay_ms for camera, delay_ms in found if type(delay_ms) is int and abs(delay_ms) <= MAX_DELAY_MS}
 
 
 def take_over_note(text: str) -> str:

@@ -66,7 +66,14 @@ class GuardedDetector:
         """Start on a batch, if as many fit; what does not is answered in parts, when it is finished."""
         if self.ceiling.allow(len(images)) < len(images):
             return images, questions, None
-        return images, questions, self._detector.begin(images, questions)
+        try:
+            return images, questions, self._detector.begin(images, questions)
+        except RuntimeError as error:
+            self._judge(error)
+            self._ceiling_failed(len(images))
+        # Outside of the handler, whose traceback would keep the failed batch's tensors alive.
+        self._free()
+        return images, questions, None
 
     def finish(self, begun: Any) -> Sequence[tuple[Detection, ...]]:
         """As `detect`."""

@@ -11,7 +11,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from groundcam_worker.detectors.protocol import Detector
-from groundcam_worker.errors import BadPictureError, FrameError, OutOfMemoryError, QuestionError, UnansweredError
+from groundcam_worker.errors import (
+    BadPictureError,
+    DetectorLostError,
+    FrameError,
+    OutOfMemoryError,
+    QuestionError,
+    UnansweredError,
+)
 from groundcam_worker.frames import Admitted
 from groundcam_worker.jpeg import decode_jpeg
 from groundcam_worker.loop.batches import Outcome, Prepared
@@ -19,6 +26,8 @@ from groundcam_worker.loop.events import DecodeDone
 
 log = logging.getLogger(__name__)
 
+MOST_ABANDONED = 16
+"""Threads that still decode what was given up; each ends when its call returns, and keeps its picture until then."""
 DEADLINE_S = 10.0
 """An 8K picture takes a tenth of a second; a machine at fifty times its load is allowed for."""
 
@@ -47,6 +56,7 @@ class Decoding:
         self._deadline_s = deadline_s
         self._pool = self._new_pool()
         self._tasks: dict[_Task, None] = {}
+        self._abandoned: list[Future[Prepared]] = []
 
     def begin(self, admitted: Admitted) -> None:
         """Decode a frame's picture; `finished` returns the outcome."""
@@ -55,7 +65,7 @@ class Decoding:
         self._submit(task)
 
     def finished(self, now: float) -> list[DecodeDone]:
-        """Return what is done, or has taken too long."""
+        """Return what is done, or has taken too long. Raises DetectorLostError when too many calls do not return."""
         done = [task for task in self._tasks if task.future is not None and task.future.done()]
         late = [
             task
@@ -65,6 +75,8 @@ class Decoding:
         for task in (*done, *late):
             del self._tasks[task]
         if late:
+            running = [*self._abandoned, *(task.future for task in late)]
+            self._abandoned = [one for one in running if one is not None and not one.done()]
             self._replace_pool()
         given_up = f"it was not decoded, with its question, within {self._deadline_s:g} s"
         return [
@@ -86,6 +98,8 @@ class Decoding:
 
     def _replace_pool(self) -> None:
         log.warning("a picture takes too long to be decoded: its thread is left behind, others go on")
+        if len(self._abandoned) > MOST_ABANDONED:
+            raise DetectorLostError(f"{len(self._abandoned)} pictures that were given up are still being decoded")
         old, self._pool = self._pool, self._new_pool()
         for task in self._tasks:
             if task.future is not None and task.future.cancel():

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 
 from groundcam_runtime.kafka.errors import KafkaProblem
-from groundcam_runtime.records import Assigned, Gone
+from groundcam_runtime.records import Assigned, Consumed, Gone
 from groundcam_worker.errors import FrameError, SandboxUnavailableError, SourceLostError
 from groundcam_worker.frames import Admitted, Instant
 from groundcam_worker.loop import events as on
@@ -89,8 +89,7 @@ class Driver:
         if not draining and self.source.failure:
             raise SourceLostError(self.source.failure)
         self._collect()
-        if not draining:
-            self._take()
+        self._take(draining=draining)
         self._handle(on.Tick(draining))
         self.ticked_at = now = time.monotonic()
         due = self.state.deadline(draining=draining)
@@ -122,14 +121,20 @@ class Driver:
                 result = error
                 if isinstance(error, SandboxUnavailableError):
                     log.warning("a frame that has ended a process is tried without a sandbox: %s", error)
+            self._telemetry.tried(result)
             self._handle(on.SandboxDone(admitted, result, began_ns, time.time_ns()))
 
-    def _take(self) -> None:
-        """Take records while there is room for them and Kafka takes what we publish (backpressure)."""
-        while self.state.has_room and not self._publishing.is_blocked:
+    def _take(self, *, draining: bool) -> None:
+        """Take records while there is room for them and Kafka takes what we publish (backpressure).
+
+        While draining no record is taken; but a partition that is revoked meanwhile is not ours to answer any more.
+        """
+        while draining or (self.state.has_room and not self._publishing.is_blocked):
             event = self.source.take()
             if event is None:
                 return
+            if draining and isinstance(event, Consumed):
+                continue
             self._handle(event)
             if isinstance(event, Assigned | Gone):
                 self._telemetry.assigned(len(self.state.assignment))

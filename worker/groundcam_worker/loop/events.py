@@ -55,6 +55,8 @@ class Delivered:
 
     publication: Publication
     error: BaseException | None = None
+    dropped: bool = False
+    """It was another member's to publish."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """What a record is when it comes in: whose frame, how old, and what is missing before it. Pure."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 
 from groundcam_runtime.partitions.assignment import Assignment
 from groundcam_runtime.partitions.commit_note import read_note
@@ -10,8 +10,8 @@ from groundcam_worker.frames import Received, Rejected
 from groundcam_worker.loop import instructions as do
 from groundcam_worker.loop.outbox import Outbox
 from groundcam_worker.parse import ParsedFrame, ParseFailure, parse
-from groundcam_worker.policy.freshness import Freshness
 from groundcam_worker.policy.limits import HEAD
+from groundcam_worker.policy.policies import Policies
 
 
 class Intake:
@@ -20,19 +20,16 @@ class Intake:
     def __init__(
         self,
         assignment: Assignment,
-        freshness: Freshness,
+        policies: Policies,
         outbox: Outbox,
         emit: Callable[[do.Instruction], None],
-        never_stale: Collection[str],
-        max_pixels: int,
     ) -> None:
-        """`never_stale` names the topics of which every frame counts."""
         self._assignment = assignment
-        self._freshness = freshness
+        self._freshness = policies.freshness
         self._outbox = outbox
         self._emit = emit
-        self._never_stale = never_stale
-        self._max_pixels = max_pixels
+        self._never_stale = policies.never_stale
+        self._max_pixels = policies.limits.max_pixels
 
     def receive(self, record: Consumed, now_s: float) -> Received | Rejected | None:
         """Read a record; None for one of a partition that has just left: the next owner reads it."""

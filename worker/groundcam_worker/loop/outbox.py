@@ -1,6 +1,6 @@
 """What is published about frames, in which order, and which of them are answered once Kafka has it. Pure."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from groundcam_runtime.gaps import Collected, GapCollector
 from groundcam_runtime.partitions.assignment import Assignment
@@ -22,15 +22,24 @@ class Outbox:
         """`by_transactions`: offsets travel with the answers."""
         self._assignment = assignment
         self._emit = emit
+        self._by_transactions = by_transactions
         self._checkpoint = Checkpoint(assignment, by_transactions=by_transactions)
         self._gaps = GapCollector(GAP_DELAY_S)
         self._unacknowledged: set[do.Publication] = set()
         self._finished: list[Claim] = []
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether Kafka has everything, and what can be committed is."""
-        return not self._unacknowledged and not self._finished and self._gaps.deadline is None
+    def is_settled(self, waiting: Collection[Claim]) -> bool:
+        """Whether Kafka has everything that it can have, and what can be committed is.
+
+        With transactions, an answer behind a record that only waits goes with the next worker's: `waiting` are those.
+        """
+        first = {(claim.partition, claim.offset) for claim in waiting} if self._by_transactions else set()
+        stuck = [
+            one
+            for one in self._unacknowledged
+            if one.is_answer and any(_is_behind(claim, first) for claim in one.claims)
+        ]
+        return len(stuck) == len(self._unacknowledged) and not self._finished and self._gaps.deadline is None
 
     @property
     def deadline(self) -> float | None:
@@ -109,3 +118,9 @@ class Outbox:
     def _publish(self, publication: do.Publication) -> None:
         self._unacknowledged.add(publication)
         self._emit(publication)
+
+
+def _is_behind(claim: Claim, waiting: Collection[tuple[Partition, int]]) -> bool:
+    """Whether the first open record of a partition, before this one, is one that waits."""
+    end = claim.state.ledger.end
+    return end < claim.offset and (claim.partition, end) in waiting

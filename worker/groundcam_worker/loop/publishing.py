@@ -122,7 +122,7 @@ class Publishing:
                 log.error("Kafka refuses a dead letter, which is sent without its message: %s", delivery.error)
                 self._send(smaller, delivery.tag)
             else:
-                yield self._delivered(delivery.tag, delivery.error)
+                yield self._delivered(delivery.tag, delivery.error, dropped=delivery.dropped)
         while self._unsent and self._sink.has_room(self._unsent[0][0].size):
             self._send(*self._unsent.popleft())
         refused, self._refused = self._refused, []
@@ -141,14 +141,14 @@ class Publishing:
     def _refuse(self, publication: Publication, error: RecordTooLargeError) -> None:
         self._refused.append(self._delivered(publication, error))
 
-    def _delivered(self, publication: Publication, error: BaseException | None) -> Delivered:
+    def _delivered(self, publication: Publication, error: BaseException | None, *, dropped: bool = False) -> Delivered:
         if error is not None:
             what = type(publication).__name__.removeprefix("Publish").lower()
             log.error("Kafka refuses a record (%s): %s", what, error)
         traces, began_ns = self._traces.pop(publication, ([], 0))
         for trace in traces:
             spans.finish(trace, began_ns, time.time_ns())
-        return Delivered(publication, error)
+        return Delivered(publication, error, dropped)
 
     def _trace(self, publication: Publication, traces: list[Trace], now_ns: int) -> tuple[Header, ...]:
         if not self._tracing.is_on:

@@ -6,6 +6,7 @@ acknowledged that. `handle` records what happened; only a `Tick` begins anything
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from groundcam_runtime.partitions.assignment import Assignment
 from groundcam_runtime.partitions.partition import Claim
@@ -26,11 +27,11 @@ from groundcam_worker.loop.admission import AdmissionQueue
 from groundcam_worker.loop.batches import Batch, Batches, Job, Outcome, Prepared, Result
 from groundcam_worker.loop.intake import Intake
 from groundcam_worker.loop.outbox import Outbox
+from groundcam_worker.loop.retries import Retries
 from groundcam_worker.policy.answers import objects_of
 from groundcam_worker.policy.lanes import Lanes
 from groundcam_worker.policy.picture_budget import PictureBudget
 from groundcam_worker.policy.policies import Policies
-from groundcam_worker.policy.shortage import PATIENCE_S, Shortage, Verdict
 from groundcam_worker.quarantine.quarantine import DEATHS_WITHOUT_SANDBOX
 
 
@@ -44,17 +45,16 @@ class LoopState:
         self._freshness = policies.freshness
         self.assignment = Assignment(limits.suspects)
         self._out: list[do.Instruction] = []
+        self._emit = self._out.append
         self._outbox = Outbox(self.assignment, self._emit, by_transactions=policies.by_transactions)
-        self._intake = Intake(
-            self.assignment, self._freshness, self._outbox, self._emit, policies.never_stale, limits.max_pixels
-        )
+        self._intake = Intake(self.assignment, policies, self._outbox, self._emit)
         self._admission = AdmissionQueue(
             lambda frame: self.assignment.is_ours(frame.claim), self._is_stale, calm_s=limits.calm_s
         )
         self._pictures: PictureBudget[Claim] = PictureBudget(limits.pictures, limits.max_picture_bytes)
         self._decoding: Lanes[Admitted, Outcome] = Lanes()
         self._isolated: set[Admitted] = set()
-        self._shortage: Shortage[Admitted] = Shortage()
+        self._retries = Retries()
         self._batches = Batches(limits.batch_size, limits.batch_wait_s)
         self._now = Instant(0.0, 0)
 
@@ -73,16 +73,14 @@ class LoopState:
     @property
     def is_idle(self) -> bool:
         """Nothing is in work, and Kafka has everything. What only waits, the next worker reads."""
-        return not self._pictures and self._admission.quarantine.current is None and self._outbox.is_empty
+        in_work = self._pictures or self._admission.quarantine.current
+        return not in_work and self._outbox.is_settled([*self._admission.claims, *self._retries.claims])
 
     def deadline(self, *, draining: bool) -> float | None:
         """When a Tick will have something to do although nothing happens (monotonic, s)."""
-        ends = [
-            self._outbox.deadline,
-            self._batches.deadline,
-            None if draining else self._shortage.deadline,
-            None if draining else self._admission.deadline,
-        ]
+        ends = [self._outbox.deadline, self._batches.deadline]
+        if not draining:
+            ends += [self._retries.deadline, self._admission.deadline]
         return min((end for end in ends if end is not None), default=None)
 
     def handle(self, event: on.Event, now: Instant) -> list[do.Instruction]:  # noqa: C901, PLR0912 - a case an event
@@ -118,11 +116,8 @@ class LoopState:
             case on.Tick(draining):
                 self._tick(draining=draining)
         out = list(self._out)
-        self._out.clear()
+        self._out.clear()  # in place: the parts emit into it
         return out
-
-    def _emit(self, instruction: do.Instruction) -> None:
-        self._out.append(instruction)
 
     def _tick(self, *, draining: bool) -> None:
         if not draining:
@@ -130,6 +125,8 @@ class LoopState:
                 self._skip(frame, GapReason.STALE)
             self._retry()
             self._admit()
+        else:
+            self._leave_to_the_next_worker()
         for batch, unwanted in self._batches.begin(self._now.s, self._now.ns, draining=draining):
             for job in unwanted:
                 if isinstance(job.origin, Decoded):
@@ -152,11 +149,14 @@ class LoopState:
 
     def _admit(self) -> None:
         # A frame that waits for memory would be tried again beside one that is tried alone: it goes first.
-        if not self._shortage.waiting and (marking := self._admission.mark(self._pictures, self._now.s)):
+        if not self._retries and (marking := self._admission.mark(self._pictures, self._now.s)):
             frame, read = marking
             self._emit(do.Mark(frame.claim, frame.id.camera_id, read))
-        # While memory is short, what waits for its retry is bounded, too.
-        while len(self._shortage.waiting) < self._limits.pictures and (waiting := self._admission.pop(self._pictures)):
+        # While memory is short, frames in work and those that wait for their retry are bounded together.
+        while not self._retries or len(self._retries) + len(self._pictures) < self._limits.pictures:
+            waiting = self._admission.pop(self._pictures)
+            if waiting is None:
+                return
             self._begin(waiting)
 
     def _marked(self, claim: Claim, deaths: int | None) -> None:
@@ -214,7 +214,7 @@ class LoopState:
     def _batch_done(self, batch: Batch, results: Sequence[Result], ended_ns: int) -> None:
         self._batches.done(batch)
         if not all(isinstance(result, OutOfMemoryError) for result in results):
-            self._shortage.succeeded(self._now.s)
+            self._retries.succeeded(self._now.s)
         for job, result in zip(batch.jobs, results, strict=True):
             if isinstance(job.origin, Decoded):
                 decoded = job.origin
@@ -228,7 +228,7 @@ class LoopState:
     def _sandbox_done(self, admitted: Admitted, event: on.SandboxDone) -> None:
         self._isolated.discard(admitted)
         if isinstance(event.result, SandboxUnavailableError):
-            self._decode(admitted)
+            self._decode(replace(admitted, at_ns=self._now.ns, is_retry=True))
         else:
             self._answer(admitted, event.result, Stamps(batched=event.began_ns, inferred=event.ended_ns))
 
@@ -249,20 +249,29 @@ class LoopState:
     def _postpone(self, admitted: Admitted, error: OutOfMemoryError) -> None:
         """Schedule a retry of a frame for which memory is short."""
         self._pictures.release(admitted.frame.claim)
-        match self._shortage.failed(admitted, admitted.frame.claim, self._now.s):
-            case Verdict.ITS_FAULT:
-                self._give_up(admitted, UnansweredError(f"for {PATIENCE_S:.0f} s, while others were answered: {error}"))
-            case Verdict.DEVICE_EXHAUSTED:
-                self._emit(do.Fail(DetectorLostError(f"no picture was answered for {PATIENCE_S:.0f} s: {error}")))
+        match self._retries.postpone(admitted, error, self._now.s):
+            case UnansweredError() as failed:
+                self._give_up(admitted, failed)
+            case DetectorLostError() as lost:
+                self._emit(do.Fail(lost))
 
     def _retry(self) -> None:
-        for admitted in self._shortage.due(self._now.s):
+        for admitted in self._retries.due(self._now.s):
             if not self._keep(admitted.frame.claim):
                 continue
             if self._is_stale(admitted.frame):
                 self._skip(admitted.frame, GapReason.STALE)
+            elif self._pictures.fits(admitted.frame.picture_bytes):
+                self._decode(replace(admitted, at_ns=self._now.ns, is_retry=True))
             else:
-                self._decode(admitted)
+                self._retries.defer(admitted, self._now.s)
+
+    def _leave_to_the_next_worker(self) -> None:
+        """A frame in quarantine that waits for memory would keep a worker from stopping."""
+        current = self._admission.quarantine.current
+        if current is not None and self._retries.withdraw(current.claim):
+            self._admission.quarantine.failed(self._now.s)
+            self._emit(do.ClearMarks())
 
     def _give_up(self, admitted: Admitted, error: FrameError) -> None:
         frame = admitted.frame
@@ -285,6 +294,6 @@ class LoopState:
     def _release(self, claim: Claim) -> None:
         """A frame is through with the detector."""
         self._pictures.release(claim)
-        self._shortage.forget(claim)
+        self._retries.forget(claim)
         if self._admission.quarantine.done(claim):
             self._emit(do.ClearMarks())

@@ -45,7 +45,7 @@ class Telemetry:
             case DelayLearned(camera_id, run_id, delay_s):
                 self._metrics.clock(camera_id, delay_s)
                 self._judge_clock(camera_id, run_id, delay_s, now.s)
-            case Decode(admitted) | Isolate(admitted):
+            case Decode(admitted) | Isolate(admitted) if not admitted.is_retry:
                 self._admitted(admitted)
             case Begin(batch):
                 self._metrics.batch(len(batch.jobs))
@@ -71,9 +71,14 @@ class Telemetry:
             if isinstance(result, FrameError):
                 self._metrics.error("frame")
 
+    def tried(self, result: object) -> None:
+        """Count a frame that the detector failed on in the sandbox."""
+        if isinstance(result, FrameError):
+            self._metrics.error("frame")
+
     def delivered(self, delivered: Delivered, now: Instant) -> None:
         """Count an answer that Kafka has. Recordings have no age: they are old by nature."""
-        if isinstance(delivered.publication, PublishAnswer) and delivered.error is None:
+        if isinstance(delivered.publication, PublishAnswer) and delivered.error is None and not delivered.dropped:
             answered = delivered.publication.answered
             self._metrics.stage("publish", (now.ns - answered.stamps.inferred) / NS)
             age_s = (now.ns - answered.captured_at_ns) / NS if answered.is_live else None

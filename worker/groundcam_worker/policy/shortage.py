@@ -5,7 +5,7 @@ of the picture. It waits and is retried; only when it has failed for `PATIENCE_S
 its question, if others were answered meanwhile, else the device.
 """
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from enum import Enum
 from typing import Generic, TypeVar
 
@@ -62,6 +62,14 @@ class Shortage(Generic[T]):
         ready = [item for due, item in self._waiting if due <= now]
         self._waiting = [one for one in self._waiting if one[0] > now]
         return ready
+
+    def defer(self, item: T, now: float) -> None:
+        """There is no room for an item yet that was due."""
+        self._waiting.append((now + FIRST_S, item))
+
+    def remove(self, is_gone: Callable[[T], bool]) -> None:
+        """Drop what waits and need not be tried again."""
+        self._waiting = [one for one in self._waiting if not is_gone(one[1])]
 
     def forget(self, key: Hashable) -> None:
         """This work is through."""

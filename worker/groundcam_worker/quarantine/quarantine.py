@@ -38,11 +38,6 @@ class Quarantine:
         return self._current
 
     @property
-    def retry_at(self) -> float | None:
-        """When a mark that failed may be retried; None when nothing waits for that."""
-        return self._retry_at if self._waiting and self._current is None else None
-
-    @property
     def waiting(self) -> tuple[Received, ...]:
         """The frames whose turn comes."""
         return tuple(self._waiting)

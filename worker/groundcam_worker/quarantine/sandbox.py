@@ -89,15 +89,16 @@ class Sandbox:
         log.warning("a frame has ended this worker's process: it is tried again in a process of its own")
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, self._load, self._max_pixels), daemon=True)
-        self._process.start()
-        theirs.close()
+        process = context.Process(target=_serve, args=(theirs, self._load, self._max_pixels), daemon=True)
         try:
+            process.start()
+            self._process = process
+            theirs.close()
             if not self._pipe.poll(LONGEST_S):
                 raise EOFError
             problem: str | None = self._pipe.recv()
         except (EOFError, OSError):
-            problem = "it ended while it was starting"
+            problem = "it could not be started" if self._process is None else "it ended while it was starting"
         if problem is not None:
             self.close()
             raise SandboxUnavailableError(problem)
