@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from groundcam_runtime.partitions.assignment import Assignment
-from groundcam_runtime.partitions.commit_note import MAX_BYTES, CommitNote, read_note, take_over_note
+from groundcam_runtime.partitions.commit_note import MAX_BYTES, MAX_DELAY_MS, CommitNote, read_note, take_over_note
 from groundcam_runtime.partitions.offsets import MAX_CAMERAS
 from groundcam_runtime.partitions.partition import Claim
 from groundcam_runtime.partitions.sequence import SequenceGaps
@@ -31,7 +31,7 @@ def test_a_commit_note_is_read_as_it_was_written_and_fits(
     in_use: bool, last: dict[str, tuple[str, int]], data: st.DataObject
 ) -> None:
     wrong = data.draw(st.sets(st.sampled_from(sorted(last)))) if last else set()
-    clocks = {name: data.draw(st.integers(-(2**62), 2**62)) for name in sorted(wrong)}
+    clocks = {name: data.draw(st.integers(-MAX_DELAY_MS, MAX_DELAY_MS)) for name in sorted(wrong)}
     text = CommitNote(in_use, last, clocks=clocks).text()
     read = read_note(text)
     assert len(text.encode()) <= MAX_BYTES + 64

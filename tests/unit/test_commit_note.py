@@ -57,3 +57,20 @@ def test_a_delay_that_is_no_number_is_not_believed() -> None:
     text = json.dumps({"v": 1, "in_use": False, "last": {}, "clocks": told})
     assert read_note(text).clocks == {"door": -7}
     assert read_note(text.replace('{"gate"', '[{"gate"').replace("-7}", "-7}]")).clocks == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"v": 1, "in_use": true, "last": {"a": ["r", 1e400]}}',
+        "[" * 3000,
+        '{"v": 1, "in_use": true, "last": ' + '{"a":' * 2000,
+    ],
+)
+def test_a_note_that_breaks_its_reader_says_nothing(text: str) -> None:
+    assert read_note(text) == CommitNote()
+
+
+def test_a_delay_beyond_all_time_is_not_believed() -> None:
+    written = f'{{"v": 1, "in_use": true, "last": {{"a": ["r", 1]}}, "clocks": {{"a": -1{"0" * 400}, "b": 5}}}}'
+    assert read_note(written).clocks == {"b": 5}
