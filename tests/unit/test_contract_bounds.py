@@ -120,7 +120,7 @@ BOUNDS: dict[tuple[str, str], tuple[Sequence[Any], Sequence[Any]]] = {
     ("status", "height"): MAYBE_SIDE,
     ("status", "fps"): ([0, 0.001, 10_000, None], [-0.001, 10_000.001, NAN, INF, "25"]),
     ("status", "last_error"): ([*TEXT[0], None], TEXT[1]),
-    ("question", "camera_id"): ([*CAMERA[0], "*"], [*CAMERA[1], "**"]),
+    ("question", "camera_id"): ([*CAMERA[0], "*"], [*CAMERA[1], "**", "(a", "+"]),
     ("question", "set_by"): TEXT,
     ("question", "set_at_ns"): COUNT,
     ("question", "classes"): ([classes(1), classes(500)], [[], classes(501)]),
