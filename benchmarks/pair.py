@@ -1,7 +1,8 @@
 """Is the worker of this checkout slower than that of another one? Both in turns, on one broker and the same frames.
 
-With a detector of 0 ms it is the loop's own ceiling that is compared, and at a steady rate the added latency. What
-counts is the ratio in each round: other work on the machine hurts both.
+Three things are compared: frame/s with a detector that waits, as `pipeline.py` has it; frame/s with one of 0 ms, which
+is the loop's own ceiling; and at a steady rate the added latency. What counts is the ratio in each round: other work on
+the machine hurts both.
 
     git worktree add /elsewhere COMMIT
     .venv/bin/python benchmarks/pair.py /elsewhere [--json FILE] [--rounds N]
@@ -66,14 +67,18 @@ def main() -> None:
                 command = commands[name]
                 full = undisturbed(partial(preloaded, servers, command(0, chosen.batch), chosen.frames, pictures))
                 waiting = command(chosen.wait_ms, chosen.batch)
+                busy = undisturbed(partial(preloaded, servers, waiting, chosen.frames, pictures))
                 half = undisturbed(partial(steady, servers, waiting, chosen.rate, chosen.seconds, pictures))
                 spread = added(half.arrivals, chosen.wait_ms)
-                print(f"{name:5s} {full.fps:6.1f} frame/s, cores {full.cores}; at {chosen.rate:g} frame/s"
-                      f" added {spread}, cores {half.cores}", flush=True)  # fmt: skip
-                figures[name].append({"fps": round(full.fps, 1), "cores": full.cores, "added_ms": asdict(spread),
-                                      "cores_at_rate": half.cores})  # fmt: skip
-    ratios = [mine["fps"] / theirs["fps"] for mine, theirs in zip(figures["this"], figures["other"], strict=True)]
-    print(f"this / other: {', '.join(f'{one:.3f}' for one in ratios)}; median {statistics.median(ratios):.3f}")
+                print(f"{name:5s} {busy.fps:6.1f} frame/s, ceiling {full.fps:6.1f}, cores {full.cores};"
+                      f" at {chosen.rate:g} frame/s added {spread}, cores {half.cores}", flush=True)  # fmt: skip
+                figures[name].append({"fps": round(busy.fps, 1), "ceiling_fps": round(full.fps, 1), "cores": full.cores,
+                                      "added_ms": asdict(spread), "cores_at_rate": half.cores})  # fmt: skip
+    ratios = {}
+    for what in ("fps", "ceiling_fps"):
+        each = [mine[what] / theirs[what] for mine, theirs in zip(figures["this"], figures["other"], strict=True)]
+        ratios[what] = [round(one, 3) for one in each]
+        print(f"this / other, {what}: {', '.join(f'{one:.3f}' for one in each)}; median {statistics.median(each):.3f}")
     if chosen.json:
         about = {"command": " ".join(["python", *sys.argv]), "machine": machine(), "rate_fps": chosen.rate,
                  "wait_ms": chosen.wait_ms, "batch": chosen.batch, "frames": chosen.frames}  # fmt: skip

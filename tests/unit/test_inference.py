@@ -166,6 +166,7 @@ def test_pictures_that_take_too_long_are_given_up_and_the_others_go_on(bell: Bel
         for begun in (2, 1):
             for _ in range(begun):
                 assert began.acquire(timeout=PATIENCE_S)
+            late += 1.0
             done += decoding.finished(late)
         if len(done) < 4:
             done += bell.collect(lambda: decoding.finished(0.0), 4 - len(done))

@@ -8,7 +8,7 @@ however long that takes.
 """
 
 from collections.abc import Hashable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from groundcam_runtime.partitions.partition import Claim
@@ -152,7 +152,11 @@ class Rejected:
 
 def without_bytes(record: Consumed) -> Consumed:
     """Return a record's place and times, without what it takes much memory for."""
-    return replace(record, value=None)
+    # Once a frame; dataclasses.replace takes five times as long.
+    return Consumed(
+        record.partition, record.offset, record.timestamp_ms, record.key, None, record.headers, record.consumed_at_ns,
+        record.behind, record.monotonic_ns, record.appended_at_ns, record.waited_at_least_s, record.waited_at_most_s,
+    )  # fmt: skip
 
 
 def answered(admitted: Admitted, objects: tuple[Object, ...], stamps: Stamps) -> Answered:

@@ -45,15 +45,15 @@ class ParseFailure:
 def parse(record: Consumed, max_pixels: int) -> ParsedFrame | ParseFailure:
     """Read a record; a picture of more than `max_pixels` is a failure."""
     value = record.value or b""
-    frame_id = place_of(record)
+    if value.startswith(_JPEG):
+        return _plain_jpeg(record, value, max_pixels)
     try:
-        if value.startswith(_JPEG):
-            return _plain_jpeg(record, frame_id, value, max_pixels)
         frame = decode(Frame, value)
+    except SchemaError as error:
+        return ParseFailure(place_of(record), BadMessageError(str(error)))
+    try:
         frame_id = FrameId(frame.camera_id, frame.run_id, frame.seq)
         header = read_header(frame.data, max_pixels)
-    except SchemaError as error:
-        return ParseFailure(frame_id, BadMessageError(str(error)))
     except FrameError as error:
         return ParseFailure(frame_id, error)
     return ParsedFrame(
@@ -87,18 +87,22 @@ def timestamp_ns(record: Consumed) -> int:
     return min(max(0, record.timestamp_ms) * NS_PER_MS, LAST_NS)
 
 
-def _plain_jpeg(record: Consumed, frame_id: FrameId | None, value: bytes, max_pixels: int) -> ParsedFrame:
+def _plain_jpeg(record: Consumed, value: bytes, max_pixels: int) -> ParsedFrame | ParseFailure:
+    frame_id = place_of(record)
     if frame_id is None:
-        raise BadMessageError("a plain JPEG needs its camera's id as key")
-    header = read_header(value, max_pixels)
+        return ParseFailure(None, BadMessageError("a plain JPEG needs its camera's id as key"))
+    try:
+        header = read_header(value, max_pixels)
+    except FrameError as error:
+        return ParseFailure(frame_id, error)
     if max(header.width, header.height) > MAX_PIXELS_A_SIDE:
-        raise BadMessageError(f"the picture is {header.width}x{header.height} pixels")
+        return ParseFailure(frame_id, BadMessageError(f"the picture is {header.width}x{header.height} pixels"))
     return ParsedFrame(
         id=frame_id,
-        # Its capture time is unknown; Kafka has the time at which it was sent, or appended.
+        # Nobody says when it was captured; Kafka says when it was sent, or when it came.
         captured_at_ns=timestamp_ns(record),
         source_size=(header.width, header.height),
+        header=header,
         jpeg=value,
         question=None,
-        header=header,
     )

@@ -32,21 +32,39 @@ class CommitNote:
 
     def text(self) -> str:
         """Write it down; where it does not fit, the cameras that were quiet for longest are left out."""
-        size = len(', "clocks": {}') if self.clocks else 0
-        last: list[str] = []
-        clocks: list[str] = []
+        return self.texts()[0 if self.in_use else 1]
+
+    def texts(self) -> tuple[str, str]:
+        """Return the note of a partition that is in use, and that of one which was given up in order."""
+        last, clocks = self.last, {name: self.clocks[name] for name in self.last if name in self.clocks}
+        written = _written(last, clocks)
+        if len(written) > MAX_BYTES:
+            last, clocks = self._newest()
+            written = _written(last, clocks)
+        whole = json.dumps(self.whole and len(last) == len(self.last))
+        return (
+            f'{{"v": 1, "in_use": true, "whole": {whole}, {written}}}',
+            f'{{"v": 1, "in_use": false, "whole": {whole}, {written}}}',
+        )
+
+    def _newest(self) -> tuple[dict[str, tuple[str, int]], dict[str, int]]:
+        """Return the cameras that were heard of last, as many as fit."""
+        size = len(_written({}, {"": 0}))
+        last: dict[str, tuple[str, int]] = {}
         for name, place in reversed([*self.last.items()]):
-            one = json.dumps({name: list(place)})[1:-1]
-            clock = json.dumps({name: self.clocks[name]})[1:-1] if name in self.clocks else ""
-            size += len(one) + len(clock) + 2 + 2 * bool(clock)
+            size += len(json.dumps({name: place}))
+            size += len(json.dumps({name: self.clocks[name]})) if name in self.clocks else 0
             if size > MAX_BYTES:
                 break
-            last.append(one)
-            clocks += [clock] if clock else []
-        head = {"v": 1, "in_use": self.in_use, "whole": self.whole and len(last) == len(self.last)}
-        # Workers of the version before know neither `clocks` nor any other shape of `last`.
-        delays = f', "clocks": {{{", ".join(reversed(clocks))}}}' if clocks else ""
-        return f'{json.dumps(head)[:-1]}, "last": {{{", ".join(reversed(last))}}}{delays}}}'
+            last[name] = place
+        kept = dict(reversed([*last.items()]))
+        return kept, {name: self.clocks[name] for name in kept if name in self.clocks}
+
+
+def _written(last: Mapping[str, tuple[str, int]], clocks: Mapping[str, int]) -> str:
+    # Workers of the version before know neither `clocks` nor any other shape of `last`.
+    delays = f', "clocks": {json.dumps(clocks)}' if clocks else ""
+    return f'"last": {json.dumps({**last})}{delays}'
 
 
 def read_note(text: str) -> CommitNote:

@@ -42,12 +42,8 @@ class PartitionState:
         """Return what to commit: the next offset, with what is known of the frames before it."""
         # A note that was found truncated stays so: what is added to it does not bring the others back.
         last, whole = self.ledger.last, self.sequence.whole
-        return Position(
-            offset,
-            CommitNote(in_use=True, last=last, whole=whole, clocks=self.clocks).text(),
-            CommitNote(in_use=False, last=last, whole=whole, clocks=self.clocks).text(),
-            self.epoch,
-        )
+        note, farewell = CommitNote(last=last, whole=whole, clocks=self.clocks).texts()
+        return Position(offset, note, farewell, self.epoch)
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -28,7 +28,9 @@ _LATER_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 here: it may be less, where these two bytes are the content of a segment."""
 
 _SCAN = 0xDA
-_FRAMES = frozenset([0xC0, 0xC1, 0xC2])
+_FF = b"\xff"
+_PROGRESSIVE = 0xC2
+_FRAMES = frozenset([0xC0, 0xC1, _PROGRESSIVE])
 """Baseline, extended and progressive, all of them Huffman-coded."""
 _OTHER_FRAMES = frozenset(range(0xC3, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _WITHOUT_LENGTH = frozenset([0x01, *range(0xD0, 0xD8)])
@@ -58,13 +60,18 @@ def read_header(data: bytes) -> JpegHeader:
     """
     if not data.startswith(_START):
         raise PictureError("it does not begin like a JPEG")
-    size = None
+    size, at_once = None, 0
     for number, (marker, at) in enumerate(_segments(data)):
         if marker in _FRAMES:
             size = _size(data, at)
+            at_once = data[at + 7] if marker != _PROGRESSIVE else 0
         elif marker == _SCAN:
             if size is None:
                 raise PictureError("its pixels come before its size")
+            if data[at + 2] == at_once:
+                # Every component is in its first scan: a decoder ends behind it (libjpeg's has_multiple_scans), so
+                # that nearly all pictures need not be searched.
+                return JpegHeader(*size, scans=1)
             return JpegHeader(*size, scans=_scans(data, at - 2, MAX_SEGMENTS - number))
     raise PictureError("its header is cut off")
 
@@ -79,12 +86,15 @@ def _segments(data: bytes) -> Iterator[tuple[int, int]]:
     """Yield the markers of the header and where their segments' lengths are, as far as they are whole."""
     at = len(_START)
     for _ in range(MAX_SEGMENTS):
-        found = _MARKER.match(data, at)
-        if found is None and data[at : at + 1] in (b"", b"\xff"):
-            return
-        if found is None:
-            raise PictureError(f"there is no marker at byte {at}")
-        marker, at = found[1][0], found.end()
+        if at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] != 0xFF:
+            marker, at = data[at + 1], at + 2
+        else:  # fill bytes, or no marker
+            found = _MARKER.match(data, at)
+            if found is None and data[at : at + 1] in (b"", _FF):
+                return
+            if found is None:
+                raise PictureError(f"there is no marker at byte {at}")
+            marker, at = found[1][0], found.end()
         if marker in _WITHOUT_LENGTH:
             continue
         if marker in _OTHER_FRAMES:

@@ -6,6 +6,7 @@ when the call returns, and a new pool takes over everything that had not begun.
 
 import logging
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -26,6 +27,8 @@ from groundcam_worker.loop.events import DecodeDone
 
 log = logging.getLogger(__name__)
 
+LOOK_EVERY_S = 0.25
+"""For what takes too long."""
 MOST_ABANDONED = 16
 """Threads that still decode what was given up; each ends when its call returns, and keeps its picture until then."""
 DEADLINE_S = 10.0
@@ -56,7 +59,9 @@ class Decoding:
         self._deadline_s = deadline_s
         self._pool = self._new_pool()
         self._tasks: dict[_Task, None] = {}
+        self._done: deque[_Task] = deque()
         self._abandoned: list[Future[Prepared]] = []
+        self._look_at = 0.0
 
     def begin(self, admitted: Admitted) -> None:
         """Decode a frame's picture; `finished` returns the outcome."""
@@ -66,23 +71,35 @@ class Decoding:
 
     def finished(self, now: float) -> list[DecodeDone]:
         """Return what is done, or has taken too long. Raises DetectorLostError when too many calls do not return."""
-        done = [task for task in self._tasks if task.future is not None and task.future.done()]
+        outcomes = []
+        while self._done:
+            task = self._done.popleft()
+            # One that was given up, or was cancelled to go into another pool, counts no more.
+            if task in self._tasks and task.future is not None and task.future.done() and not task.future.cancelled():
+                del self._tasks[task]
+                outcomes.append(DecodeDone(task.admitted, _outcome(task.future)))
+        if now >= self._look_at:
+            self._look_at = now + LOOK_EVERY_S
+            outcomes += self._give_up(now)
+        return outcomes
+
+    def _give_up(self, now: float) -> list[DecodeDone]:
         late = [
             task
             for task in self._tasks
-            if task.began_at is not None and now - task.began_at > self._deadline_s and task not in done
+            if task.began_at is not None
+            and now - task.began_at > self._deadline_s
+            and not (task.future is not None and task.future.done())
         ]
-        for task in (*done, *late):
+        if not late:
+            return []
+        for task in late:
             del self._tasks[task]
-        if late:
-            running = [*self._abandoned, *(task.future for task in late)]
-            self._abandoned = [one for one in running if one is not None and not one.done()]
-            self._replace_pool()
-        given_up = f"it was not decoded, with its question, within {self._deadline_s:g} s"
-        return [
-            *(DecodeDone(task.admitted, _outcome(task.future)) for task in done if task.future is not None),
-            *(DecodeDone(task.admitted, BadPictureError(given_up)) for task in late),
-        ]
+        running = [*self._abandoned, *(task.future for task in late)]
+        self._abandoned = [one for one in running if one is not None and not one.done()]
+        self._replace_pool()
+        why = f"it was not decoded, with its question, within {self._deadline_s:g} s"
+        return [DecodeDone(task.admitted, BadPictureError(why)) for task in late]
 
     def shutdown(self) -> None:
         """Begin nothing more; what runs is not waited for."""
@@ -90,7 +107,12 @@ class Decoding:
 
     def _submit(self, task: _Task) -> None:
         task.future = self._pool.submit(self._run, task)
-        task.future.add_done_callback(lambda _future: self._wake())
+        task.future.add_done_callback(lambda _future: self._ended(task))
+
+    def _ended(self, task: _Task) -> None:
+        """On the pool's thread, or wherever the task was cancelled."""
+        self._done.append(task)
+        self._wake()
 
     def _run(self, task: _Task) -> Prepared:
         task.began_at = time.monotonic()

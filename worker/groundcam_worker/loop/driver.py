@@ -97,14 +97,16 @@ class Driver:
 
     def _collect(self) -> None:
         """Bring in what other threads have finished."""
+        now = _now()
         for delivered in self._publishing.poll():
-            self._telemetry.delivered(delivered, _now())
-            self._handle(delivered)
+            self._telemetry.delivered(delivered, now)
+            self._handle(delivered, now)
         for done in self.inference.finished():
             self._telemetry.batch_done(done)
             self._handle(done)
-        for decoded in self._decoding.finished(time.monotonic()):
-            self._handle(decoded)
+        now = _now()
+        for decoded in self._decoding.finished(now.s):
+            self._handle(decoded, now)
         for mark, marked in self._marks.finished():
             try:
                 deaths = marked.result()
@@ -139,20 +141,22 @@ class Driver:
             if isinstance(event, Assigned | Gone):
                 self._telemetry.assigned(len(self.state.assignment))
 
-    def _handle(self, event: on.Event) -> None:
-        now = _now()
+    def _handle(self, event: on.Event, now: Instant | None = None) -> None:
+        now = now or _now()
         for instruction in self.state.handle(event, now):
             self._telemetry.note(instruction, now)
             self._do(instruction)
 
     def _do(self, instruction: do.Instruction) -> None:
         match instruction:
+            case do.FrameArrived() | do.DelayLearned() | do.FramesDropped():
+                pass  # facts, for the telemetry
+            case do.PublishAnswer() | do.PublishGap() | do.PublishLetter():
+                self._publishing.publish(instruction)
             case do.Decode(admitted):
                 self._decoding.begin(admitted)
             case do.Begin(batch):
                 self.inference.begin(batch)
-            case do.PublishAnswer() | do.PublishGap() | do.PublishLetter():
-                self._publishing.publish(instruction)
             case do.Commit(positions, written):
                 self.source.commit(positions, written=written)
             case do.Mark(claim, camera_id, read):

@@ -89,6 +89,15 @@ class LoopState:
         match event:
             case Consumed():
                 self._receive(event)
+            case on.Delivered(publication, error):
+                self._outbox.delivered(publication, error, now.s)
+            case on.DecodeDone(admitted, outcome):
+                for one, result in self._decoding.done(admitted, admitted.frame.lane, outcome):
+                    self._decoded(one, result)
+            case on.BatchDone(batch, results, ended_ns):
+                self._batch_done(batch, results, ended_ns)
+            case on.Tick(draining):
+                self._tick(draining=draining)
             case Assigned():
                 self._intake.recall(event)
                 self._emit(do.Commit(self.assignment.arrive(event), written=True))
@@ -96,25 +105,16 @@ class LoopState:
             case Gone():
                 self.assignment.leave(event)
                 self._admission.drop_revoked()
-            case on.DecodeDone(admitted, outcome):
-                for one, result in self._decoding.done(admitted, admitted.frame.lane, outcome):
-                    self._decoded(one, result)
-            case on.BatchDone(batch, results, ended_ns):
-                self._batch_done(batch, results, ended_ns)
             case on.SandboxDone(admitted):
                 self._sandbox_done(admitted, event)
             case on.AttemptMarked(claim, deaths):
                 self._marked(claim, deaths)
-            case on.Delivered(publication, error):
-                self._outbox.delivered(publication, error, now.s)
             case on.JobOffered(job):
                 self._batches.push(job, now.s)
             case on.TransactionDue(waiting, owned):
                 self._outbox.plan(waiting, owned)
             case on.TransactionCommitted(positions):
                 self._outbox.committed(positions)
-            case on.Tick(draining):
-                self._tick(draining=draining)
         out = list(self._out)
         self._out.clear()  # in place: the parts emit into it
         return out

@@ -2,9 +2,10 @@
 
 import logging
 from collections import OrderedDict
+from collections.abc import Callable
 
 from groundcam_worker.errors import FrameError
-from groundcam_worker.frames import NS, Admitted, Decoded, Instant
+from groundcam_worker.frames import NS, Decoded, Instant
 from groundcam_worker.loop.events import BatchDone, Delivered
 from groundcam_worker.loop.instructions import (
     Begin,
@@ -34,34 +35,49 @@ class Telemetry:
     def __init__(self, metrics: WorkerMetrics) -> None:
         self._metrics = metrics
         self._odd_since: OrderedDict[tuple[str, str], float] = OrderedDict()
+        self._counts: dict[type, Callable[..., None]] = {
+            FrameArrived: self._arrived, FramesDropped: self._dropped, DelayLearned: self._learned,
+            Decode: self._admitted, Isolate: self._admitted, Begin: self._begun, PublishLetter: self._rejected,
+        }  # fmt: skip
 
     def note(self, instruction: Instruction, now: Instant) -> None:
         """Count what is about to be done."""
-        match instruction:
-            case FrameArrived(camera_id, size):
-                self._metrics.consumed(camera_id, size)
-            case FramesDropped(camera_id, reason, count):
-                self._metrics.dropped(camera_id, reason, count)
-            case DelayLearned(camera_id, run_id, delay_s):
-                self._metrics.clock(camera_id, delay_s)
-                self._judge_clock(camera_id, run_id, delay_s, now.s)
-            case Decode(admitted) | Isolate(admitted) if not admitted.is_retry:
-                self._admitted(admitted)
-            case Begin(batch):
-                self._metrics.batch(len(batch.jobs))
-                for job in batch.jobs:
-                    if isinstance(job.origin, Decoded):
-                        decoded = job.origin
-                        self._metrics.stage("decode", (decoded.at_ns - decoded.admitted.at_ns) / NS)
-                        self._metrics.stage("batch", (batch.at_ns - decoded.at_ns) / NS)
-            case PublishLetter(rejected):
-                where = rejected.record
-                log.warning(
-                    "dead letter: %s[%d]@%d of camera %s: %s: %s",
-                    *where.partition, where.offset, rejected.camera_id, type(rejected.error).__name__, rejected.error,
-                )  # fmt: skip
-            case _:
-                pass
+        count = self._counts.get(type(instruction))
+        if count is not None:
+            count(instruction, now)
+
+    def _arrived(self, arrived: FrameArrived, _now: Instant) -> None:
+        self._metrics.consumed(arrived.camera_id, arrived.size)
+
+    def _dropped(self, dropped: FramesDropped, _now: Instant) -> None:
+        self._metrics.dropped(dropped.camera_id, dropped.reason, dropped.count)
+
+    def _learned(self, learned: DelayLearned, now: Instant) -> None:
+        self._metrics.clock(learned.camera_id, learned.delay_s)
+        self._judge_clock(learned.camera_id, learned.run_id, learned.delay_s, now.s)
+
+    def _admitted(self, instruction: Decode | Isolate, _now: Instant) -> None:
+        admitted = instruction.admitted
+        if not admitted.is_retry:
+            self._metrics.asked(admitted.frame.id.camera_id, admitted.reference.version)
+            self._metrics.stage("queue", (admitted.at_ns - admitted.frame.record.consumed_at_ns) / NS)
+
+    def _begun(self, begin: Begin, _now: Instant) -> None:
+        batch = begin.batch
+        self._metrics.batch(len(batch.jobs))
+        for job in batch.jobs:
+            if isinstance(job.origin, Decoded):
+                decoded = job.origin
+                self._metrics.stage("decode", (decoded.at_ns - decoded.admitted.at_ns) / NS)
+                self._metrics.stage("batch", (batch.at_ns - decoded.at_ns) / NS)
+
+    def _rejected(self, letter: PublishLetter, _now: Instant) -> None:
+        rejected = letter.rejected
+        where = rejected.record
+        log.warning(
+            "dead letter: %s[%d]@%d of camera %s: %s: %s",
+            *where.partition, where.offset, rejected.camera_id, type(rejected.error).__name__, rejected.error,
+        )  # fmt: skip
 
     def batch_done(self, done: BatchDone) -> None:
         """Count a batch's time, and the frames that the detector failed on."""
@@ -87,10 +103,6 @@ class Telemetry:
     def assigned(self, partitions: int) -> None:
         """Note how many partitions this worker has, after some came or left."""
         self._metrics.assigned(partitions)
-
-    def _admitted(self, admitted: Admitted) -> None:
-        self._metrics.asked(admitted.frame.id.camera_id, admitted.reference.version)
-        self._metrics.stage("queue", (admitted.at_ns - admitted.frame.record.consumed_at_ns) / NS)
 
     def _judge_clock(self, camera_id: str, run_id: str, delay_s: float, now_s: float) -> None:
         """Warn once of a run whose clock has been wrong for a while."""
