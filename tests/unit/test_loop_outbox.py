@@ -168,3 +168,26 @@ def test_offsets_travel_with_the_answers_where_transactions_are_on() -> None:
     assert (commit.positions, commit.written) == (transact.positions, True)
     out.outbox.plan([], {PARTITION: 1})
     assert out.take(do.Transact)[0].positions == {}
+
+
+def test_with_transactions_an_answer_behind_a_record_that_only_waits_holds_up_no_stop() -> None:
+    assignment = ours()
+    first, second, third = (received(assignment, offset) for offset in range(3))
+    for by_transactions in (False, True):
+        out = Out(assignment, by_transactions=by_transactions)
+        out.outbox.answer(an_answer(second))
+        assert out.outbox.is_settled([first.claim]) is by_transactions
+        assert not out.outbox.is_settled([]), "the record before it is being answered"
+        assert not out.outbox.is_settled([third.claim])
+        out.outbox.answer(an_answer(first))
+        assert not out.outbox.is_settled([first.claim]), "nothing holds this one back"
+
+
+def test_a_gap_holds_up_a_stop_whatever_waits() -> None:
+    assignment = ours()
+    first, second = (received(assignment, offset) for offset in range(2))
+    out = Out(assignment, by_transactions=True)
+    skip(out, second)
+    assert not out.outbox.is_settled([first.claim])
+    out.outbox.tick(0.0, everything=True)
+    assert not out.outbox.is_settled([first.claim])

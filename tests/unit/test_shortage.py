@@ -82,3 +82,23 @@ def test_work_for_an_exhausted_device_still_waits() -> None:
     shortage.due(1.0)
     assert shortage.failed("a", "a", 60.0) is DEVICE_EXHAUSTED
     assert (shortage.waiting, shortage.deadline) == (["a"], 61.0)
+
+
+def test_work_for_whose_picture_there_is_no_room_waits_for_half_a_second_and_has_not_failed() -> None:
+    shortage: Shortage[str] = Shortage()
+    shortage.failed("a", "a", 0.0)
+    shortage.due(0.5)
+    shortage.defer("a", 10.0)
+    assert (shortage.deadline, shortage.waiting) == (10.5, ["a"])
+    shortage.due(10.5)
+    shortage.failed("a", "a", 10.5)
+    assert shortage.deadline == 11.5, "it has failed twice"
+
+
+def test_what_is_removed_waits_no_more_and_the_rest_does() -> None:
+    shortage: Shortage[str] = Shortage()
+    for item in ("a", "b", "c"):
+        shortage.failed(item, item, 0.0)
+    shortage.remove(lambda item: item == "b")
+    assert shortage.waiting == ["a", "c"]
+    assert shortage.due(9.0) == ["a", "c"]
