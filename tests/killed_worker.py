@@ -70,11 +70,11 @@ def freeze(self: TransactionalPublisher, name: str, *rest: Any) -> None:
     timed(self, name, *rest)
 
 
-def handle_early(self: Driver, event: Any) -> None:
+def handle_early(self: Driver, event: Any, *now: Any) -> None:
     if isinstance(event, Consumed):
         epoch = self.source.owned.get(event.partition, 0)  # type: ignore[attr-defined]
         self.source.commit({event.partition: Position(event.offset + 1, epoch=epoch)})
-    handle(self, event)
+    handle(self, event, *now)
 
 
 def finish_unseen(self: Assignment, items: Any) -> dict[Any, Any]:
