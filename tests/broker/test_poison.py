@@ -122,9 +122,10 @@ def test_a_frame_that_loses_the_device_is_dead_lettered(
 
 def test_after_a_clean_stop_nothing_is_tried_alone(kafka: KafkaSettings, start: Start, wait: Wait) -> None:
     put(kafka, set())
-    first = start(kafka, "work", "--model", "fake:20ms", *ALONE)
+    first = start(kafka, "work", "--model", "fake:500ms", *ALONE)
     wait(lambda: totals(audit(kafka)).detected > 0, 60, "first answers")
     assert first.stop() == 0
+    assert not is_settled(kafka), "the second has nothing to do"
     second = start(kafka, "work", "--model", "fake", *ALONE)
     wait(lambda: is_settled(kafka), 60, "the rest")
     assert second.stop() == 0

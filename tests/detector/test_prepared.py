@@ -105,7 +105,7 @@ def test_a_shape_is_not_called_warm_where_nothing_was_asked_yet(folder: Path) ->
     """A worker may start without a question: what comes with the first one is counted."""
     new: list[tuple[int, int]] = []
     detector = open_detector(
-        resolve(str(folder)), "cpu", told=DetectorHooks(new_shape=lambda *shape: new.append(shape))
+        resolve(str(folder)), "cpu", hooks=DetectorHooks(new_shape=lambda *shape: new.append(shape))
     )
     detector.warm_up([], [(320, 240)], 8)
     detector.detect([picture(1)], [Question.of("dog")])
@@ -115,7 +115,7 @@ def test_a_shape_is_not_called_warm_where_nothing_was_asked_yet(folder: Path) ->
 def test_a_question_of_several_captions_warms_its_shapes_too(folder: Path) -> None:
     new: list[tuple[int, int]] = []
     detector = open_detector(
-        resolve(str(folder)), "cpu", told=DetectorHooks(new_shape=lambda *shape: new.append(shape))
+        resolve(str(folder)), "cpu", hooks=DetectorHooks(new_shape=lambda *shape: new.append(shape))
     )
     long = Question.of(*(f"{one}{other}" for one in "abcdef" for other in "abcdef"))
     detector.warm_up([long], [(320, 240)], 8)
@@ -144,7 +144,7 @@ def test_batch_sizes_and_text_lengths_to_prepare_are_few() -> None:
 def test_every_shape_is_warmed_up_and_another_is_counted(folder: Path) -> None:
     new: list[tuple[int, int]] = []
     detector = open_detector(
-        resolve(str(folder)), "cpu", told=DetectorHooks(new_shape=lambda width, height: new.append((width, height)))
+        resolve(str(folder)), "cpu", hooks=DetectorHooks(new_shape=lambda width, height: new.append((width, height)))
     )
     detector.warm_up([Question.of("dog"), Question.of("person", "taxi")], [(320, 240), (640, 480), (1280, 720)], 8)
     for size in ((320, 240), (1280, 720), (1920, 1080)):

@@ -186,10 +186,10 @@ class Block:
             raise ImportError(name + " is not here")
 sys.meta_path.insert(0, Block())
 import numpy as np
-from groundcam_schemas import Ask
+from groundcam_schemas import Question
 from groundcam_worker.checkpoints.catalogue import resolve
 from groundcam_worker.detectors.opening import open_detector
-found = open_detector(resolve({model!r}), "cpu").detect([np.zeros((90, 160, 3), np.uint8)], [Ask.of("red circle")])
+found = open_detector(resolve({model!r}), "cpu").detect([np.zeros((90, 160, 3), np.uint8)], [Question.of("red circle")])
 print(len(found))
 """
 
@@ -203,12 +203,12 @@ def test_the_detector_needs_neither_kafka_nor_video_nor_opencv() -> None:
 
 
 def test_where_triton_cannot_start_its_kernel_a_gpu_goes_another_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    from groundcam_worker.detectors.grounding_dino import steps
+    from groundcam_worker.detectors.grounding_dino import optimisations
 
     cuda, cpu = torch.device("cuda"), torch.device("cpu")
-    monkeypatch.setattr(steps, "kernel_fault", lambda _device: "RuntimeError: Failed to find C compiler.")
+    monkeypatch.setattr(optimisations, "kernel_fault", lambda _device: "RuntimeError: Failed to find C compiler.")
     assert (Optimisations().sampling_on(cuda), Optimisations().sampling_on(cpu)) == ("grid_sample", "embedding_bag")
-    monkeypatch.setattr(steps, "kernel_fault", lambda _device: None)
+    monkeypatch.setattr(optimisations, "kernel_fault", lambda _device: None)
     assert Optimisations().sampling_on(cuda) == "triton"
 
 
