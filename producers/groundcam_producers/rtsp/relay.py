@@ -208,11 +208,11 @@ class _Talk:
                 for one in self._requests.split(data):
                     self._to_camera(one)
             if self._upstream in ready or pending:
-                data = self._read()
-                if data == b"":
+                heard = self._read()
+                if heard == b"":
                     return False
                 relay.heard_at = time.monotonic()
-                for one in self._answers.split(data or b""):
+                for one in self._answers.split(heard or b""):
                     self._to_ffmpeg(one)
             now = time.monotonic()
             # While pictures come, a camera may leave a question after its health unanswered.
