@@ -37,14 +37,18 @@ def cameras(named: Mapping[str, CameraSettings], timeout_s: float) -> Iterator[F
 
 def _first_picture(camera: CameraSettings, timeout_s: float) -> str:
     """Return what the source shows. Raises SourceError, SettingError."""
+    from groundcam_producers.rtsp.relay import RtspRelay
     from groundcam_producers.video import PictureFolder, VideoSource
 
     url = camera.full_url()
     if not camera.is_live and not Path(url).exists():
         raise SettingError(f"there is no file or folder {url}")
     folder = not camera.is_live and Path(url).is_dir()
+    relay = RtspRelay(url, camera.trust, timeout_s) if camera.is_live else None
     with (
-        PictureFolder(Path(url), 1.0) if folder else VideoSource(url, is_live=camera.is_live, timeout_s=timeout_s)
+        PictureFolder(Path(url), 1.0)
+        if folder
+        else VideoSource(url, is_live=camera.is_live, timeout_s=timeout_s, relay=relay)
     ) as source:
         for picture in source:
             width, height = picture.size

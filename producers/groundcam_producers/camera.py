@@ -21,7 +21,6 @@ from groundcam_producers.jpeg import encode
 from groundcam_producers.outbox import Outbox
 from groundcam_producers.pace import Pace
 from groundcam_producers.rtsp.relay import RtspRelay
-from groundcam_producers.rtsp.tls import Trust
 from groundcam_producers.sampler import Sampler
 from groundcam_producers.scaling import Scaler
 from groundcam_producers.task import Beat, CameraTask
@@ -221,8 +220,7 @@ class CameraLoop:
             raise SourceError(str(error), "SettingError") from None
         relay = None
         if self._is_live:
-            trust = Trust(camera.tls_verify, camera.tls_ca_file, camera.tls_fingerprint)
-            relay = RtspRelay(url, trust, produce.timeout_s)
+            relay = RtspRelay(url, camera.trust, produce.timeout_s)
 
         def open_source() -> VideoSource | PictureFolder:
             if not self._is_live and Path(url).is_dir():

@@ -10,6 +10,7 @@ from urllib.parse import quote, urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator, model_validator
 
 from groundcam_producers.placement import in_shard
+from groundcam_producers.rtsp.tls import Trust
 from groundcam_runtime import redaction
 from groundcam_runtime.settings import SettingError, SettingsPart, Size, read_secret
 from groundcam_schemas.limits import CameraId
@@ -93,6 +94,11 @@ class CameraSettings(SettingsPart):
     def is_live(self) -> bool:
         """Whether this is a camera rather than a file or folder."""
         return self.scheme in LIVE_SCHEMES
+
+    @property
+    def trust(self) -> Trust:
+        """Which certificates of the camera are taken."""
+        return Trust(self.tls_verify, self.tls_ca_file, self.tls_fingerprint)
 
     @property
     def public_url(self) -> str:

@@ -3,12 +3,13 @@
 import logging
 import os
 import random
+import selectors
 import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from typing import Any
 
@@ -25,6 +26,7 @@ log = logging.getLogger(__name__)
 
 STOP_S = camera_process.FINISH_S + 5.0
 TICK_S = 0.2
+STARTING_BY_CORE = 2
 START_S = 180.0
 """Until a process shows its first sign of life; on a busy machine that takes long, and it ends by itself."""
 STEADY_S = 10.0
@@ -47,7 +49,7 @@ class _Child:
 class Supervisor:
     """Runs one process per camera until it is asked to stop or, in a job, until every file has ended.
 
-    As many start at a time as there are cores: a crowd of them would be so slow that all looked stuck.
+    A few start at a time, by the number of cores: a crowd of them would be so slow that all looked stuck.
     """
 
     def __init__(
@@ -62,7 +64,7 @@ class Supervisor:
     ) -> None:
         """`secret_variables` are those of the environment that no camera's process shall see."""
         self._is_job = is_job
-        self._most_starting = max(2, len(os.sched_getaffinity(0)))
+        self._most_starting = STARTING_BY_CORE * len(os.sched_getaffinity(0))
         self._waiting: deque[str] = deque(tasks)
         self._tasks = dict(tasks)
         self._metrics = metrics
@@ -70,6 +72,10 @@ class Supervisor:
         self._hang_s = hang_s
         self._fork_server = ForkServer(camera_process.main, secret_variables)
         self._children: dict[str, _Child] = {}
+        # Of pipes and of processes' ends: what is ready is found without a look at all the others.
+        self._selector = selectors.DefaultSelector()
+        self._gone: set[str] = set()
+        self._looked_at = 0.0
         self._backoffs = {name: Backoff(1.0, 30.0, random.random) for name in tasks}
         self._restart_at: dict[str, float] = {}
         self._last_frame_ns: dict[str, int] = {}
@@ -94,14 +100,18 @@ class Supervisor:
     def _turn(self) -> None:
         self._listen(TICK_S)
         now = self.ticked_at = time.monotonic()
-        for name, child in list(self._children.items()):
-            if child.process.exitcode is not None:
-                self._ended(name, child, now)
-            elif now - child.seen_at > self._longest_silence_s(name, child):
+        for name in self._gone:
+            self._ended(name, self._children[name], now)
+        self._gone.clear()
+        if now < self._looked_at + TICK_S:
+            return
+        self._looked_at = now
+        for name, child in self._children.items():
+            if now - child.seen_at > self._longest_silence_s(name, child):
                 log.error("camera %s: its process hangs for %.0f s and is ended", name, now - child.seen_at)
                 self._publish_status(name, CameraState.STALLED, "Hang")
                 child.process.kill()
-                child.hung, child.seen_at = True, now  # the next turn finds it ended
+                child.hung, child.seen_at = True, now  # a next turn finds it ended
         for name, due in list(self._restart_at.items()):
             if now >= due:
                 del self._restart_at[name]
@@ -122,12 +132,13 @@ class Supervisor:
         now = time.monotonic()
         self._reasons[name] = "its process starts"
         self._children[name] = _Child(process, ours, now, now)
+        self._selector.register(ours, selectors.EVENT_READ, (name, True))
+        self._selector.register(process.sentinel, selectors.EVENT_READ, (name, False))
 
     def _ended(self, name: str, child: _Child, now: float) -> None:
         while child.pipe is not None and child.pipe.poll():
             self._hear(name, child)
-        if child.pipe is not None:
-            child.pipe.close()
+        self._hang_up(child)
         del self._children[name]
         code = child.process.exitcode
         self._now_is(name, CameraState.OFFLINE)
@@ -145,12 +156,20 @@ class Supervisor:
         self._restart_at[name] = now + wait_s
 
     def _listen(self, timeout_s: float) -> None:
-        by_pipe = {child.pipe: name for name, child in self._children.items() if child.pipe is not None}
-        sentinels = [child.process.sentinel for child in self._children.values() if child.process.is_alive()]
-        for ready in wait([*by_pipe, *sentinels], timeout_s):
-            if isinstance(ready, Connection):
-                name = by_pipe[ready]
+        """Take what has come; note whose process has ended."""
+        for key, _ in self._selector.select(timeout_s):
+            name, is_pipe = key.data
+            if is_pipe:
                 self._hear(name, self._children[name])
+            else:
+                self._selector.unregister(key.fileobj)
+                self._gone.add(name)
+
+    def _hang_up(self, child: _Child) -> None:
+        if child.pipe is not None:
+            self._selector.unregister(child.pipe)
+            child.pipe.close()
+            child.pipe = None
 
     def _hear(self, name: str, child: _Child) -> None:
         """Take one beat, or the end of the pipe."""
@@ -159,8 +178,7 @@ class Supervisor:
         try:
             beat: Beat = child.pipe.recv()
         except (EOFError, OSError):
-            child.pipe.close()
-            child.pipe = None
+            self._hang_up(child)
             return
         child.seen_at, child.lives = time.monotonic(), True
         self._now_is(name, beat.state)
@@ -177,8 +195,9 @@ class Supervisor:
                 self.failed.discard(name)
 
     def _now_is(self, name: str, state: CameraState) -> None:
-        self._states[name] = state
-        self._metrics.state(name, state)
+        if state is not self._states[name]:
+            self._states[name] = state
+            self._metrics.state(name, state)
 
     def report(self) -> dict[str, Any]:
         """For people, camera by camera, with its process's number; the URLs are without passwords."""
