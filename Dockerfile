@@ -68,10 +68,9 @@ HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --retries=4 \
     CMD ["python", "-c", "import os, urllib.request as u; u.build_opener(u.ProxyHandler({})).open(f'http://127.0.0.1:{os.environ[\"GROUNDCAM_HTTP__PORT\"]}/healthz', timeout=4)"]
 ENTRYPOINT ["groundcam"]
 CMD ["--help"]
-ARG VERSION=
-ARG REVISION=
-LABEL org.opencontainers.image.licenses="Apache-2.0" \
-      org.opencontainers.image.version="${VERSION}" \
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 
 FROM builder AS producer-packages
@@ -84,7 +83,9 @@ RUN uv pip install --compile-bytecode --no-deps --requirement producer.txt \
 FROM final AS producer
 COPY --from=producer-packages /venv /venv
 COPY --from=program /app /app
-LABEL org.opencontainers.image.title="groundcam producer" \
+# The licences are those of NOTICE: `make notice` writes both.
+LABEL org.opencontainers.image.licenses="0BSD AND Apache-2.0 AND Apache-2.0 WITH LLVM-exception AND BSD-2-Clause AND BSD-3-Clause AND BSD-3-Clause-Clear AND CC0-1.0 AND GPL-2.0-or-later AND GPL-3.0-or-later WITH GCC-exception-3.1 AND IJG AND ISC AND LGPL-2.0-or-later AND LGPL-2.1-or-later AND LGPL-3.0-or-later AND MIT AND MIT-open-group AND MPL-2.0 AND PSF-2.0 AND Unicode-3.0 AND Unicode-DFS-2016 AND Unlicense AND Zlib AND LicenseRef-base-image" \
+      org.opencontainers.image.title="groundcam producer" \
       org.opencontainers.image.description="Puts frames of cameras and files on Apache Kafka."
 
 FROM builder AS worker-packages
@@ -109,5 +110,6 @@ FROM final AS worker
 COPY --from=worker-packages /venv /venv
 COPY --from=program /app /app
 ENV CC=/venv/triton/triton-cc
-LABEL org.opencontainers.image.title="groundcam worker" \
+LABEL org.opencontainers.image.licenses="0BSD AND Apache-2.0 AND Apache-2.0 WITH LLVM-exception AND BSD-2-Clause AND BSD-3-Clause AND BSL-1.0 AND CC0-1.0 AND CNRI-Python AND FTL AND GPL-3.0-or-later WITH GCC-exception-3.1 AND IJG AND ISC AND LGPL-2.1-or-later AND LGPL-3.0-only AND libpng-2.0 AND libtiff AND MIT AND MIT-CMU AND MIT-open-group AND MPL-2.0 AND NCSA AND OpenSSL AND PSF-2.0 AND Unicode-3.0 AND Unicode-DFS-2016 AND Unlicense AND Zlib AND LicenseRef-base-image AND LicenseRef-Intel-Simplified-Software-License AND LicenseRef-NVIDIA-Proprietary" \
+      org.opencontainers.image.title="groundcam worker" \
       org.opencontainers.image.description="Answers questions about frames on Apache Kafka with Grounding DINO."
