@@ -2,11 +2,11 @@
 
 import argparse
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 from supply_chain.errors import FindingError, UnavailableError, run
+from supply_chain.image import absence, last_line
 
 DOCKERFILE = Path(__file__).parents[1] / "Dockerfile"
 ARGUMENT = re.compile(r"^ARG BASE=(?P<tag>[^@\s]+)(?:@(?P<digest>sha256:[0-9a-f]{64}))?$", re.MULTILINE)
@@ -31,16 +31,18 @@ def digest_of(tag: str, engine: str) -> str:
 
     Raises UnavailableError where no registry answers.
     """
-    if shutil.which(engine) is None:
-        raise UnavailableError(f"there is no {engine} on the PATH, so no registry can be asked for {tag}")
+    if trouble := absence(engine):
+        raise UnavailableError(f"{trouble}, so no registry can be asked for {tag}")
     pull = subprocess.run([engine, "pull", "--quiet", tag], capture_output=True, text=True, check=False)
     if pull.returncode:
-        said = (pull.stderr.strip().splitlines() or ["nothing"])[-1]
+        said = last_line(pull.stderr)
         raise UnavailableError(f"no registry answered for {tag}, so the base stays as it is: {said}")
     command = [engine, "image", "inspect", "--format", '{{join .RepoDigests "\\n"}}', tag]
     shown = subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
     repository = re.sub(r":[^:/]+$", "", tag)
-    found = [match[1] for one in shown if (match := DIGEST.search(one)) and one.startswith(f"{repository}@")]
+    found = [
+        match[1] for one in shown if (match := DIGEST.search(one)) and f"/{one}".endswith(f"/{repository}@{match[1]}")
+    ]
     if not found:
         raise FindingError(f"{engine} pulled {tag} and knows no digest of it")
     return found[0]

@@ -1,4 +1,4 @@
-"""What lies in an image: the parts of its files that tell what it is made of, and its labels. Knows Docker and Podman."""
+"""What lies in an image: those of its files that tell what it is made of, and its labels (Docker or Podman)."""
 
 import json
 import re
@@ -42,8 +42,8 @@ def opened(name: str, engine: str, whole: Callable[[str], bool]) -> Iterator[Ima
 
     Raises UnavailableError without the engine, FindingError without the image.
     """
-    if shutil.which(engine) is None:
-        raise UnavailableError(f"there is no {engine} on the PATH, so {name} cannot be looked at")
+    if trouble := absence(engine):
+        raise UnavailableError(f"{trouble}, so {name} cannot be looked at")
     shown = json.loads(said(name, engine, "image", "inspect", name))[0]
     container = said(name, engine, "create", name).strip().splitlines()[-1]
     try:
@@ -59,11 +59,23 @@ def opened(name: str, engine: str, whole: Callable[[str], bool]) -> Iterator[Ima
         subprocess.run([engine, "rm", container], stdout=subprocess.DEVNULL, check=False)
 
 
+def absence(engine: str) -> str | None:
+    """Why an engine cannot be used here; nothing where it can."""
+    if shutil.which(engine) is None:
+        return f"there is no {engine} on the PATH"
+    done = subprocess.run([engine, "version"], capture_output=True, text=True, check=False)
+    return f"{engine} does not run here ({last_line(done.stderr)})" if done.returncode else None
+
+
 def said(image: str, engine: str, *arguments: str) -> str:
     done = subprocess.run([engine, *arguments], capture_output=True, text=True, check=False)
     if done.returncode:
-        raise FindingError(f"{engine} says of {image}: {(done.stderr.strip().splitlines() or ['nothing'])[-1]}")
+        raise FindingError(f"{engine} says of {image}: {last_line(done.stderr)}")
     return done.stdout
+
+
+def last_line(text: str) -> str:
+    return (text.strip().splitlines() or ["nothing"])[-1].rstrip(".")
 
 
 def described(name: str, shown: dict[str, Any], root: Path) -> Image:
