@@ -24,6 +24,8 @@ BASE = "LicenseRef-base-image"
 """Stands in the labels for the packages of the base image, whose licences it documents itself."""
 MADE_ON = ("Linux", "x86_64")
 LONGEST_LIST = 6
+CHECKSUM = re.compile(r"([-.][0-9a-f]{8})+(?=\.)|[-_]+[0-9a-f]{8}(?=\.so)")
+"""What a wheel's builder puts into a library's name; it may differ from one Python's wheel to that of another."""
 Wheels = Mapping[NormalizedName, Wheel]
 
 HEAD = """groundcam
@@ -95,7 +97,7 @@ def proof(part: Part) -> str:
         return " (linked in)"
     if part.proof == "stated":
         return ""
-    names = sorted({file.rpartition("/")[2] for file in part.files})
+    names = sorted({CHECKSUM.sub("", file.rpartition("/")[2]) for file in part.files})
     more = f" and {len(names) - LONGEST_LIST} more" if len(names) > LONGEST_LIST else ""
     return f" ({', '.join(names[:LONGEST_LIST])}{more})"
 
