@@ -57,6 +57,7 @@ ENGINE ?= docker
 BUILD ?= DOCKER_BUILDKIT=1 $(ENGINE) build
 
 images: ## Build both images (TAG=, BASE=, TORCH_INDEX=, CA=certificates.pem, IMAGES=producer, ENGINE=podman)
+	@$(if $(BASE),,grep -q '^ARG BASE=.*@sha256:' Dockerfile || echo "the base image is named by a tag alone: make base-image fixes its digest")
 	@set -e; for image in $(IMAGES); do \
 	    echo "building groundcam/$$image:$(TAG), version $(VERSION), revision $(REVISION)"; \
 	    $(BUILD) --target $$image --tag groundcam/$$image:$(TAG) \
@@ -72,7 +73,7 @@ sbom: $(READY) ## Write what both images hold to out/*.cdx.json (CycloneDX) and 
 	    $(BIN)/python -m supply_chain.sbom groundcam/$$image:$(TAG) --engine $(ENGINE) --output out/$$image.cdx.json; \
 	done
 
-base-image: $(READY) ## Write the digest of today's base image into the Dockerfile (ARGS="--tag python:3.13-slim-trixie")
+base-image: $(READY) ## Write the digest of today's base image into Dockerfile and compose.yaml (ARGS="--tag python:3.13-slim-trixie")
 	@$(BIN)/python -m supply_chain.base_image --engine $(ENGINE) $(ARGS)
 
 pins: $(READY) ## Write constraints.txt anew, with hashes; versions stay (ARGS="--upgrade-package NAME", ARGS=--upgrade)

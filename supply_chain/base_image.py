@@ -1,4 +1,4 @@
-"""Move the base image to what its tag names today: the digest in the Dockerfile's `ARG BASE`."""
+"""Move the base image to what its tag names today: its digest, in the Dockerfile and in compose.yaml."""
 
 import argparse
 import re
@@ -8,22 +8,26 @@ from pathlib import Path
 from supply_chain.errors import FindingError, UnavailableError, run
 from supply_chain.image import absence, last_line
 
-DOCKERFILE = Path(__file__).parents[1] / "Dockerfile"
-ARGUMENT = re.compile(r"^ARG BASE=(?P<tag>[^@\s]+)(?:@(?P<digest>sha256:[0-9a-f]{64}))?$", re.MULTILINE)
+ROOT = Path(__file__).parents[1]
+FILES = ("Dockerfile", "compose.yaml")
+REFERENCE = r"(?P<tag>[^@\s}]+)(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
+PLACE = re.compile(rf"^(?P<before>ARG BASE=|  BASE: \$\{{BASE:-){REFERENCE}(?P<after>\}}?)$", re.MULTILINE)
 DIGEST = re.compile(r"@(sha256:[0-9a-f]{64})$")
 
 
-def base(dockerfile: str) -> tuple[str, str | None]:
-    """The tag and the digest of the base image. Raises FindingError where the Dockerfile names none."""
-    match = ARGUMENT.search(dockerfile)
-    if match is None:
-        raise FindingError("the Dockerfile has no line ARG BASE=NAME:TAG or ARG BASE=NAME:TAG@sha256:...")
-    return match["tag"], match["digest"]
+def base(text: str) -> tuple[str, str | None]:
+    """The tag and the digest of the base image. Raises FindingError where a file does not name it exactly once."""
+    found = list(PLACE.finditer(text))
+    if len(found) != 1:
+        raise FindingError(
+            "there is not one line ARG BASE=NAME:TAG or BASE: ${BASE:-NAME:TAG}, with or without @sha256:..."
+        )
+    return found[0]["tag"], found[0]["digest"]
 
 
-def moved(dockerfile: str, tag: str, digest: str) -> str:
-    """The Dockerfile with this base."""
-    return ARGUMENT.sub(f"ARG BASE={tag}@{digest}", dockerfile, count=1)
+def moved(text: str, tag: str, digest: str) -> str:
+    """The file with this base."""
+    return PLACE.sub(lambda match: f"{match['before']}{tag}@{digest}{match['after']}", text)
 
 
 def digest_of(tag: str, engine: str) -> str:
@@ -52,16 +56,18 @@ def main(arguments: list[str]) -> str:
     parser = argparse.ArgumentParser(prog="make base-image", description=__doc__)
     parser.add_argument("--tag", help="another base than that of the Dockerfile, as python:3.13-slim-trixie")
     parser.add_argument("--engine", default="docker", help="docker or podman")
-    parser.add_argument("--dockerfile", type=Path, default=DOCKERFILE)
+    parser.add_argument("--folder", type=Path, default=ROOT, help="where the Dockerfile and compose.yaml are")
     given = parser.parse_args(arguments)
-    text = given.dockerfile.read_text()
-    tag, before = base(text)
+    texts = {given.folder / name: (given.folder / name).read_text() for name in FILES}
+    before = {base(text) for text in texts.values()}
+    tag, old = base(texts[given.folder / FILES[0]])
     wanted = given.tag or tag
     digest = digest_of(wanted, given.engine)
-    if (wanted, digest) == (tag, before):
+    if before == {(wanted, digest)}:
         return f"the base is {tag}@{digest}, as before"
-    given.dockerfile.write_text(moved(text, wanted, digest))
-    return f"the base is {wanted}@{digest} now; it was {tag}{f'@{before}' if before else ', without a digest'}"
+    for path, text in texts.items():
+        path.write_text(moved(text, wanted, digest))
+    return f"the base is {wanted}@{digest} now; it was {tag}{f'@{old}' if old else ', without a digest'}"
 
 
 if __name__ == "__main__":

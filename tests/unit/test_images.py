@@ -159,18 +159,20 @@ def test_a_base_that_is_no_debian_has_no_packages(tmp_path: Path) -> None:
     assert debian_packages(tmp_path) == []
 
 
+@pytest.mark.parametrize("line", ["ARG BASE={}", "  BASE: ${{BASE:-{}}}"])
 @pytest.mark.parametrize("before", ["python:3.12-slim", f"python:3.12-slim@sha256:{'0' * 64}"])
-def test_the_base_moves_to_another_digest_and_nothing_else_changes(before: str) -> None:
-    text = f"# about ARG BASE\nARG BASE={before}\nFROM ${{BASE}}\n"
+def test_the_base_moves_to_another_digest_and_nothing_else_changes(before: str, line: str) -> None:
+    text = f"# about ARG BASE\n{line.format(before)}\nFROM ${{BASE}}\n"
     assert base_image.base(text)[0] == "python:3.12-slim"
     assert base_image.moved(text, "python:3.12-slim", DIGEST) == text.replace(before, f"python:3.12-slim@{DIGEST}")
 
 
-def test_the_dockerfile_names_its_base_once_and_where_the_tool_finds_it() -> None:
-    assert base_image.base(DOCKERFILE)[0] == "python:3.12-slim-bookworm"
+def test_the_dockerfile_and_compose_name_one_base_where_the_tool_finds_it() -> None:
+    assert base_image.base(DOCKERFILE) == base_image.base((ROOT / "compose.yaml").read_text())
     assert re.findall(r"^FROM (?!\$\{BASE\}|builder|final)", DOCKERFILE, re.MULTILINE) == []
-    with pytest.raises(FindingError, match="ARG BASE="):
-        base_image.base("FROM python:3.12\n")
+    for text in ("FROM python:3.12\n", "ARG BASE=a:1\nARG BASE=b:1\n"):
+        with pytest.raises(FindingError, match="not one line ARG BASE="):
+            base_image.base(text)
 
 
 ABSENT = "engine-that-is-not-there"
