@@ -1,14 +1,22 @@
-# Two images: `docker build --target producer .` (cameras in, no torch) and `docker build --target worker .` (the detector).
-# Any Debian with Python 3.11 or newer as `python3`, its venv module and CA certificates will do as base.
+# Two images: `make images`, or `docker build --target producer .` (cameras in, no torch) and `docker build --target worker .`
+# (the detector). It needs BuildKit or Buildah, for the secret `ca`.
+# Any Debian with Python 3.11 or newer as `python3`, its venv module and CA certificates will do as base. `make base-image`
+# writes the digest of what the tag names today behind it.
 ARG BASE=python:3.12-slim-bookworm
+
+# The one pin that the builder needs: other pins may change, and it is not made anew.
+# hadolint ignore=DL3006
+FROM ${BASE} AS uv-pin
+COPY constraints.txt ./
+RUN sed -n '/^uv==/,/[^\\]$/p' constraints.txt > /uv.txt
 
 # hadolint ignore=DL3006
 FROM ${BASE} AS builder
-# For networks that open TLS: the path of a bundle in the base image. Unset unless given, here and below.
-ARG PIP_CERT
-ARG SSL_CERT_FILE
-RUN python3 -m venv /opt/uv \
-    && /opt/uv/bin/python -m pip install --no-cache-dir --disable-pip-version-check "uv>=0.8,<1" \
+COPY deploy/with_ca.sh /opt/with_ca
+COPY --from=uv-pin /uv.txt /opt/uv.txt
+RUN --mount=type=secret,id=ca python3 -m venv /opt/uv \
+    && sh /opt/with_ca /opt/uv/bin/python -m pip install --no-cache-dir --disable-pip-version-check \
+        --require-hashes --requirement /opt/uv.txt \
     && python3 -m venv --without-pip /venv \
     # The program itself lies beside what it needs, so that a change of it makes one small layer.
     && /venv/bin/python -c 'import pathlib, sysconfig; pathlib.Path(sysconfig.get_path("purelib"), "groundcam.pth").write_text("/app\n")'
@@ -17,27 +25,22 @@ WORKDIR /build
 
 # What is installed, as two lists: the layers below are made anew when a list changes, not when pyproject.toml does.
 FROM builder AS lists
-ARG PIP_CERT
-ARG SSL_CERT_FILE
 # Another index of torch's packages, such as that of CPU-only wheels; the default ones bring CUDA along.
 ARG TORCH_INDEX=
-COPY pyproject.toml constraints.txt ./
-RUN for image in producer worker; do \
-        uv pip compile --quiet --no-header --no-annotate --extra "$image" --extra tracing --constraints constraints.txt \
-            ${TORCH_INDEX:+--index "${TORCH_INDEX}" --index-strategy unsafe-best-match} \
-            --output-file "$image.txt" pyproject.toml || exit 1; \
-    done
+COPY pyproject.toml constraints.txt deploy/list_packages.sh ./
+RUN --mount=type=secret,id=ca sh /opt/with_ca sh list_packages.sh producer \
+    && sh /opt/with_ca sh list_packages.sh worker
 
 FROM builder AS program
-ARG PIP_CERT
-ARG SSL_CERT_FILE
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml constraints.txt README.md LICENSE NOTICE ./
 COPY groundcam groundcam
 COPY schemas schemas
 COPY runtime runtime
 COPY producers producers
 COPY worker worker
-RUN uv pip install --compile-bytecode --no-deps --target /app .
+RUN --mount=type=secret,id=ca sh /opt/with_ca uv pip install --compile-bytecode --no-deps \
+        --build-constraints constraints.txt --require-build-hashes --target /app . \
+    && cp LICENSE NOTICE /app/
 
 # hadolint ignore=DL3006
 FROM ${BASE} AS final
@@ -68,33 +71,35 @@ HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --retries=4 \
     CMD ["python", "-c", "import os, urllib.request as u; u.build_opener(u.ProxyHandler({})).open(f'http://127.0.0.1:{os.environ[\"GROUNDCAM_HTTP__PORT\"]}/healthz', timeout=4)"]
 ENTRYPOINT ["groundcam"]
 CMD ["--help"]
-ARG VERSION=
-ARG REVISION=
-LABEL org.opencontainers.image.licenses="Apache-2.0" \
-      org.opencontainers.image.version="${VERSION}" \
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 
 FROM builder AS producer-packages
-ARG PIP_CERT
-ARG SSL_CERT_FILE
 COPY --from=lists /build/producer.txt ./
-RUN uv pip install --compile-bytecode --no-deps --requirement producer.txt \
+RUN --mount=type=secret,id=ca sh /opt/with_ca uv pip install --compile-bytecode --no-deps \
+        --require-hashes --requirement producer.txt \
     && /venv/bin/python -c 'import importlib.util, sys; sys.exit("torch is in the producer" if importlib.util.find_spec("torch") else 0)'
 
 FROM final AS producer
 COPY --from=producer-packages /venv /venv
 COPY --from=program /app /app
-LABEL org.opencontainers.image.title="groundcam producer" \
+# The licences are those of NOTICE: `make notice` writes both.
+LABEL org.opencontainers.image.licenses="0BSD AND Apache-2.0 AND Apache-2.0 WITH LLVM-exception AND BSD-2-Clause AND BSD-3-Clause AND BSD-3-Clause-Clear AND CC0-1.0 AND GPL-2.0-or-later AND GPL-3.0-or-later WITH GCC-exception-3.1 AND IJG AND ISC AND LGPL-2.0-or-later AND LGPL-2.1-or-later AND LGPL-3.0-or-later AND MIT AND MIT-open-group AND MPL-2.0 AND PSF-2.0 AND Unicode-3.0 AND Unicode-DFS-2016 AND Unlicense AND Zlib AND LicenseRef-base-image" \
+      org.opencontainers.image.title="groundcam producer" \
       org.opencontainers.image.description="Puts frames of cameras and files on Apache Kafka."
 
 FROM builder AS worker-packages
-ARG PIP_CERT
-ARG SSL_CERT_FILE
 ARG TORCH_INDEX=
-COPY --from=lists /build/worker.txt ./
+COPY --from=lists /build/worker.txt /build/worker-other.txt ./
 # Libraries that only a linker reads are 180 MB.
-RUN uv pip install --compile-bytecode --no-deps --requirement worker.txt \
-        ${TORCH_INDEX:+--index "${TORCH_INDEX}" --index-strategy unsafe-best-match} \
+RUN --mount=type=secret,id=ca sh /opt/with_ca uv pip install --compile-bytecode --no-deps \
+        --require-hashes --requirement worker.txt \
+    && if [ -s worker-other.txt ]; then \
+        sh /opt/with_ca uv pip install --compile-bytecode --no-deps --requirement worker-other.txt \
+            --index "${TORCH_INDEX}" --index-strategy unsafe-best-match; \
+    fi \
     && find /venv -name '*.a' -delete
 # Triton compiles one C file at its first use on a GPU. It is compiled here instead, so that the image needs no
 # compiler: see deploy/triton-cc. Versions are the base's own: it is its compiler.
@@ -109,5 +114,6 @@ FROM final AS worker
 COPY --from=worker-packages /venv /venv
 COPY --from=program /app /app
 ENV CC=/venv/triton/triton-cc
-LABEL org.opencontainers.image.title="groundcam worker" \
+LABEL org.opencontainers.image.licenses="0BSD AND Apache-2.0 AND Apache-2.0 WITH LLVM-exception AND BSD-2-Clause AND BSD-3-Clause AND BSL-1.0 AND CC0-1.0 AND CNRI-Python AND FTL AND GPL-3.0-or-later WITH GCC-exception-3.1 AND IJG AND ISC AND LGPL-2.1-or-later AND LGPL-3.0-only AND libpng-2.0 AND libtiff AND MIT AND MIT-CMU AND MIT-open-group AND MPL-2.0 AND NCSA AND OpenSSL AND PSF-2.0 AND Unicode-3.0 AND Unicode-DFS-2016 AND Unlicense AND Zlib AND LicenseRef-base-image AND LicenseRef-Intel-Simplified-Software-License AND LicenseRef-NVIDIA-Proprietary" \
+      org.opencontainers.image.title="groundcam worker" \
       org.opencontainers.image.description="Answers questions about frames on Apache Kafka with Grounding DINO."

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit test-broker test-faults test-cluster test-mutants images lint format benchmark benchmark-pair benchmark-split benchmark-scaling benchmark-sizing benchmark-rivals benchmark-detector evaluate clean
+.PHONY: help setup demo test test-unit test-broker test-faults test-cluster test-mutants images sbom base-image pins notice audit-licences audit-vulnerabilities lint format benchmark benchmark-pair benchmark-split benchmark-scaling benchmark-sizing benchmark-rivals benchmark-detector evaluate clean
 
 help: ## List the recipes
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -16,9 +16,11 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("groundcam needs Python 3.11 or newer, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
 	@echo "making $(VENV) with $$($(PYTHON) --version)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.8,<1"
+	@sed -n '/^uv==/,/[^\\]$$/p' constraints.txt > $(VENV)/uv.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $(VENV)/uv.txt
 	@echo "installing groundcam and what it needs; torch alone is gigabytes, so the first time takes minutes"
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraints constraints.txt --editable '.[dev]'
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --requirement constraints.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --build-constraints constraints.txt --require-build-hashes --editable .
 	@touch $@
 	@echo "done: try $(BIN)/groundcam --help"
 
@@ -46,9 +48,45 @@ test-cluster: $(READY) ## Install the chart on the Kubernetes of KUBECONFIG and 
 test-mutants: $(READY) ## Change the code that decides, one thing at a time; the tests must notice (hours; ARGS="policy --survivors")
 	$(BIN)/python tests/mutants/run.py $(ARGS)
 
-images: ## Build both images (BASE=..., TORCH_INDEX=..., TAG=dev)
-	docker build --target producer -t groundcam/producer:$(or $(TAG),dev) $(if $(BASE),--build-arg BASE=$(BASE)) .
-	docker build --target worker -t groundcam/worker:$(or $(TAG),dev) $(if $(BASE),--build-arg BASE=$(BASE)) $(if $(TORCH_INDEX),--build-arg TORCH_INDEX=$(TORCH_INDEX)) .
+# The tag that the chart takes by default, too; what is built is told by the labels.
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+TAG ?= $(VERSION)
+REVISION ?= $(shell git describe --always --abbrev=40 --dirty --exclude '*' 2>/dev/null || echo unknown)
+IMAGES ?= producer worker
+ENGINE ?= docker
+BUILD ?= DOCKER_BUILDKIT=1 $(ENGINE) build
+
+images: ## Build both images (TAG=, BASE=, TORCH_INDEX=, CA=certificates.pem, IMAGES=producer, ENGINE=podman)
+	@$(if $(BASE),,grep -q '^ARG BASE=.*@sha256:' Dockerfile || echo "the base image is named by a tag alone: make base-image fixes its digest")
+	@set -e; for image in $(IMAGES); do \
+	    echo "building groundcam/$$image:$(TAG), version $(VERSION), revision $(REVISION)"; \
+	    $(BUILD) --target $$image --tag groundcam/$$image:$(TAG) \
+	        --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) \
+	        $(if $(BASE),--build-arg BASE=$(BASE)) $(if $(TORCH_INDEX),--build-arg TORCH_INDEX=$(TORCH_INDEX)) \
+	        $(if $(CA),--secret id=ca$(comma)src=$(CA)) $(BUILD_ARGS) .; \
+	done
+
+comma := ,
+
+sbom: $(READY) ## Write what both images hold to out/*.cdx.json (CycloneDX) and check their licence labels (TAG=, IMAGES=, ENGINE=)
+	@set -e; for image in $(IMAGES); do \
+	    $(BIN)/python -m supply_chain.sbom groundcam/$$image:$(TAG) --engine $(ENGINE) --output out/$$image.cdx.json; \
+	done
+
+base-image: $(READY) ## Write the digest of today's base image into Dockerfile and compose.yaml (ARGS="--tag python:3.13-slim-trixie")
+	@$(BIN)/python -m supply_chain.base_image --engine $(ENGINE) $(ARGS)
+
+pins: $(READY) ## Write constraints.txt anew, with hashes; versions stay (ARGS="--upgrade-package NAME", ARGS=--upgrade)
+	$(BIN)/uv pip compile --quiet --universal --all-extras --group build --generate-hashes --no-annotate --custom-compile-command "make pins" --output-file constraints.txt $(ARGS) pyproject.toml
+
+notice: $(READY) ## Write NOTICE and the images' licence labels from what the wheels hold (ARGS=--check)
+	@$(BIN)/python -m supply_chain.notice $(ARGS)
+
+audit-licences: $(READY) ## Is every licence of what is installed, and of what wheels bundle, permitted?
+	@$(BIN)/python -m supply_chain.licence_audit $(ARGS)
+
+audit-vulnerabilities: $(READY) ## Has any pinned package a known vulnerability? Asks a database (ARGS="--vulnerability-service pypi")
+	@$(BIN)/python -m supply_chain.vulnerability_audit $(ARGS)
 
 lint: $(READY) ## Run linters and types
 	$(BIN)/ruff check .
