@@ -12,8 +12,14 @@ WORKER_IDLE_CORES = 0.04
 """Of each worker, for polling."""
 PRODUCER_DECODE_S_PER_MPIXEL = 0.0025
 """H.264 on the CPU, of each frame that the camera sends: all are decoded, also those that are not sampled."""
-PRODUCER_ENCODE_S_PER_MPIXEL = 0.008
-"""Scaling, JPEG and Kafka, of each sampled frame, by its size on Kafka."""
+PRODUCER_FRAME_S = 0.0015
+"""Kafka and the loop, of each sampled frame, whatever its size."""
+PRODUCER_ENCODE_S_PER_MPIXEL = 0.005
+"""Scaling and JPEG, of each sampled frame, by its size on Kafka."""
+CAMERA_START_S = 0.4
+"""CPU time until a camera's process gives its first frame."""
+START_WITHIN_S = 120.0
+"""What a producer may take for the start of all its cameras."""
 CAMERA_PROCESS_BYTES = 110 * 1024 * 1024
 """Resident memory of a camera's process, of which some is shared with others."""
 JPEG_BYTES_PER_PIXEL = 0.105
@@ -57,6 +63,9 @@ class Need:
     worker_cores: float
     """Of all workers, without a detector on the CPU."""
     producer_cores: float
+    """For what goes on, and for a start of all cameras within START_WITHIN_S."""
+    producer_start_s: float
+    """Until all cameras are up, on that many cores."""
     producer_bytes: float
     frames_bytes_per_s: float
     """Into Kafka, before copies."""
@@ -76,14 +85,19 @@ def need(load: Load) -> Need:
     workers = max(1, math.ceil(round(frames * load.detector_s / load.utilization, 9)))
     jpeg = load.jpeg_bytes if load.jpeg_bytes is not None else JPEG_BYTES_PER_PIXEL * load.frame_pixels
     frame_mpixels = min(load.frame_pixels, load.camera_pixels) / MPIXEL
+    start = load.cameras * CAMERA_START_S
     decode = load.cameras * load.camera_fps * load.camera_pixels / MPIXEL * PRODUCER_DECODE_S_PER_MPIXEL
+    encode = frames * (PRODUCER_FRAME_S + frame_mpixels * PRODUCER_ENCODE_S_PER_MPIXEL)
+    # Those that are up go on while the others start: half of them, on the average.
+    producer_cores = max(decode + encode, (decode + encode) / 2 + start / START_WITHIN_S)
     return Need(
         frames_per_s=frames,
         workers=workers,
         busy=frames * load.detector_s / workers,
         partitions=min(max(workers, load.cameras), SPARE_PARTITIONS * workers),
         worker_cores=workers * WORKER_IDLE_CORES + frames * WORKER_CPU_S * load.frame_pixels / (960 * 544),
-        producer_cores=decode + frames * frame_mpixels * PRODUCER_ENCODE_S_PER_MPIXEL,
+        producer_cores=producer_cores,
+        producer_start_s=start / (producer_cores - (decode + encode) / 2),
         producer_bytes=float(load.cameras * CAMERA_PROCESS_BYTES),
         frames_bytes_per_s=frames * jpeg,
         kafka_disk_bytes=frames * jpeg * load.retention_s * load.replication,

@@ -54,7 +54,8 @@ def text(found: Need, load: Load) -> str:
         "workers": f"{found.workers}, each with its detector busy {found.busy:.0%} of the time",
         "partitions": f"{found.partitions} (groundcam topics ensure --partitions {found.partitions})",
         "worker CPU": f"{found.worker_cores:.2f} cores in all, {each:.2f} each, besides what the model's process needs",
-        "producers": f"{found.producer_cores:.1f} cores, {found.producer_bytes / GB:.1f} GB of memory in all",
+        "producers": f"{found.producer_cores:.1f} cores, {found.producer_bytes / GB:.1f} GB of memory in all;"
+        f" all cameras are up after {found.producer_start_s:.0f} s",
         "into Kafka": f"{found.frames_bytes_per_s / MB:.1f} MB/s of frames, {found.answers_bytes_per_s / MB:.2f} MB/s"
         " of answers, before copies",
         "Kafka's disks": f"{found.kafka_disk_bytes / GB:.1f} GB of frames ({load.retention_s:.0f} s,"

@@ -42,3 +42,11 @@ def test_a_camera_is_decoded_whole_however_few_frames_are_sampled() -> None:
 def test_numbers_that_make_no_sense_are_named(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         need(replace(LOAD, **wrong))  # type: ignore[arg-type]
+
+
+def test_the_cores_of_producers_let_every_camera_start_in_two_minutes() -> None:
+    """Small pictures a few times a minute take nearly nothing, once they are there."""
+    small = Load(cameras=200, fps=0.2, detector_s=0.01, camera_fps=5, camera_pixels=320 * 180, frame_pixels=320 * 180)
+    assert need(small).producer_cores > 0.6
+    for one in (small, LOAD, replace(LOAD, cameras=1), replace(LOAD, camera_pixels=3840 * 2160)):
+        assert 0 < need(one).producer_start_s <= 120
