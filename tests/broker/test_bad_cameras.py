@@ -1,5 +1,6 @@
 """One bad camera never darkens the others: each has a state with its reason, and is tried again."""
 
+import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -23,9 +24,12 @@ IMPATIENT = {"GROUNDCAM_PRODUCE__TIMEOUT_S": "2", "GROUNDCAM_PRODUCE__HANG_S": "
 
 
 def status(port: int) -> dict[str, dict[str, Any]]:
-    """What /status says of each camera."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/status", timeout=10) as answer:
-        return dict(yaml.safe_load(answer.read())["cameras"])
+    """What /status says of each camera; nothing before the producer listens."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/status", timeout=10) as answer:
+            return dict(yaml.safe_load(answer.read())["cameras"])
+    except urllib.error.URLError:
+        return {}
 
 
 def frames(settings: KafkaSettings, camera: str) -> list[Frame]:
@@ -79,7 +83,6 @@ def test_a_good_camera_does_not_notice_missing_files_secrets_and_refusals(
                 "unset": {"url": "rtsp://viewer@127.0.0.1/x", "password_env": "NOSUCH_VARIABLE"},
             }
         )
-        wait(lambda: all(one["reason"] != "it waits for its start" for one in status(port).values()), 60, "all started")
         bad = {"absent", "nosecret", "refused", "redirected", "unset"}
         wait(lambda: bad <= {name for name, error in last_errors(kafka).items() if error}, 60, "all reasons")
         reasons = {name: one["reason"] for name, one in status(port).items()}
@@ -136,7 +139,7 @@ def test_a_picture_over_the_largest_size_is_told_and_not_decoded(
 ) -> None:
     with running(Camera(size=(640, 480))) as camera:
         producer, port = produce({"gate": camera.url}, GROUNDCAM_PRODUCE__MAX_SOURCE_PIXELS="200000")
-        wait(lambda: "640x480" in str(status(port)["gate"]["reason"]), 60, "the reason")
+        wait(lambda: "640x480" in str(status(port).get("gate")), 60, "the reason")
         assert producer.stop() == 0
     assert not frames(kafka, "gate")
     assert last_errors(kafka) == {"gate": "TooLarge"}
