@@ -10,6 +10,7 @@ from pathlib import Path
 
 from groundcam_producers.backoff import Backoff
 from groundcam_producers.errors import (
+    NO_MEMORY,
     SourceError,
     SourceHungError,
     SourceRefusedError,
@@ -182,6 +183,9 @@ class CameraLoop:
             return
         try:
             frame = self._frame(decoded, seq, now_ns)
+        except MemoryError:
+            self._outbox.skip(seq, GapReason.TOO_LARGE)
+            raise SourceTooLargeError(NO_MEMORY, "MemoryError") from None
         except Exception:
             log.exception("camera %s: frame %d cannot be encoded", self._task.camera_id, seq)
             self._outbox.skip(seq, GapReason.UNDECODABLE)

@@ -28,5 +28,8 @@ class SourceTooLargeError(SourceError):
     """Its pictures are over a limit."""
 
 
+NO_MEMORY = "it needs more memory than one camera may have (produce.camera_memory_mib)"
+
+
 class SourceUnusableError(SourceError):
     """There is nothing to decode."""

@@ -17,7 +17,13 @@ import av.error
 import numpy as np
 import numpy.typing as npt
 
-from groundcam_producers.errors import SourceError, SourceRefusedError, SourceTooLargeError, SourceUnusableError
+from groundcam_producers.errors import (
+    NO_MEMORY,
+    SourceError,
+    SourceRefusedError,
+    SourceTooLargeError,
+    SourceUnusableError,
+)
 from groundcam_producers.rtsp.relay import RtspRelay
 from groundcam_producers.rtsp.tls import Trust
 from groundcam_runtime.redaction import redact
@@ -30,6 +36,8 @@ LIVE_PROTOCOLS = "rtsp,tcp"
 MOST_PIXELS = 8192 * 4352
 """Of a picture before it is scaled: 8K, as cameras and files have it."""
 MAX_BROKEN_PACKETS = 500
+PICTURES_AT_ONCE = 2
+"""The least that a decoder keeps."""
 FRESH_S = 1.0
 HIGHEST_FPS = 1000
 
@@ -124,6 +132,13 @@ class VideoSource:
                 "TooLarge",
             )
 
+    def _check_memory(self, context: Any) -> None:
+        """FFmpeg calls a picture damaged for which it found no memory. Raises SourceTooLargeError."""
+        try:
+            bytearray(PICTURES_AT_ONCE * context.width * context.height * 3 // 2)
+        except MemoryError as error:
+            raise _translated(error) from None
+
     def __iter__(self) -> Iterator[Decoded]:
         try:
             for packet in self._container.demux(self._stream):
@@ -141,6 +156,7 @@ class VideoSource:
             frames = packet.decode()
         except (av.error.InvalidDataError, av.error.ArgumentError) as error:
             self._check_size(self._stream.codec_context)
+            self._check_memory(self._stream.codec_context)
             self._broken_packets += 1
             if self._broken_packets > MAX_BROKEN_PACKETS:
                 raise _translated(error) from None
@@ -237,7 +253,7 @@ def _translated(error: BaseException) -> SourceError:
     kind = type(error).__name__
     text = redact(getattr(error, "strerror", None) or kind)
     if isinstance(error, MemoryError):
-        return SourceTooLargeError("it needs more memory than a camera's process may have", "MemoryError")
+        return SourceTooLargeError(NO_MEMORY, "MemoryError")
     if isinstance(error, _REFUSALS):
         return SourceRefusedError(text, kind)
     if isinstance(error, FileNotFoundError | IsADirectoryError | PermissionError):
