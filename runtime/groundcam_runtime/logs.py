@@ -18,6 +18,11 @@ SAYS_NOTHING = ("kafka.net.transport", "kafka.coordinator.assignors")
 OUR_OWN_DOING = "Metadata refresh: failed Cancelled"
 
 
+def leave_out(record: logging.LogRecord) -> None:
+    """Have a line that is being written left out where this file decides."""
+    record.is_left_out = True
+
+
 class HumanFormatter(logging.Formatter):
     """`12:30:01 WARNING worker: text`, redacted as a whole, tracebacks included."""
 
@@ -56,6 +61,8 @@ class KafkaChatter(logging.Filter):
         self._hidden = 0
 
     def filter(self, record: logging.LogRecord) -> bool:
+        if getattr(record, "is_left_out", False):
+            return False
         if record.name.partition(".")[0] != "kafka":
             return True
         if record.levelno < logging.WARNING or record.name.startswith(SAYS_NOTHING):

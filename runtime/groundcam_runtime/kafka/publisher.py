@@ -52,7 +52,7 @@ class Record:
     """What is to be sent."""
 
     topic: str
-    value: bytes
+    value: bytes | None
     key: str | bytes | None
     """Text is sent as UTF-8."""
     partition: int | None = None
@@ -62,6 +62,11 @@ class Record:
     def key_bytes(self) -> bytes | None:
         """The key as Kafka gets it."""
         return self.key.encode() if isinstance(self.key, str) else self.key
+
+    @property
+    def value_bytes(self) -> bytes | None:
+        """The value as Kafka gets it: empty where there is neither a key nor a value, which the client refuses."""
+        return b"" if self.key is None and self.value is None else self.value
 
     @property
     def size(self) -> int:
@@ -213,7 +218,7 @@ class Publisher:
         try:
             future = self._client.send(
                 record.topic,
-                value=record.value,
+                value=record.value_bytes,
                 key=record.key_bytes,
                 headers=list(record.headers),
                 partition=record.partition,
