@@ -117,7 +117,8 @@ def _settled(publisher: Publisher, settings: KafkaSettings) -> Iterator[tuple[st
     for delivery in publisher.flush(PATIENCE_S):
         yield delivery.tag, describe(delivery.error) if delivery.error else None
     if publisher.unfinished:
+        why = f" ({publisher.trouble})" if publisher.trouble else ""
         raise UnreachableError(
             f"Kafka at {settings.bootstrap_servers} has not acknowledged {publisher.unfinished} messages in"
-            f" {PATIENCE_S:.0f} s: whether they were replayed is not known"
+            f" {PATIENCE_S:.0f} s{why}: whether they were replayed is not known"
         )

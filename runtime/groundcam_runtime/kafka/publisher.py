@@ -133,6 +133,8 @@ class Publisher:
         self._finished: list[Delivery] = []
         self.waiting_bytes = 0
         self.rebuilds = 0
+        self.trouble: str | None = None
+        """Why Kafka takes nothing, as far as that is known; None once it has taken something."""
         self._broken = False
         self._attempt = 0
         self._retry_at = 0.0
@@ -236,10 +238,12 @@ class Publisher:
         del self._waiting[delivery]
         self.waiting_bytes -= delivery.record.size
         delivery.done, delivery.error = True, error
+        self.trouble = self.trouble if error else None
         self._finished.append(delivery)
 
     def _mark_broken(self, reason: str) -> None:
         if not self._broken:
+            self.trouble = reason
             self._complain(f"the Kafka producer stopped and is replaced: {reason}")
         self._broken = True
 
@@ -271,7 +275,8 @@ class Publisher:
         try:
             self._replacement = connect(self._settings, kafka.KafkaProducer, **self._options)
         except KafkaProblem as problem:
-            self._complain(str(problem))
+            self.trouble = str(problem)
+            self._complain(self.trouble)
 
     def _complain(self, text: str) -> None:
         """Say what is wrong, among the client's own lines: one a minute in all."""
