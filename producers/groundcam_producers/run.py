@@ -1,6 +1,7 @@
 """Wire a producer together and run it until it is asked to stop."""
 
 import logging
+import os
 import threading
 import time
 from typing import Any
@@ -43,13 +44,21 @@ def run(
     require_tracing(trace)
     metrics, probes = ProducerMetrics(version), _Probes(settings, kafka, version)
     # Before Kafka is queried: one that does not answer shall not make this process invisible.
-    with HealthServer(http.host, http.port, metrics, Probes(probes.stuck, probes.idle, probes.started, probes.report)):
+    checks = Probes(probes.stuck, probes.idle, probes.started, probes.report)
+    with HealthServer(http.host, http.port, metrics, checks, http.names):
         metrics.cameras(settings.own_cameras)
         tasks = _tasks(settings, kafka, log_settings, trace, version)
         statuses = Publisher(
             kafka, max_waiting_bytes=1_000_000, max_record_bytes=100_000, client_id="groundcam-produce"
         )  # fmt: skip
-        supervisor = probes.supervisor = Supervisor(tasks, metrics, statuses, settings.hang_s)
+        supervisor = probes.supervisor = Supervisor(
+            tasks,
+            metrics,
+            statuses,
+            settings.hang_s,
+            is_job=settings.is_job,
+            secret_variables=[one.password_env for one in settings.cameras.values() if one.password_env],
+        )
         try:
             with probes.watch:
                 supervisor.run(stop)
@@ -71,12 +80,13 @@ def _tasks(
     finally:
         admin.close()
     places = place(settings.cameras, partitions) if settings.partitioner == "balanced" else {}
+    shared = settings.model_copy(update={"cameras": {}, "only": None})  # no camera's process knows another camera
     tasks = {}
     for name, one in settings.own_cameras.items():
         tasks[name] = CameraTask(
             camera_id=name,
             camera=one,
-            produce=settings,
+            produce=shared,
             kafka=kafka,
             log=log_settings,
             trace=trace,
@@ -85,6 +95,8 @@ def _tasks(
             partition=places.get(name),
             max_record_bytes=limit - BATCH_OVERHEAD_BYTES,
             away_since_ns=None,
+            is_job=settings.is_job,
+            environment={one.password_env: os.environ.get(one.password_env, "")} if one.password_env else {},
         )
         where = f"partition {places[name]}" if name in places else "the partition of its key"
         log.info("camera %s: %s to %s, %s", name, one.public_url, topic, where)
