@@ -31,6 +31,7 @@ from groundcam.demo.parts import PartError
 from groundcam.devkafka.broker import BrokerError
 from groundcam_runtime import logs
 from groundcam_runtime.kafka.errors import KafkaProblem, TransactionLostError
+from groundcam_runtime.recurring import sum_up_all
 from groundcam_runtime.settings import SettingError
 from groundcam_worker.errors import DetectorLostError, ModelError, QuestionError, SourceLostError
 
@@ -98,6 +99,7 @@ def main() -> None:
         code = next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind))
         if isinstance(error, AT_ONCE):
             # A lost detector, source or transaction can hang or crash the interpreter while it takes itself apart.
+            sum_up_all()
             logging.shutdown()
             os._exit(code)
     except UsageProblem as error:

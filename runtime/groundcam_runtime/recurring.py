@@ -5,6 +5,7 @@ import logging
 import math
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -47,6 +48,16 @@ class Kinds:
         return min((ends_at for ends_at, _ in self._open.values()), default=None)
 
 
+_in_use: weakref.WeakSet["Recurring"] = weakref.WeakSet()
+
+
+@atexit.register
+def sum_up_all() -> None:
+    """Say what was left out so far, before the process ends; one that ends by os._exit has to call this."""
+    for one in list(_in_use):
+        one.sum_up(math.inf)
+
+
 class Recurring:
     """Writes to a log what may recur without bound. Any thread may call it."""
 
@@ -56,7 +67,6 @@ class Recurring:
         self._kinds = Kinds()
         self._lock = threading.Lock()
         self._timer: threading.Timer | None = None
-        self._is_at_exit = False
 
     def warning(self, kind: str, message: str, *arguments: object, **fields: object) -> None:
         """Write a warning, unless many of its kind were written lately.
@@ -69,13 +79,10 @@ class Recurring:
         """Write an error in the same way."""
         self._say(logging.ERROR, kind, message, arguments, fields)
 
-    def sum_up(self) -> None:
-        """Say of each kind whose while has ended how many lines were left out."""
-        self._write_sums(self._clock())
-
-    def _write_sums(self, until: float) -> None:
+    def sum_up(self, until: float | None = None) -> None:
+        """Say of each kind whose while has ended, by now or `until` then, how many lines were left out."""
         with self._lock:
-            ended = self._kinds.ended(until)
+            ended = self._kinds.ended(self._clock() if until is None else until)
             self._timer = None
             self._wait()
         for kind, left_out in ended:
@@ -90,9 +97,7 @@ class Recurring:
 
     def _wait(self) -> None:
         """Have the sums written when they are due, whether anything comes then or not."""
-        if not self._is_at_exit:
-            self._is_at_exit = True
-            atexit.register(self._write_sums, math.inf)
+        _in_use.add(self)
         if self._timer is None and (next_end := self._kinds.next_end) is not None:
             self._timer = threading.Timer(max(0.0, next_end - self._clock()) + 0.01, self.sum_up)
             self._timer.daemon = True
