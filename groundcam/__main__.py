@@ -25,11 +25,13 @@ from groundcam.commands import (
     watch,
     work,
 )
+from groundcam.commands.options import log_format_of
 from groundcam.dead_letters.letters import DeadLetterError
 from groundcam.demo.parts import PartError
 from groundcam.devkafka.broker import BrokerError
+from groundcam_runtime import logs
 from groundcam_runtime.kafka.errors import KafkaProblem, TransactionLostError
-from groundcam_runtime.redaction import redact
+from groundcam_runtime.recurring import sum_up_all
 from groundcam_runtime.settings import SettingError
 from groundcam_worker.errors import DetectorLostError, ModelError, QuestionError, SourceLostError
 
@@ -87,22 +89,24 @@ def _version(
 
 def main() -> None:
     """Run the command line and exit."""
+    logs.configure(log_format_of(None, None))
     try:
         code = app(standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
     except tuple(EXIT_CODES) as error:
-        _say(str(error))
+        logs.say(str(error))
         code = next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind))
         if isinstance(error, AT_ONCE):
             # A lost detector, source or transaction can hang or crash the interpreter while it takes itself apart.
+            sum_up_all()
             logging.shutdown()
             os._exit(code)
     except UsageProblem as error:
         if type(error).__name__ == "NoArgsIsHelpError":
             error.show()
         else:
-            _say(error.format_message())
+            logs.say(error.format_message())
         code = 2
     except BrokenPipeError:
         # Whoever read our output has had enough: `groundcam watch | head`.
@@ -110,13 +114,9 @@ def main() -> None:
         code = 0
     except OSError as error:
         # A folder that may not be written to, a path that is something else, a full disk.
-        _say(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        logs.say(f"{error.filename}: {error.strerror}" if error.filename else str(error))
         code = 2 if isinstance(error, PermissionError | FileExistsError | NotADirectoryError) else 1
     sys.exit(code if isinstance(code, int) else 0)
-
-
-def _say(sentence: str) -> None:
-    print(f"groundcam: {redact(' '.join(sentence.split()))}", file=sys.stderr)
 
 
 if __name__ == "__main__":

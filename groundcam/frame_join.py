@@ -117,7 +117,7 @@ class FrameJoin:
             status = _status(value)
             return status if status and self._is_of_interest(status.camera_id) else None
         headers = dict(record.headers)
-        answer = read_answer(value, headers)
+        answer = read_answer(value, headers, record)
         if answer is None or not self._is_of_interest(answer.camera_id):
             return None
         if isinstance(answer, Gap):

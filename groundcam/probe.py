@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 from groundcam_runtime.kafka.connect import describe
-from groundcam_runtime.kafka.errors import RefusedError
-from groundcam_runtime.kafka.publisher import Publisher, Record
+from groundcam_runtime.kafka.errors import RefusedError, UnreachableError
+from groundcam_runtime.kafka.publisher import Delivery, Publisher, Record
 from groundcam_runtime.kafka.reader import Reader
 from groundcam_runtime.kafka.topics import TopicAdmin
+from groundcam_runtime.printable import printable
 from groundcam_runtime.settings import KafkaSettings
 from groundcam_schemas import (
     MSGPACK_CONTENT_TYPE,
@@ -47,8 +48,9 @@ class Probed:
 
     def __str__(self) -> str:
         if isinstance(self.answer, Detections):
-            found = ", ".join(one.label for one in self.answer.objects) or "nothing found"
-            outcome = f"answered after {self.seconds * 1000:.0f} ms by {self.answer.model.name}: {found}"
+            found = ", ".join(printable(one.label) for one in self.answer.objects) or "nothing found"
+            by = printable(self.answer.model.name)
+            outcome = f"answered after {self.seconds * 1000:.0f} ms by {by}: {found}"
         elif self.answer is not None:
             outcome = f"not looked at: {self.answer.reason.value}"
         else:
@@ -84,16 +86,29 @@ def probe(
                 publisher.send(Record(topics.frames, encode(frame), CAMERA, number, HEADERS))
             deadline = time.monotonic() + timeout_s
             while waiting and time.monotonic() < deadline and go_on():
-                for refused in (one for one in publisher.poll() if one.error is not None):
-                    raise RefusedError(f"Kafka refuses the picture for {topics.frames}: {describe(refused.error)}")
+                _require_taken(publisher.poll())
                 for record in reader.poll(POLL_S):
                     for number, answer in _answers(record.value, run_id):
                         if number in waiting:
                             yield Probed(number, answer, (time.time_ns() - waiting.pop(number)) / 1e9)
+            _require_taken(publisher.poll())
+            if publisher.unfinished and go_on():
+                why = f" ({publisher.trouble})" if publisher.trouble else ""
+                raise UnreachableError(
+                    f"Kafka at {settings.bootstrap_servers} has not taken {publisher.unfinished} of {partitions}"
+                    f" pictures for {topics.frames} in {timeout_s:.0f} s{why}"
+                )
         finally:
             publisher.close()
     for number, sent_ns in waiting.items():
         yield Probed(number, None, (time.time_ns() - sent_ns) / 1e9)
+
+
+def _require_taken(finished: list[Delivery]) -> None:
+    """Raise RefusedError for a picture that Kafka does not take."""
+    for one in finished:
+        if one.error is not None:
+            raise RefusedError(f"Kafka refuses the picture for {one.record.topic}: {describe(one.error)}")
 
 
 def _answers(value: bytes | None, run_id: str) -> Iterator[tuple[int, Detections | Gap]]:

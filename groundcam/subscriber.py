@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterator
 from typing import Any, Literal
 
 from groundcam_runtime.kafka.reader import Reader
+from groundcam_runtime.records import Consumed
+from groundcam_runtime.recurring import Recurring
 from groundcam_runtime.settings import KafkaSettings
 from groundcam_schemas import (
     JSON_CONTENT_TYPE,
@@ -17,7 +19,7 @@ from groundcam_schemas import (
     decode_answer,
 )
 
-log = logging.getLogger(__name__)
+recurring = Recurring(logging.getLogger(__name__))
 
 POLL_S = 0.2
 BLOCK_BITS = 10
@@ -85,7 +87,7 @@ def follow(
         while True:
             records = reader.poll(POLL_S)
             for record in records:
-                answer = read_answer(record.value or b"", dict(record.headers))
+                answer = read_answer(record.value or b"", dict(record.headers), record)
                 if answer is None or (cameras is not None and answer.camera_id not in cameras):
                     continue
                 if (
@@ -99,12 +101,19 @@ def follow(
                 yield None
 
 
-def read_answer(value: bytes, headers: dict[str, bytes]) -> Detections | Gap | None:
-    """Return the message in a record of the detections topic, or None with a warning for what cannot be read."""
+def read_answer(value: bytes, headers: dict[str, bytes], record: Consumed | None = None) -> Detections | Gap | None:
+    """Return the message in a record of the detections topic, or None for what cannot be read.
+
+    That is counted, with a warning for the first of a kind; `record` says where it lay.
+    """
     try:
         return decode_answer(value, content_type(headers))
     except SchemaError as error:
-        log.warning("a message on the detections topic is skipped: %s", error)
+        where = {} if record is None else {**record.partition._asdict(), "offset": record.offset}
+        where["partition"] = where.pop("number", None)
+        recurring.warning(
+            f"answers with {type(error).__name__}", "a message on the detections topic is skipped: %s", error, **where
+        )
         return None
 
 

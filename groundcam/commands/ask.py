@@ -9,8 +9,9 @@ import typer
 
 from groundcam.commands.options import BootstrapServers, Config, start
 from groundcam.commands.work import BoxThreshold, MaxObjects, NmsIou, TextThreshold
-from groundcam_runtime.kafka.errors import KafkaProblem
-from groundcam_runtime.kafka.publisher import Publisher, Record
+from groundcam_runtime.kafka.connect import describe
+from groundcam_runtime.kafka.errors import RefusedError, UnreachableError
+from groundcam_runtime.kafka.publisher import Publisher, Record, RecordTooLargeError
 from groundcam_runtime.kafka.topics import TopicAdmin
 from groundcam_schemas import MSGPACK_CONTENT_TYPE, CameraQuestion, encode
 from groundcam_schemas.questions import EVERY_CAMERA
@@ -25,6 +26,20 @@ def _who() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return f"uid {os.getuid()}"
+
+
+def _send(publisher: Publisher, record: Record, where: str) -> None:
+    """Return once Kafka has the record. Raises RefusedError, UnreachableError."""
+    try:
+        publisher.send(record)
+    except RecordTooLargeError as error:
+        raise RefusedError(f"the question is too large: {error}") from None
+    for delivery in publisher.flush(SEND_S):
+        if delivery.error is not None:
+            raise RefusedError(f"Kafka at {where} refuses the question for {record.topic}: {describe(delivery.error)}")
+    if publisher.unfinished:
+        why = f" ({publisher.trouble})" if publisher.trouble else ""
+        raise UnreachableError(f"Kafka at {where} did not take the question in {SEND_S:.0f} s{why}")
 
 
 def ask(
@@ -63,11 +78,9 @@ def ask(
         admin.close()
     publisher = Publisher(settings.kafka, max_waiting_bytes=1_000_000, max_record_bytes=1_000_000)
     headers = (("content-type", MSGPACK_CONTENT_TYPE.encode()),)
-    publisher.send(Record(topic, value, camera_id, headers=headers))
-    publisher.flush(SEND_S)
-    unfinished = publisher.unfinished
-    publisher.close()
-    if unfinished:
-        raise KafkaProblem(f"Kafka at {settings.kafka.bootstrap_servers} did not take the question in {SEND_S:.0f} s")
+    try:
+        _send(publisher, Record(topic, value, camera_id, headers=headers), settings.kafka.bootstrap_servers)
+    finally:
+        publisher.close()
     who = "every camera" if camera_id == EVERY_CAMERA else camera_id
     print(f"{who}: {'asked' if question else 'taken back'}")

@@ -19,8 +19,10 @@ from groundcam.commands.work import (
     QuestionTexts,
     TextThreshold,
 )
+from groundcam_runtime.printable import printable
 from groundcam_runtime.settings import SettingError
 from groundcam_schemas import Question
+from groundcam_worker.errors import DetectorLostError
 
 
 def detect(
@@ -87,15 +89,13 @@ def detect(
     are_readable = True
     try:
         with progress(files, sys.stderr) as bar:
-            for picture, answer in answered(every_picture(files, fps), detector, asked, settings.batch_size):
+            pictures = every_picture(files, fps, settings.max_pixels)
+            for picture, answer in answered(pictures, detector, asked, settings.batch_size):
                 bar.update()
-                if picture is None or isinstance(answer, InputError):
+                problem = _tell(picture, answer, report, drawing, reference, detector, bar)
+                if problem:
                     are_readable = False
-                    bar.write(f"groundcam: {answer}", sys.stderr)
-                    continue
-                comparison = reference(picture.image, detector) if reference else None
-                bar.write(report.picture(picture, answer, comparison), sys.stdout)
-                drawing.add(picture, answer)
+                    bar.write(f"groundcam: {printable(problem)}", sys.stderr)
     except ImportError as missing:
         raise SettingError(f"a video needs the package {missing.name}: pip install 'groundcam[producer]'") from None
     finally:
@@ -104,6 +104,24 @@ def detect(
         print(summary)
     if not are_readable:
         raise typer.Exit(1)
+
+
+def _tell(picture: Any, answer: Any, report: Any, drawing: Any, reference: Any, detector: Any, bar: Any) -> str | None:
+    """Write and draw what was found in a picture; return what keeps that from being done for this one.
+
+    Raises OSError, such as for a full disk, and DetectorLostError: no later picture fares better.
+    """
+    if picture is None or isinstance(answer, Exception):
+        return str(answer)
+    try:
+        compared = reference(picture.image, detector) if reference else None
+        bar.write(report.picture(picture, answer, compared), sys.stdout)
+        drawing.add(picture, answer)
+    except (OSError, DetectorLostError):
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is about this picture
+        return f"{picture.path} cannot be compared or drawn: {type(error).__name__}: {error}"
+    return None
 
 
 def _question(settings: Any, thresholds: tuple[float, ...]) -> Question:

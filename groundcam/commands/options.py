@@ -1,13 +1,15 @@
 """Options that several commands have, and how a command starts and stops."""
 
+import os
 import signal
 import threading
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+import yaml
 
-from groundcam.settings import Settings, load
+from groundcam.settings import PREFIX, Settings, load
 from groundcam_runtime import logs
 from groundcam_runtime.signals import on_signal
 
@@ -36,6 +38,8 @@ def start(
 
     Raises SettingError.
     """
+    # What is wrong with the settings shall be said in the form that they ask for, as far as that can be seen.
+    logs.configure(log_format_of(config, log_format))
     given = {name.replace("__", "."): value for name, value in options.items()}
     settings = load(
         config,
@@ -49,6 +53,18 @@ def start(
     )
     logs.configure(settings.log.format, settings.log.level)
     return settings
+
+
+def log_format_of(config: Path | None, option: str | None) -> logs.LogFormat:
+    """Return which form log lines are to have, from settings that may be wrong, or not even be readable."""
+    found = option or os.environ.get(f"{PREFIX}LOG__FORMAT")
+    if found is None and config is not None:
+        try:
+            content: Any = yaml.safe_load(config.read_text())
+            found = content["log"]["format"]
+        except (OSError, ValueError, yaml.YAMLError, TypeError, KeyError, IndexError):
+            found = None
+    return "json" if found == "json" else "human"
 
 
 def until_stopped(*wake: threading.Event) -> threading.Event:

@@ -1,15 +1,21 @@
 """`groundcam topics`"""
 
 import json
+import logging
 from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from groundcam.commands.options import BootstrapServers, Config, start
+from groundcam_runtime import logs
 from groundcam_runtime.kafka.topics import MIB, TopicAdmin, wanted
 from groundcam_runtime.rights import Right, Role, commands, rights
 from groundcam_runtime.topic_review import Remark, idle_workers
+
+log = logging.getLogger(__name__)
+
+LEVELS = {"fine": logging.INFO, "hint": logging.WARNING, "wrong": logging.ERROR}
 
 app = typer.Typer(help="The topics on Kafka, and who may do what with them.", no_args_is_help=True)
 
@@ -147,7 +153,11 @@ def as_object(right: Right, principal: str) -> dict[str, str]:
 
 
 def _say(remark: Remark) -> None:
-    print(remark, flush=True)
+    """For people, or a line of the log where that is for machines: a Job's output is collected with its log."""
+    if logs.is_json():
+        log.log(LEVELS[remark.weight], "%s", remark.text, extra={"topic": remark.topic})
+    else:
+        print(remark, flush=True)
 
 
 def _say_all(remarks: list[Remark]) -> None:

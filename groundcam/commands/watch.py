@@ -10,6 +10,8 @@ import typer
 from groundcam.commands.options import BootstrapServers, Config, start, until_stopped
 from groundcam.subscriber import POLL_S, follow
 from groundcam_runtime.kafka.reader import Reader
+from groundcam_runtime.kafka.topic_watch import TopicWatch
+from groundcam_runtime.printable import printable
 from groundcam_runtime.settings import KafkaSettings, SettingError
 from groundcam_schemas import Detections, Gap, encode_json
 
@@ -41,15 +43,16 @@ def watch(
         return
     shown = 0
     origin: Literal["beginning", "end"] = "beginning" if from_beginning else "end"
-    for answer in follow(settings.kafka, set(camera) if camera else None, origin, drop_repeats=True):
-        if stop.is_set():
-            break
-        if answer is None:
-            continue
-        print(encode_json(answer).decode() if as_json else line(answer), flush=True)
-        shown += 1
-        if shown == count:
-            break
+    with TopicWatch(settings.kafka, [settings.kafka.topics.detections]):
+        for answer in follow(settings.kafka, set(camera) if camera else None, origin, drop_repeats=True):
+            if stop.is_set():
+                break
+            if answer is None:
+                continue
+            print(encode_json(answer).decode() if as_json else line(answer), flush=True)
+            shown += 1
+            if shown == count:
+                break
 
 
 def serve(kafka: KafkaSettings, cameras: set[str] | None, host: str, port: int, stop: threading.Event) -> None:
@@ -59,10 +62,11 @@ def serve(kafka: KafkaSettings, cameras: set[str] | None, host: str, port: int, 
         from groundcam.page.view import View
     except ImportError as missing:
         raise SettingError(f"--html needs the package {missing.name}: pip install 'groundcam[worker]'") from None
-    view = View(kafka.topics, cameras)
+    topics, view = kafka.topics, View(kafka.topics, cameras)
     with (
-        Reader(kafka, [kafka.topics.cameras], start="beginning") as states,
-        Reader(kafka, [kafka.topics.frames, kafka.topics.recordings, kafka.topics.detections], start="end") as reader,
+        TopicWatch(kafka, [topics.cameras, topics.frames, topics.recordings, topics.detections]),
+        Reader(kafka, [topics.cameras], start="beginning") as states,
+        Reader(kafka, [topics.frames, topics.recordings, topics.detections], start="end") as reader,
         PageServer(host, port, view) as page,
     ):
         print(f"the page is at {page.url}; Ctrl-C stops it", flush=True)
@@ -76,7 +80,7 @@ def line(answer: Detections | Gap) -> str:
         return f"{answer.camera_id:<12} not looked at: {_range(answer)}, {answer.reason.value.replace('_', ' ')}"
     clock = time.strftime("%H:%M:%S", time.localtime(answer.captured_at_ns / NS))
     labels = Counter(found.label for found in answer.objects)
-    found = ", ".join(f"{number} {label}" for label, number in labels.items()) or "nothing"
+    found = ", ".join(f"{number} {printable(label)}" for label, number in labels.items()) or "nothing"
     age_ms = (answer.timings_ns.published - answer.captured_at_ns) / 1e6
     best = f" (best {answer.objects[0].score:.2f})" if answer.objects else ""
     return f"{answer.camera_id:<12} {clock} frame {answer.frame.seq}: {found}{best}, {age_ms:.0f} ms"

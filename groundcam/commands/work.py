@@ -17,6 +17,7 @@ from groundcam.commands.options import (
     start,
     until_stopped,
 )
+from groundcam_runtime.recurring import sum_up_all
 from groundcam_runtime.settings import SettingError
 
 log = logging.getLogger(__name__)
@@ -127,6 +128,7 @@ def work(
         raise SettingError(f"work needs the package {missing.name}: pip install 'groundcam[worker]'") from None
     log.info("stopped%s", "" if finished else "; what was begun and not finished is left to the next worker")
     # A call of the detector or of Kafka's client that does not end would keep the interpreter from ending.
+    sum_up_all()
     logging.shutdown()
     os._exit(0)
 

@@ -9,10 +9,9 @@ from groundcam_runtime.kafka.errors import UnreachableError
 from groundcam_runtime.kafka.publisher import Publisher, Record, RecordTooLargeError
 from groundcam_runtime.settings import KafkaSettings
 from groundcam_schemas import DeadLetter, Frame, Topics
+from groundcam_schemas.deadletter import PREFIX
 from groundcam_schemas.limits import MAX_FRAME_BYTES
 
-OURS = "groundcam-"
-"""Begins the names of the headers that are about a dead letter, and not of the message that it was."""
 REPLAYED_FROM = "groundcam-replayed-from"
 NS = 1_000_000_000
 MS = 1_000_000
@@ -75,13 +74,13 @@ class Planner:
 
 def original(letter: Letter, target: Target) -> Record:
     """Return the message as it was, with a header that says where it has been."""
-    headers = [(name, value) for name, value in letter.record.headers if not name.startswith(OURS)]
+    theirs = [one for one in letter.record.headers if not one[0].startswith(PREFIX) and one[0] != REPLAYED_FROM]
     return Record(
         topic=target.topic,
-        value=letter.record.value or b"",
+        value=letter.record.value,
         key=letter.record.key,
         partition=target.partition,
-        headers=(*headers, (REPLAYED_FROM, letter.id.encode())),
+        headers=(*theirs, (REPLAYED_FROM, letter.id.encode())),
     )
 
 
@@ -118,7 +117,8 @@ def _settled(publisher: Publisher, settings: KafkaSettings) -> Iterator[tuple[st
     for delivery in publisher.flush(PATIENCE_S):
         yield delivery.tag, describe(delivery.error) if delivery.error else None
     if publisher.unfinished:
+        why = f" ({publisher.trouble})" if publisher.trouble else ""
         raise UnreachableError(
             f"Kafka at {settings.bootstrap_servers} has not acknowledged {publisher.unfinished} messages in"
-            f" {PATIENCE_S:.0f} s: whether they were replayed is not known"
+            f" {PATIENCE_S:.0f} s{why}: whether they were replayed is not known"
         )

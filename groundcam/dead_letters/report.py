@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 from groundcam.dead_letters.letters import Contents, Letter
+from groundcam_runtime.printable import printable
 
 WIDEST_TEXT = 60
 WIDEST_HEADER = 200
@@ -45,18 +46,19 @@ def contents_object(letter: Letter, body: Contents) -> dict[str, Any]:
 
 def table(rows: list[dict[str, Any]]) -> str:
     """Return a table for people, of letters as objects."""
-    lines = [("ID", "DEAD-LETTERED", "CAMERA", "FRAME", "BYTES", "ERROR", "TEXT")]
-    for row in rows:
-        text = printable(row["error_text"])
-        lines.append(
+    lines = [
+        ("ID", "DEAD-LETTERED", "CAMERA", "FRAME", "BYTES", "ERROR", "TEXT"),
+        *(
             (
-                row["id"], _clock(row["put_aside_at_ms"]), printable(row["camera_id"]),
+                row["id"], _clock(row["put_aside_at_ms"]), _cut(row["camera_id"]),
                 "-" if row["seq"] is None else str(row["seq"]),
                 f"{row['bytes']} left out" if row["left_out"] else str(row["bytes"]),
-                printable(row["error_class"]) or "-",
-                text if len(text) <= WIDEST_TEXT else f"{text[: WIDEST_TEXT - 3]}...",
+                _cut(row["error_class"]) or "-",
+                _cut(row["error_text"]),
             )
-        )  # fmt: skip
+            for row in rows
+        ),
+    ]  # fmt: skip
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
         "  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
@@ -66,7 +68,7 @@ def table(rows: list[dict[str, Any]]) -> str:
 def as_text(letter: Letter, body: Contents) -> str:
     """Everything about a letter, for people; never its bytes, which could be anything."""
     origin = letter.origin
-    lines = [f"{letter.id}, dead-lettered {_clock(letter.record.timestamp_ms)}, camera {printable(letter.camera)}"]
+    lines = [f"{letter.id}, dead-lettered {_clock(letter.record.timestamp_ms)}, camera {_cut(letter.camera)}"]
     if origin is None:
         lines.append("its headers do not say where it lay and why it is here")
     else:
@@ -93,14 +95,15 @@ def as_text(letter: Letter, body: Contents) -> str:
     return "\n".join(lines)
 
 
+def _cut(text: str) -> str:
+    """Return text for a column, whatever a message is called by its key."""
+    shown = printable(text[: WIDEST_TEXT + 1])
+    return shown if len(shown) <= WIDEST_TEXT else f"{shown[: WIDEST_TEXT - 3]}..."
+
+
 def _shown(value: bytes) -> str:
     text = value.decode("utf-8", "replace")
     return text if len(text) <= WIDEST_HEADER else f"{text[:WIDEST_HEADER]}... ({len(value)} bytes)"
-
-
-def printable(text: str) -> str:
-    """Return text that does not steer a terminal, whoever has written it."""
-    return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)
 
 
 def _clock(ms: int) -> str:

@@ -8,6 +8,7 @@ from rich.live import Live
 from rich.table import Table
 
 from groundcam.demo.tally import CameraTally, quantile
+from groundcam_runtime.printable import printable
 
 LINE_EVERY_S = 5.0
 COLUMNS = ("camera", "state", "frames", "objects found", "frame/s", "latency p50", "p95")
@@ -91,7 +92,7 @@ class LineBoard:
 def cells(camera: str, tally: CameraTally, now_ns: int) -> tuple[str, ...]:
     """Return a row of the table."""
     recent = tally.latencies_s[-200:]
-    found = ", ".join(f"{number} {label}" for label, number in sorted(tally.labels.items()))
+    found = ", ".join(f"{number} {printable(label)}" for label, number in sorted(tally.labels.items()))
     return (
         camera,
         tally.state,

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
+from groundcam_runtime.printable import printable
 from groundcam_runtime.redaction import redact
 
 
@@ -26,7 +27,7 @@ class Finding:
     weight: Weight = Weight.FINE
 
     def __str__(self) -> str:
-        return f"{self.weight.value:5s}  {self.area:9s} {redact(self.text)}"
+        return f"{self.weight.value:5s}  {self.area:9s} {printable(redact(self.text))}"
 
     def as_json(self) -> dict[str, Any]:
         """Return it for programs."""

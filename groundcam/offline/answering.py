@@ -20,36 +20,40 @@ def answered(
 ) -> Iterator[tuple[Picture | None, Answer]]:
     """Yield each picture with its objects, or with why there are none; None for a path that cannot be read.
 
-    Raises DetectorLostError.
+    One that the detector raises for is one of those without an answer. Raises DetectorLostError.
     """
     order: list[Picture | InputError] = []
     answers: dict[int, Answer] = {}
     groups: dict[Hashable, list[Picture]] = {}
     for picture in pictures:
-        order.append(picture)
-        if isinstance(picture, Picture):
-            group = groups.setdefault(detector.input_shape(*picture.size), [])
-            group.append(picture)
+        taken = _shaped(picture, detector) if isinstance(picture, Picture) else picture
+        if isinstance(taken, InputError):
+            order.append(taken)
+        else:
+            whole, shape = taken
+            order.append(whole)
+            group = groups.setdefault(shape, [])
+            group.append(whole)
             if len(group) == batch_size:
-                _answer(groups, group, detector, question, answers)
+                _answer(groups, shape, detector, question, answers)
         while len(order) > WAITING_BATCHES * batch_size and groups:
             # The picture that all others wait for is in the oldest group.
-            _answer(groups, next(iter(groups.values())), detector, question, answers)
+            _answer(groups, next(iter(groups)), detector, question, answers)
             yield from _ready(order, answers)
         yield from _ready(order, answers)
     while groups:
-        _answer(groups, next(iter(groups.values())), detector, question, answers)
+        _answer(groups, next(iter(groups)), detector, question, answers)
     yield from _ready(order, answers)
 
 
 def _answer(
     groups: dict[Hashable, list[Picture]],
-    group: list[Picture],
+    shape: Hashable,
     detector: Detector,
     question: Question,
     answers: dict[int, Answer],
 ) -> None:
-    del groups[detector.input_shape(*group[0].size)]
+    group = groups.pop(shape)
     found = detect_each(detector, [one.image for one in group], [question] * len(group))
     for picture, detections in zip(group, found, strict=True):
         answers[id(picture)] = (
@@ -57,6 +61,14 @@ def _answer(
             if isinstance(detections, Exception)
             else objects_of(detections, question, picture.size, picture.size)
         )
+
+
+def _shaped(picture: Picture, detector: Detector) -> tuple[Picture, Hashable] | InputError:
+    """Return a picture and what shape it becomes; whatever the detector raises for it is about this picture."""
+    try:
+        return picture, detector.input_shape(*picture.size)
+    except Exception as error:  # noqa: BLE001
+        return InputError(f"{picture.path} cannot be answered: {type(error).__name__}: {error}")
 
 
 def _ready(order: list[Picture | InputError], answers: dict[int, Answer]) -> Iterator[tuple[Picture | None, Answer]]:

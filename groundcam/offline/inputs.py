@@ -1,15 +1,20 @@
 """Pictures and videos that are given by path."""
 
-import itertools
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from groundcam_runtime.pictures.drawing import read
+from groundcam_runtime.pictures.decoding import MAX_PIXELS, decode_picture
+from groundcam_runtime.pictures.errors import PictureError
 from groundcam_runtime.pictures.image import Image
 
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 VIDEOS = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".ts", ".mpg", ".mpeg")
+MOST_BYTES_A_PIXEL = 8
+"""Four channels of 16 bits, not compressed."""
+MOST_HEADER_BYTES = 16 * 1024 * 1024
+"""Of previews and descriptions, and of the film that phones put behind a picture."""
 
 
 class InputError(Exception):
@@ -31,13 +36,17 @@ class Picture:
         return self.image.shape[1], self.image.shape[0]
 
 
-def every_picture(paths: list[Path], fps: float) -> Iterator[Picture | InputError]:
-    """Yield the pictures of all paths, and in place of those that cannot be read the reason."""
+def every_picture(paths: list[Path], fps: float, max_pixels: int = MAX_PIXELS) -> Iterator[Picture | InputError]:
+    """Yield the pictures of all paths, and in place of those that cannot be read the reason. Raises ImportError."""
     for path in paths:
         try:
-            yield from pictures(path, fps)
+            yield from pictures(path, fps, max_pixels)
         except InputError as error:
             yield error
+        except ImportError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is about this file
+            yield InputError(f"{path} cannot be read: {type(error).__name__}: {error}")
 
 
 def expand(paths: list[Path]) -> list[Path]:
@@ -45,7 +54,7 @@ def expand(paths: list[Path]) -> list[Path]:
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            inside = sorted(one for one in path.iterdir() if one.suffix.lower() in PICTURES)
+            inside = sorted(one for one in path.iterdir() if one.suffix.lower() in PICTURES and one.is_file())
             if not inside:
                 raise InputError(f"there is no picture ({', '.join(PICTURES)}) in the folder {path}")
             found += inside
@@ -61,13 +70,13 @@ def is_video(path: Path) -> bool:
     return path.suffix.lower() in VIDEOS
 
 
-def pictures(path: Path, fps: float) -> Iterator[Picture]:
-    """Yield the picture at a path, or `fps` pictures of each second of a video. Raises InputError."""
+def pictures(path: Path, fps: float, max_pixels: int = MAX_PIXELS) -> Iterator[Picture]:
+    """Yield the picture at a path, or `fps` pictures of each second of a video.
+
+    Raises InputError, also for pictures of more than `max_pixels` and for such as are cut off.
+    """
     if not is_video(path):
-        image = read(path)
-        if image is None:
-            raise InputError(f"{path} is no picture")
-        yield Picture(path, image)
+        yield Picture(path, _read(path, max_pixels))
         return
     from groundcam_producers.errors import SourceError
     from groundcam_producers.sampler import Sampler
@@ -76,7 +85,7 @@ def pictures(path: Path, fps: float) -> Iterator[Picture]:
 
     sampler, index = Sampler(fps), -1
     try:
-        with VideoSource(str(path), is_live=False, timeout_s=0, all_threads=True) as video:
+        with VideoSource(str(path), is_live=False, timeout_s=0, all_threads=True, max_pixels=max_pixels) as video:
             for index, decoded in enumerate(video):
                 time_s = decoded.time_s if decoded.time_s is not None else index / (video.fps or 25.0)
                 if sampler.keep(time_s):
@@ -87,19 +96,33 @@ def pictures(path: Path, fps: float) -> Iterator[Picture]:
         raise InputError(f"{path}: not one picture in it can be decoded")
 
 
+def _read(path: Path, max_pixels: int) -> Image:
+    """Raises InputError."""
+    most = MOST_BYTES_A_PIXEL * max_pixels + MOST_HEADER_BYTES
+    try:
+        with path.open("rb") as file:
+            data = file.read(most + 1)
+        if len(data) > most:
+            raise InputError(f"{path} is larger than the {most} bytes that a picture of {max_pixels} pixels can take")
+        return decode_picture(data, max_pixels)
+    except PictureError as error:
+        raise InputError(f"{path} is no picture that can be looked at: {error}") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from None
+
+
 def names(paths: list[Path]) -> dict[Path, str]:
     """Return what annotated files are called; those of one name are distinguished by their folders."""
-    stems = [path.stem for path in paths]
-    unique = {
-        path: path.stem if stems.count(path.stem) == 1 else f"{path.resolve().parent.name}-{path.name}"
-        for path in paths
-    }
+    stems = Counter(path.stem for path in dict.fromkeys(paths))
+    unique: dict[Path, str] = {}
     taken: set[str] = set()
-    for path, name in unique.items():
-        unique[path] = next(one for one in itertools.chain([name], _numbered(name)) if one not in taken)
-        taken.add(unique[path])
+    numbers: Counter[str] = Counter()
+    for path in dict.fromkeys(paths):
+        wanted = path.stem if stems[path.stem] == 1 else f"{path.resolve().parent.name}-{path.name}"
+        name = wanted
+        while name in taken:
+            numbers[wanted] += 1
+            name = f"{wanted}-{numbers[wanted] + 1}"
+        unique[path] = name
+        taken.add(name)
     return unique
-
-
-def _numbered(name: str) -> Iterator[str]:
-    return (f"{name}-{number}" for number in itertools.count(2))

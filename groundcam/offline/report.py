@@ -13,6 +13,7 @@ from groundcam.offline.inputs import Picture, is_video
 from groundcam.offline.thinning import Thinning
 from groundcam_runtime.pictures.drawing import caption, draw, sheet, thumbnail, write
 from groundcam_runtime.pictures.image import Image
+from groundcam_runtime.printable import printable
 from groundcam_schemas import Object
 
 SHEET_PICTURES, SHEET_COLUMNS = 24, 4
@@ -59,7 +60,7 @@ class Report:
         if self._as_json:
             return json.dumps(self._fields(picture, objects, comparison))
         place = "" if picture.time_s is None else f" at {picture.time_s:.2f} s"
-        head = f"{picture.path}{place} ({width}x{height})"
+        head = f"{printable(str(picture.path))}{place} ({width}x{height})"
         text = _sweep_text(head, objects, self._thresholds) if self._thresholds else _text(head, objects)
         if comparison is None:
             return text

@@ -141,7 +141,7 @@ class Outbox:
             now_ns, outcome = time.time_ns(), "published"
             if delivery.error is None:
                 self.totals["frames_published"] += 1
-                self.totals["published_bytes"] += len(delivery.record.value)
+                self.totals["published_bytes"] += len(delivery.record.value or b"")
             else:
                 self.skip(sent.frame.seq, GapReason.TOO_LARGE)
                 outcome = GapReason.TOO_LARGE.value

@@ -14,6 +14,7 @@ from groundcam_producers.task import CameraTask
 from groundcam_runtime.health import HealthServer, Probes
 from groundcam_runtime.kafka.connect import require_crc32c
 from groundcam_runtime.kafka.publisher import Publisher
+from groundcam_runtime.kafka.topic_watch import TopicWatch
 from groundcam_runtime.kafka.topics import TopicAdmin
 from groundcam_runtime.settings import HttpSettings, KafkaSettings, LogSettings, TraceSettings
 from groundcam_runtime.tracing import require_tracing
@@ -59,7 +60,8 @@ def run(
             secret_variables=[one.password_env for one in settings.cameras.values() if one.password_env],
         )
         try:
-            supervisor.run(stop)
+            with probes.watch:
+                supervisor.run(stop)
         finally:
             statuses.close(1.0)
     return stop.is_set() or not supervisor.failed
@@ -113,6 +115,9 @@ class _Probes:
             "shard": "{}/{}".format(*settings.shard) if settings.shard else None,
         }
         self.supervisor: Supervisor | None = None
+        topics = kafka.topics
+        played = topics.recordings if settings.every_frame else topics.frames
+        self.watch = TopicWatch(kafka, [played, topics.detections, topics.cameras])
 
     def started(self) -> str | None:
         return None if self.supervisor else "Kafka is being asked for the topics"
@@ -124,7 +129,9 @@ class _Probes:
     def idle(self) -> str | None:
         if self.supervisor is None:
             return self.started()
-        return None if self.supervisor.is_at_work else "no camera process runs"
+        if not self.supervisor.is_at_work:
+            return "no camera process runs"
+        return self.watch.trouble
 
     def report(self) -> dict[str, Any]:
         return {**self._about, "cameras": self.supervisor.report() if self.supervisor else {}}

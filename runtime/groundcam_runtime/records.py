@@ -2,9 +2,35 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 Header = tuple[str, bytes]
+
+
+class ForeignName(str):
+    """A header's name that is not UTF-8: text for people, and sent again as it came."""
+
+    __slots__ = ("_raw",)
+    _raw: bytes
+
+    @classmethod
+    def of(cls, raw: bytes) -> Self:
+        """Return the name in these bytes."""
+        name = cls(raw.decode("utf-8", "replace"))
+        name._raw = raw
+        return name
+
+    def encode(self, *_encoding: object, **_named: object) -> bytes:
+        """Return the bytes as they came, whatever encoding is asked for."""
+        return self._raw
+
+
+class _NoValue(bytes):
+    """No bytes, where a null was."""
+
+
+NO_VALUE = _NoValue()
+"""A header's value that is null: empty for whoever reads it, and sent again as a null."""
 
 BATCH_BYTES = 61
 """A batch's own, of which a large record has one to itself (Kafka's record format, version 2)."""
@@ -109,7 +135,7 @@ def consumed(
         timestamp_ms=record.timestamp,
         key=record.key,
         value=record.value,
-        headers=tuple((name, value or b"") for name, value in record.headers or ()),
+        headers=tuple((name, NO_VALUE if value is None else value) for name, value in record.headers or ()),
         consumed_at_ns=now_ns,
         behind=max(0, end_offset - record.offset - 1) if end_offset is not None else 0,
         monotonic_ns=monotonic_ns,

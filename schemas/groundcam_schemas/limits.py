@@ -45,5 +45,25 @@ def check_camera_id(camera_id: str) -> str:
     return camera_id
 
 
+_STEERING = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    r"\ud800-\udfff\U000e0000-\U000e007f]"
+)
+"""Control characters, line ends, marks that turn the direction of writing, what nobody sees, and half characters. Not
+among them are the joiners U+200C and U+200D, which Persian, Hindi and emoji are written with."""
+
+
+def check_phrase(phrase: str) -> str:
+    """Return a phrase that can be shown anywhere, or raise ValueError."""
+    if found := _STEERING.search(phrase):
+        raise ValueError(
+            f"the character U+{ord(found[0]):04X} at position {found.start() + 1} is a control character, or one that"
+            " nobody sees"
+        )
+    return phrase
+
+
 CameraId = Annotated[Identifier, AfterValidator(check_camera_id)]
 Phrase = Annotated[str, Field(strict=True, min_length=1, max_length=MAX_PHRASE)]
+AskedPhrase = Annotated[Phrase, AfterValidator(check_phrase)]
+"""A phrase of a question. Answers keep the looser one: what was asked before this was checked can be read still."""

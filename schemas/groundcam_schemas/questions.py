@@ -21,7 +21,7 @@ class ClassSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    phrase: limits.Phrase
+    phrase: limits.AskedPhrase
     box_threshold: limits.Fraction | None = None
     """Overrides the question's own for this class."""
 

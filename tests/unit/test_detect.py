@@ -132,3 +132,20 @@ def test_an_option_that_cannot_be_used_is_named(folder: Path, options: tuple[str
     assert done.returncode == 2
     assert names in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+class Narrow(FakeDetector):
+    """Raises for the shape of flat pictures, as an image processor does."""
+
+    def input_shape(self, width: int, height: int) -> tuple[int, int]:
+        if height == 1:
+            raise ValueError("mean must have 1 elements")
+        return width, height
+
+
+def test_a_picture_whose_shape_the_detector_raises_for_ends_nothing() -> None:
+    pictures = [picture(0), picture(1, height=1), picture(2)]
+    found = list(answered(pictures, Narrow(), ASK, 2))
+    assert [one.path.name if one else str(answer) for one, answer in found] == [
+        "0.png", "1.png cannot be answered: ValueError: mean must have 1 elements", "2.png",
+    ]  # fmt: skip

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from groundcam_runtime.health import Check
 from groundcam_runtime.records import Partition
 from groundcam_worker.loop.driver import Driver
 from groundcam_worker.snapshot import WorkerSnapshot
@@ -25,11 +26,13 @@ class WorkerHealth:
         self._since = time.time()
         self._driver: Driver | None = None
         self._behind: Behind = lambda _finished: {}
+        self._refusal: Check = lambda: None
 
-    def begin(self, driver: Driver, behind: Behind) -> None:
-        """The model is loaded, and this is what works from now on."""
+    def begin(self, driver: Driver, behind: Behind, refusal: Check = lambda: None) -> None:
+        """The model is loaded, and this is what works from now on. `refusal` says why Kafka does not let it work."""
         self._driver = driver
         self._behind = behind
+        self._refusal = refusal
 
     def started(self) -> str | None:
         """Whether it has begun to work; loading may take minutes."""
@@ -57,6 +60,8 @@ class WorkerHealth:
         driver, silent_s = self._driver, self._silent_s()
         if silent_s > driver.source.silence_s:
             return f"Kafka has not answered for {silent_s:.0f} s"
+        if refusal := self._refusal():
+            return refusal
         return None if len(driver.state.assignment) else "no partition is assigned to this worker"
 
     def state(self) -> WorkerSnapshot:

@@ -11,6 +11,7 @@ from groundcam_runtime.kafka.camera_statuses import camera_statuses
 from groundcam_runtime.kafka.errors import KafkaProblem
 from groundcam_runtime.kafka.reader import Reader
 from groundcam_runtime.records import Consumed
+from groundcam_runtime.recurring import Recurring
 from groundcam_runtime.settings import KafkaSettings
 from groundcam_schemas import CameraQuestion, Question, SchemaError, decode
 from groundcam_schemas.limits import check_camera_id
@@ -70,6 +71,7 @@ class QuestionFollower:
     ) -> None:
         """Read what is there. `check` raises QuestionError for what cannot be asked. Raises KafkaProblem."""
         self._questions = questions
+        self._recurring = Recurring(log)
         self._check = check
         self._limiter = TimeLimiter("question-check", check_s, MAX_STUCK_CHECKS)
         self._is_full = False
@@ -113,23 +115,32 @@ class QuestionFollower:
         try:
             camera_id = _camera_of(record.key or b"")
         except ValueError:
-            log.warning("a question for nobody is ignored: its key is neither a camera's id nor *")
+            self._recurring.warning(
+                "questions for nobody",
+                "a question for nobody is ignored: its key is neither a camera's id nor *",
+                topic=record.partition.topic, partition=record.partition.number, offset=record.offset,
+            )  # fmt: skip
             return
         try:
             self._take(camera_id, record.value)
         except (SchemaError, QuestionError, OverdueError) as error:
-            log.warning("a question for %s is ignored: %s", camera_id, error)
+            self._ignored(camera_id, record, error, str(error))
         except Exception as error:
-            # Whatever a tokenizer raises, it is about this question.
-            kind = type(error).__name__
-            log.warning("a question for %s is ignored: %s: %s", camera_id, kind, first_line(error), exc_info=True)
+            self._ignored(camera_id, record, error, f"{type(error).__name__}: {first_line(error)}")
+            log.debug("the question for %s", camera_id, exc_info=True)
+
+    def _ignored(self, camera_id: str, record: Consumed, error: Exception, why: str) -> None:
+        self._recurring.warning(
+            f"questions with {type(error).__name__}", "a question for %s is ignored: %s", camera_id, why,
+            camera=camera_id, topic=record.partition.topic, partition=record.partition.number, offset=record.offset,
+        )  # fmt: skip
 
     def _take(self, camera_id: str, value: bytes | None) -> None:
         """Raises SchemaError, QuestionError, OverdueError, and whatever the check raises."""
         if not value:
             self._questions.remove(camera_id)
             self._is_full = False
-            log.info("the question for %s was taken back", camera_id)
+            log.info("the question for %s was taken back", camera_id, extra={"camera": camera_id})
             return
         question = decode(CameraQuestion, value)
         if question.camera_id != camera_id:
@@ -139,7 +150,10 @@ class QuestionFollower:
             return
         self._limiter.call(partial(self._check, question))
         self._questions.set(question)
-        log.info("%s is asked now: %s (version %s)", camera_id, _brief(question.labels), question.version)
+        log.info(
+            "%s is asked now: %s (version %s)", camera_id, _brief(question.labels), question.version,
+            extra={"camera": camera_id},
+        )  # fmt: skip
 
     def _say_full(self, camera_id: str) -> None:
         if not self._is_full:

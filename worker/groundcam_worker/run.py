@@ -11,12 +11,14 @@ from groundcam_runtime.kafka.connect import require_crc32c
 from groundcam_runtime.kafka.ends import EndWatcher
 from groundcam_runtime.kafka.publisher import Publisher
 from groundcam_runtime.kafka.source import GroupSource
+from groundcam_runtime.kafka.topic_watch import TopicWatch
 from groundcam_runtime.kafka.topics import TopicAdmin
 from groundcam_runtime.kafka.transactions import TransactionalPublisher
 from groundcam_runtime.partitions.commit_note import take_over_note
 from groundcam_runtime.rights import Role, rights
 from groundcam_runtime.settings import HttpSettings, KafkaSettings, TraceSettings
 from groundcam_runtime.tracing import Tracing, require_tracing
+from groundcam_schemas.limits import MAX_MESSAGE_BYTES
 from groundcam_worker.checkpoints.catalogue import resolve
 from groundcam_worker.detectors.fake import FakeDetector
 from groundcam_worker.detectors.protocol import Detector, DetectorHooks
@@ -149,7 +151,8 @@ def run(
         ends = EndWatcher(kafka, [topics.frames, topics.recordings])
         stack.callback(ends.close)
         ends.start()
-        worker_health.begin(driver, ends.behind)
+        watch = stack.enter_context(TopicWatch(kafka, _topics(kafka)))
+        worker_health.begin(driver, ends.behind, lambda: watch.refusal)
         log.info("waiting for frames as a member of %s", settings.group)
         finished = driver.run(stop.is_set, settings.drain_timeout_s)
         if finished:
@@ -217,14 +220,18 @@ def _about(settings: WorkSettings, kafka: KafkaSettings, version: str) -> dict[s
     }
 
 
+def _topics(kafka: KafkaSettings) -> list[str]:
+    """Return what a worker cannot do without."""
+    topics = kafka.topics
+    return [topics.frames, topics.recordings, topics.detections, topics.dead_letters, topics.prompts, topics.attempts]
+
+
 def _require_topics(kafka: KafkaSettings, group: str) -> None:
     """Raise KafkaProblem, with one sentence that names every topic and every right that is missing."""
-    topics = kafka.topics
     admin = TopicAdmin(kafka)
     try:
-        admin.require_rights(rights(Role.WORKER, topics, group))
-        admin.require([topics.frames, topics.recordings, topics.detections, topics.dead_letters,
-                       topics.prompts, topics.attempts])  # fmt: skip
+        admin.require_rights(rights(Role.WORKER, kafka.topics, group))
+        admin.require(_topics(kafka))
     finally:
         admin.close()
 
@@ -234,6 +241,8 @@ def _largest_records(kafka: KafkaSettings) -> tuple[int, int]:
     admin = TopicAdmin(kafka)
     try:
         largest = admin.max_message_bytes(kafka.topics.dead_letters) or MAX_ANSWER_BYTES
-        return largest, min(largest, admin.max_message_bytes(kafka.topics.detections) or MAX_ANSWER_BYTES) - HEADROOM
+        answers = admin.max_message_bytes(kafka.topics.detections) or MAX_ANSWER_BYTES
+        # Whatever the topic takes: readers refuse what is larger than a message may be.
+        return largest, min(largest, answers, MAX_MESSAGE_BYTES) - HEADROOM
     finally:
         admin.close()

@@ -39,8 +39,9 @@ class Described:
 class Admin:
     """An admin client. Every method raises KafkaProblem."""
 
-    def __init__(self, settings: KafkaSettings) -> None:
-        self._client = connect(settings, kafka.KafkaAdminClient)
+    def __init__(self, settings: KafkaSettings, **options: Any) -> None:
+        """Connect. `options` are the client's own."""
+        self._client = connect(settings, kafka.KafkaAdminClient, **options)
 
     def close(self) -> None:
         """Disconnect."""

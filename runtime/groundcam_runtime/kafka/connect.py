@@ -1,14 +1,14 @@
 """Connect to Kafka, or say in one sentence why not.
 
 kafka-python reports a wrong password, an untrusted certificate and a dead host alike, as "Unable to bootstrap"
-after its time-out. The cause passes by in its log only: it is caught there.
+after its time-out. Which it is, each connection that it tries knows: there it is asked.
 """
 
 import logging
-import re
 import ssl
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -18,16 +18,15 @@ import kafka.errors
 import kafka.record.util
 from kafka.net.compat import KafkaNetClient
 
+import groundcam_runtime.kafka.batches  # noqa: F401 - no client of ours reads batches otherwise
+from groundcam_runtime import logs
 from groundcam_runtime.kafka.errors import KafkaProblem, RefusedError, UnreachableError
 from groundcam_runtime.kafka.oauth import token_provider
 from groundcam_runtime.settings import KafkaSettings, SettingError, read_secret
 
 T = TypeVar("T")
 
-# One at a time listens to the client's logger, which is the whole process's.
-_listening = threading.Lock()
-
-HUNG_UP = re.compile("Connection lost: .*socket disconnected")
+HUNG_UP = "socket disconnected"
 """The client's words for a connection that the other side closed; our own closing reads otherwise."""
 HANG_UPS = 2
 """So often a broker closes the connection at the login before that is taken for a refusal."""
@@ -105,33 +104,22 @@ def connect(settings: KafkaSettings, build: Callable[..., T], **options: Any) ->
     """Build a client that is connected. Raises UnreachableError, RefusedError, SettingError."""
     shared = client_options(settings)
     deadline = time.monotonic() + settings.connect_timeout_s
-    with _Overheard() as overheard:
-        while True:
-            left_s = max(0.1, min(ATTEMPT_S, deadline - time.monotonic()))
-            opened: list[KafkaNetClient] = []
-            overheard.begin()
+    while True:
+        left_s = max(0.1, min(ATTEMPT_S, deadline - time.monotonic()))
+        with _Attempt() as attempt:
             try:
                 return build(
-                    **shared,
-                    **options,
-                    bootstrap_timeout_ms=int(left_s * 1000),
-                    kafka_client=partial(_remembered, opened),
-                )
+                    **shared, **options, bootstrap_timeout_ms=int(left_s * 1000), kafka_client=attempt.open
+                )  # fmt: skip
             except kafka.errors.KafkaTimeoutError:
-                problem = explain(settings, overheard.cause)
+                problem = explain(settings, attempt.cause)
             except kafka.errors.KafkaConfigurationError as wrong:
                 raise SettingError(f"kafka: {wrong}") from None
             except kafka.errors.KafkaError as failed:
                 problem = explain(settings, failed)
-            for client in opened:
-                client.close()  # a constructor that fails leaves its sockets open
-            if isinstance(problem, RefusedError) or time.monotonic() >= deadline:
-                raise problem
-
-
-def _remembered(opened: list[KafkaNetClient], **config: Any) -> KafkaNetClient:
-    opened.append(KafkaNetClient(**config))
-    return opened[-1]
+            attempt.abandon()
+        if isinstance(problem, RefusedError) or time.monotonic() >= deadline:
+            raise problem
 
 
 def explain(settings: KafkaSettings, cause: BaseException | None) -> KafkaProblem:
@@ -193,62 +181,68 @@ class _HungUpError(Exception):
     """
 
 
-class _Overheard(logging.Handler):
-    """Remembers the last error that the client logged while it tried to connect."""
+class _Attempt(logging.Handler):
+    """One try to build a client: why its connections fail, of which the client says nothing but "Unable to bootstrap".
+
+    What it logs meanwhile would only repeat what is reported in the end, and is marked to be left out. That is of this
+    client alone: others of the process go on, and what they have to say is heard.
+    """
 
     def __init__(self) -> None:
-        super().__init__(logging.INFO)
-        self.last: BaseException | None = None
-        self._greeted = False
+        super().__init__()
+        self._caller = threading.get_ident()
+        self._clients: list[KafkaNetClient] = []
+        self._last: BaseException | None = None
         self._hang_ups = 0
-
-    def begin(self) -> None:
-        """Count hang-ups anew, for another attempt."""
-        self._greeted, self._hang_ups = False, 0
 
     @property
     def cause(self) -> BaseException | None:
         """What most likely keeps us from connecting."""
-        if self._hang_ups >= HANG_UPS and not _is_refusal(self.last):
+        if self._hang_ups >= HANG_UPS and not _is_refusal(self._last):
             return _HungUpError()
-        return self.last
+        return self._last
+
+    def open(self, **config: Any) -> KafkaNetClient:
+        """Return the network client for the one that is built, and see what becomes of its connections."""
+        # The client warns of each step of its own that takes a tenth of a second: on a busy machine, all the time.
+        client = KafkaNetClient(slow_task_threshold_secs=0, **config)
+        connections = client._manager  # noqa: SLF001 - there is no public way to any of this
+        get, seen = connections.get_connection, weakref.WeakSet[Any]()
+
+        def watched(*arguments: Any, **options: Any) -> Any:
+            connection = get(*arguments, **options)
+            if connection not in seen:
+                seen.add(connection)
+                connection.init_future.add_errback(partial(self._failed, connection))
+            return connection
+
+        connections.get_connection = watched
+        self._clients.append(client)
+        return client
+
+    def abandon(self) -> None:
+        """Close what was opened: a constructor that fails leaves its sockets open."""
+        for client in self._clients:
+            client.close()
+
+    def _failed(self, connection: Any, error: BaseException) -> None:
+        self._hang_ups += connection.broker_version_data is not None and HUNG_UP in str(error)
+        # A later "connection closed" is less specific than the refusal before it.
+        if not isinstance(error, kafka.errors.KafkaTimeoutError) and not _is_refusal(self._last):
+            self._last = error
 
     def emit(self, record: logging.LogRecord) -> None:
-        if record.levelno < logging.WARNING:
-            self._greeted |= "Broker version identified" in record.getMessage()
-            return
-        self._hang_ups += self._greeted and HUNG_UP.search(record.getMessage()) is not None
-        if kafka.errors.UnsupportedSaslMechanismError.__name__ in record.getMessage():
-            self.last = kafka.errors.UnsupportedSaslMechanismError()
-        candidates = [record.exc_info[1] if record.exc_info else None, *_arguments(record)]
-        for candidate in candidates:
-            # A later "connection closed" is less specific than the refusal before it.
-            if (
-                isinstance(candidate, BaseException)
-                and not isinstance(candidate, kafka.errors.KafkaTimeoutError)
-                and not _is_refusal(self.last)
-            ):
-                self.last = candidate
+        """Mark a line of this client's."""
+        loops = [client._net._io_thread for client in self._clients]  # noqa: SLF001
+        if record.thread in {self._caller, *(loop.ident for loop in loops if loop is not None)}:
+            logs.leave_out(record)
 
     def __enter__(self) -> Self:
-        _listening.acquire()
-        self._logger = logging.getLogger("kafka")
-        self._before = self._logger.level, self._logger.propagate
-        self._logger.addHandler(self)
-        # While we connect, its own lines would only repeat what is reported in the end.
-        self._logger.setLevel(logging.INFO)
-        self._logger.propagate = False
+        logging.getLogger("kafka").addHandler(self)
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        self._logger.removeHandler(self)
-        level, self._logger.propagate = self._before
-        self._logger.setLevel(level)  # forgets what loggers below it remember of the level
-        _listening.release()
-
-
-def _arguments(record: logging.LogRecord) -> tuple[object, ...]:
-    return record.args if isinstance(record.args, tuple) else ()
+        logging.getLogger("kafka").removeHandler(self)
 
 
 def _is_refusal(error: BaseException | None) -> bool:

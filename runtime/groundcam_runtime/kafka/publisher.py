@@ -52,7 +52,7 @@ class Record:
     """What is to be sent."""
 
     topic: str
-    value: bytes
+    value: bytes | None
     key: str | bytes | None
     """Text is sent as UTF-8."""
     partition: int | None = None
@@ -62,6 +62,11 @@ class Record:
     def key_bytes(self) -> bytes | None:
         """The key as Kafka gets it."""
         return self.key.encode() if isinstance(self.key, str) else self.key
+
+    @property
+    def value_bytes(self) -> bytes | None:
+        """The value as Kafka gets it: empty where there is neither a key nor a value, which the client refuses."""
+        return b"" if self.key is None and self.value is None else self.value
 
     @property
     def size(self) -> int:
@@ -128,6 +133,8 @@ class Publisher:
         self._finished: list[Delivery] = []
         self.waiting_bytes = 0
         self.rebuilds = 0
+        self.trouble: str | None = None
+        """Why Kafka takes nothing, as far as that is known; None once it has taken something."""
         self._broken = False
         self._attempt = 0
         self._retry_at = 0.0
@@ -213,7 +220,7 @@ class Publisher:
         try:
             future = self._client.send(
                 record.topic,
-                value=record.value,
+                value=record.value_bytes,
                 key=record.key_bytes,
                 headers=list(record.headers),
                 partition=record.partition,
@@ -231,10 +238,12 @@ class Publisher:
         del self._waiting[delivery]
         self.waiting_bytes -= delivery.record.size
         delivery.done, delivery.error = True, error
+        self.trouble = self.trouble if error else None
         self._finished.append(delivery)
 
     def _mark_broken(self, reason: str) -> None:
         if not self._broken:
+            self.trouble = reason
             self._complain(f"the Kafka producer stopped and is replaced: {reason}")
         self._broken = True
 
@@ -266,7 +275,8 @@ class Publisher:
         try:
             self._replacement = connect(self._settings, kafka.KafkaProducer, **self._options)
         except KafkaProblem as problem:
-            self._complain(str(problem))
+            self.trouble = str(problem)
+            self._complain(self.trouble)
 
     def _complain(self, text: str) -> None:
         """Say what is wrong, among the client's own lines: one a minute in all."""

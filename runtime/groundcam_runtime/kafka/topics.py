@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from groundcam_runtime.kafka.admin import Admin, Described, Outcome
 from groundcam_runtime.kafka.errors import KafkaProblem, RefusedError, TopicError
@@ -30,10 +31,11 @@ class Look:
 class TopicAdmin:
     """Topics on one cluster. Every method raises KafkaProblem."""
 
-    def __init__(self, settings: KafkaSettings) -> None:
+    def __init__(self, settings: KafkaSettings, **options: Any) -> None:
+        """Connect. `options` are the client's own."""
         self._where = settings.bootstrap_servers
         self._who = f"user {settings.sasl_username!r}" if settings.sasl_username else "this client"
-        self._admin = Admin(settings)
+        self._admin = Admin(settings, **options)
 
     def close(self) -> None:
         """Disconnect."""

@@ -247,7 +247,7 @@ class TransactionalPublisher:
     def _send(self, producer: Any, record: Record) -> Any:
         return producer.send(
             record.topic,
-            value=record.value,
+            value=record.value_bytes,
             key=record.key_bytes,
             headers=list(record.headers),
             partition=record.partition,

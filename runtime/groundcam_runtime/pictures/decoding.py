@@ -6,19 +6,17 @@ import cv2
 import numpy as np
 
 from groundcam_runtime.pictures.errors import PictureError
+from groundcam_runtime.pictures.formats import PictureHeader, picture_header
 from groundcam_runtime.pictures.image import Image
-from groundcam_runtime.pictures.jpeg_header import JpegHeader, read_header
+from groundcam_runtime.pictures.jpeg_header import JpegHeader, is_cut, read_header
 
 MAX_PIXELS = 33_177_600
 """8K (7680 x 4320)."""
 
-_END = b"\xff\xd9"
-_MAX_TRAILING = 64
 
-
-def require_pixels(header: JpegHeader, max_pixels: int) -> None:
+def require_pixels(header: JpegHeader | PictureHeader, max_pixels: int) -> None:
     """Raise PictureError for more than `max_pixels`."""
-    if header.pixels > max_pixels:
+    if header.width * header.height > max_pixels:
         raise PictureError(f"it has {header.width}x{header.height} pixels, more than {max_pixels}")
 
 
@@ -30,8 +28,21 @@ def decode_jpeg(data: bytes, max_pixels: int = MAX_PIXELS, header: JpegHeader | 
     """
     header = header or read_header(data)
     require_pixels(header, max_pixels)
-    if _END not in data[-_MAX_TRAILING:]:
+    if is_cut(data, header):
         raise PictureError("its end is missing")
+    return _decoded(data, header)
+
+
+def decode_picture(data: bytes, max_pixels: int = MAX_PIXELS) -> Image:
+    """Return a JPEG, PNG, WebP or BMP as RGB, as `decode_jpeg` does, and with its bounds. Raises PictureError."""
+    header = picture_header(data)
+    if header.jpeg is not None:
+        return decode_jpeg(data, max_pixels, header.jpeg)
+    require_pixels(header, max_pixels)
+    return _decoded(data, header)
+
+
+def _decoded(data: bytes, header: JpegHeader | PictureHeader) -> Image:
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
     except cv2.error as error:

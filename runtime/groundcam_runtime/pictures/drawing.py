@@ -96,12 +96,3 @@ def jpeg(image: Image, quality: int = 85) -> bytes:
     """Return an RGB picture as JPEG."""
     _, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
     return data.tobytes()
-
-
-def read(path: Path) -> Image | None:
-    """Return a picture of any usual format as RGB, or None where it is none."""
-    try:
-        picture = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
-    except cv2.error:  # a header that claims more pixels than OpenCV takes
-        return None
-    return None if picture is None else picture.astype("uint8", copy=False)

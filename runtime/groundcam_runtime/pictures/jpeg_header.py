@@ -10,7 +10,7 @@ Time is linear in the bytes, and all of it but MAX_SEGMENTS steps is spent in co
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from groundcam_runtime.pictures.errors import PictureError
 
@@ -20,6 +20,7 @@ MAX_SCANS = 50
 MAX_SEGMENTS = 1000
 """An ICC profile has at most 255 segments, and metadata of 16 MiB fill as many again."""
 
+END = b"\xff\xd9"
 _START = b"\xff\xd8"
 _MARKER = re.compile(rb"\xff++([^\xff])")
 """Any number of fill bytes may come before a marker (B.1.1.2)."""
@@ -45,6 +46,8 @@ class JpegHeader:
     height: int
     scans: int
     """At least as many as a decoder will find, from 1 to MAX_SCANS."""
+    first_scan: int = field(default=0, compare=False)
+    """Where the pixels begin, in bytes from the start."""
 
     @property
     def pixels(self) -> int:
@@ -71,9 +74,18 @@ def read_header(data: bytes) -> JpegHeader:
             if data[at + 2] == at_once:
                 # Every component is in its first scan: a decoder ends behind it (libjpeg's has_multiple_scans), so
                 # that nearly all pictures need not be searched.
-                return JpegHeader(*size, scans=1)
-            return JpegHeader(*size, scans=_scans(data, at - 2, MAX_SEGMENTS - number))
+                return JpegHeader(*size, scans=1, first_scan=at)
+            return JpegHeader(*size, _scans(data, at - 2, MAX_SEGMENTS - number), first_scan=at)
     raise PictureError("its header is cut off")
+
+
+def is_cut(data: bytes, header: JpegHeader) -> bool:
+    """Whether the end of a picture is missing.
+
+    Behind it may be anything: a camera's padding, a phone's film. Before the first scan there may be a preview with an
+    end of its own, and in a scan there is none but the end.
+    """
+    return data.rfind(END, header.first_scan) < 0
 
 
 def jpeg_size(data: bytes) -> tuple[int, int]:

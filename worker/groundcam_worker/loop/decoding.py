@@ -11,6 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from groundcam_runtime.recurring import Recurring
 from groundcam_worker.detectors.protocol import Detector
 from groundcam_worker.errors import (
     BadPictureError,
@@ -25,7 +26,7 @@ from groundcam_worker.jpeg import decode_jpeg
 from groundcam_worker.loop.batches import Outcome, Prepared
 from groundcam_worker.loop.events import DecodeDone
 
-log = logging.getLogger(__name__)
+recurring = Recurring(logging.getLogger(__name__))
 
 LOOK_EVERY_S = 0.25
 """For what takes too long."""
@@ -119,7 +120,10 @@ class Decoding:
         return self._prepare(task.admitted)
 
     def _replace_pool(self) -> None:
-        log.warning("a picture takes too long to be decoded: its thread is left behind, others go on")
+        recurring.warning(
+            "pictures that take too long",
+            "a picture takes too long to be decoded: its thread is left behind, others go on",
+        )
         if len(self._abandoned) > MOST_ABANDONED:
             raise DetectorLostError(f"{len(self._abandoned)} pictures that were given up are still being decoded")
         old, self._pool = self._pool, self._new_pool()

@@ -12,6 +12,7 @@ from functools import partial
 
 from groundcam_runtime.kafka.errors import KafkaProblem
 from groundcam_runtime.records import Assigned, Consumed, Gone
+from groundcam_runtime.recurring import Recurring
 from groundcam_worker.errors import FrameError, SandboxUnavailableError, SourceLostError
 from groundcam_worker.frames import Admitted, Instant
 from groundcam_worker.loop import events as on
@@ -28,6 +29,7 @@ from groundcam_worker.quarantine.ordered_executor import OrderedExecutor
 from groundcam_worker.quarantine.sandbox import Sandbox
 
 log = logging.getLogger(__name__)
+recurring = Recurring(log)
 
 MAX_SLEEP_S = 0.5
 
@@ -111,7 +113,7 @@ class Driver:
             try:
                 deaths = marked.result()
             except KafkaProblem as problem:
-                log.warning("a frame in quarantine waits: %s", problem)
+                recurring.warning("frames in quarantine", "a frame in quarantine waits: %s", problem)
                 deaths = None
             if mark is not None:
                 self._handle(on.AttemptMarked(mark.claim, deaths))

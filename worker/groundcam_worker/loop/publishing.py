@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterator
 
 from groundcam_runtime.kafka.publisher import Record, RecordTooLargeError
+from groundcam_runtime.recurring import Recurring
 from groundcam_runtime.redaction import redact
 from groundcam_runtime.tracing import Header, Trace, Tracing
 from groundcam_schemas import (
@@ -37,6 +38,19 @@ log = logging.getLogger(__name__)
 MAX_ANSWER_BYTES = 1_000_000
 
 
+def _about(publication: Publication) -> dict[str, object]:
+    """Return what a line about a publication is about."""
+    match publication:
+        case PublishAnswer(answered):
+            camera, record = answered.camera_id, answered.record
+        case PublishLetter(rejected):
+            camera, record = rejected.camera_id, rejected.record
+        case PublishGap(gap, _):
+            return {"camera": gap.camera_id}
+    return {"camera": camera, "topic": record.partition.topic, "partition": record.partition.number,
+            "offset": record.offset}  # fmt: skip
+
+
 class Publishing:
     """Encodes, traces and sends. Belongs to the loop's thread."""
 
@@ -57,6 +71,7 @@ class Publishing:
         `max_letter_bytes` is what the dead-letters topic takes: larger messages leave a letter without their value.
         """
         self._sink = sink
+        self._recurring = Recurring(log)
         self._topics = topics
         self._version = version
         self._model = model
@@ -119,7 +134,11 @@ class Publishing:
         for delivery in self._sink.poll():
             smaller = self._smaller.pop(delivery.tag, None)
             if smaller is not None and delivery.error is not None:
-                log.error("Kafka refuses a dead letter, which is sent without its message: %s", delivery.error)
+                self._recurring.error(
+                    "dead letters that are sent without their message",
+                    "Kafka refuses a dead letter, which is sent without its message: %s",
+                    delivery.error, **_about(delivery.tag),
+                )  # fmt: skip
                 self._send(smaller, delivery.tag)
             else:
                 yield self._delivered(delivery.tag, delivery.error, dropped=delivery.dropped)
@@ -144,7 +163,9 @@ class Publishing:
     def _delivered(self, publication: Publication, error: BaseException | None, *, dropped: bool = False) -> Delivered:
         if error is not None:
             what = type(publication).__name__.removeprefix("Publish").lower()
-            log.error("Kafka refuses a record (%s): %s", what, error)
+            self._recurring.error(
+                f"refused by Kafka: {what}", "Kafka refuses a record (%s): %s", what, error, **_about(publication)
+            )
         traces, began_ns = self._traces.pop(publication, ([], 0))
         for trace in traces:
             spans.finish(trace, began_ns, time.time_ns())

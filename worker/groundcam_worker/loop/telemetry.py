@@ -4,6 +4,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Callable
 
+from groundcam_runtime.recurring import Recurring
 from groundcam_worker.errors import FrameError
 from groundcam_worker.frames import NS, Decoded, Instant
 from groundcam_worker.loop.events import BatchDone, Delivered
@@ -34,6 +35,7 @@ class Telemetry:
 
     def __init__(self, metrics: WorkerMetrics) -> None:
         self._metrics = metrics
+        self._recurring = Recurring(log)
         self._odd_since: OrderedDict[tuple[str, str], float] = OrderedDict()
         self._counts: dict[type, Callable[..., None]] = {
             FrameArrived: self._arrived, FramesDropped: self._dropped, DelayLearned: self._learned,
@@ -73,10 +75,13 @@ class Telemetry:
 
     def _rejected(self, letter: PublishLetter, _now: Instant) -> None:
         rejected = letter.rejected
-        where = rejected.record
-        log.warning(
+        (topic, partition), offset = rejected.record.partition, rejected.record.offset
+        kind = type(rejected.error).__name__
+        self._recurring.warning(
+            f"dead letters with {kind}",
             "dead letter: %s[%d]@%d of camera %s: %s: %s",
-            *where.partition, where.offset, rejected.camera_id, type(rejected.error).__name__, rejected.error,
+            topic, partition, offset, rejected.camera_id, kind, rejected.error,
+            camera=rejected.camera_id, topic=topic, partition=partition, offset=offset,
         )  # fmt: skip
 
     def batch_done(self, done: BatchDone) -> None:
@@ -118,5 +123,5 @@ class Telemetry:
         self._odd_since[run] = float("inf")  # once is enough
         log.warning(
             "camera %s: its frames seem %.0f s %s when they come: a clock is wrong, its or ours; ages allow for it",
-            camera_id, abs(delay_s), "old" if delay_s > 0 else "ahead",
+            camera_id, abs(delay_s), "old" if delay_s > 0 else "ahead", extra={"camera": camera_id},
         )  # fmt: skip

@@ -11,7 +11,7 @@ class LetterRecord(NamedTuple):
     """What to publish on the dead-letters topic."""
 
     key: bytes | None
-    value: bytes
+    value: bytes | None
     headers: tuple[Header, ...]
 
     @property
@@ -25,15 +25,14 @@ def letter_record(letter: DeadLetter, record: Consumed, max_bytes: int) -> Lette
 
     As it came, but for headers that only a letter may have; where that is too large, without its value and its own
     headers; where even the key is, without that too. What is left takes less than a kilobyte as a rule and 20 at most,
-    whatever `max_bytes` is: with 0 it is the smallest letter that there is. A message without a value is
-    dead-lettered with an empty one.
+    whatever `max_bytes` is: with 0 it is the smallest letter that there is.
     """
-    key, value = record.key, record.value or b""
+    key, value = record.key, record.value
     theirs = tuple(header for header in record.headers if not header[0].startswith(PREFIX))
     whole = LetterRecord(key, value, (*theirs, *letter.headers()))
     if whole.size <= max_bytes:
         return whole
-    letter = letter.model_copy(update={"value_bytes": len(value)})
+    letter = letter.model_copy(update={"value_bytes": record.size})
     bare = LetterRecord(key, b"", tuple(letter.headers()))
     if bare.size <= max_bytes or key is None:
         return bare

@@ -74,7 +74,7 @@ def parse_question(text: str, **options: float | None) -> tuple[str, Question]:
         question = Question.model_validate({"classes": [one.model_dump() for one in parse_classes(classes)], **given})
     except ValidationError as invalid:
         first = invalid.errors(include_url=False)[0]
-        raise QuestionError(f"the question {text!r}: {first['msg']}") from None
+        raise QuestionError(f"the question {text!r}: {first['msg'].removeprefix('Value error, ')}") from None
     return camera_id, question
 
 
