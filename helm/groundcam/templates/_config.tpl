@@ -184,12 +184,16 @@ produce:
     {{- end }}
 {{- end }}
 
-{{/* The sources of the projected volume with the cameras' passwords. */}}
+{{/*
+The sources of the projected volume with the cameras' passwords, one for each camera. They are optional: of a secret or key that
+is missing only that camera's file is, and the pod starts for the others. What appears later reaches the running pod.
+*/}}
 {{- define "groundcam.cameraSources" -}}
 {{- range $id, $camera := .cameras }}
 {{- with $camera.existingSecret }}
 - secret:
     name: {{ . }}
+    optional: true
     items:
       - {key: {{ default "password" $camera.passwordKey | quote }}, path: {{ $id | quote }}}
 {{- end }}
