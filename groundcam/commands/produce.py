@@ -18,7 +18,7 @@ from groundcam.commands.options import (
     start,
     until_stopped,
 )
-from groundcam_producers.settings import CameraSettings
+from groundcam_producers.settings import CameraSettings, ProduceSettings
 from groundcam_runtime.settings import SettingError
 
 log = logging.getLogger(__name__)
@@ -89,7 +89,7 @@ def produce(
                 " use --password-file or --password-env",
                 name,
             )
-    _check(settings.produce.own_cameras)
+    _check(settings.produce)
     try:
         from groundcam_producers.run import run
     except ImportError as missing:
@@ -106,13 +106,26 @@ def _shows_secrets(url: str) -> bool:
     return bool(parts.password or parts.query)
 
 
-def _check(cameras: dict[str, CameraSettings]) -> None:
-    """Find missing files and passwords before anything is started. Raises SettingError."""
-    for name, one in cameras.items():
-        url = one.url.get_secret_value()
-        if not one.is_live and not Path(url).exists():
-            raise SettingError(f"produce.cameras.{name}.url: there is no file or folder {url.rpartition('@')[2]}")
-        try:
-            one.full_url()
-        except SettingError as error:
-            raise SettingError(f"produce.cameras.{name}.{error}") from None
+def _check(settings: ProduceSettings) -> None:
+    """Find missing files and passwords before anything is started. Raises SettingError, in a job.
+
+    A producer that goes on for ever looks after its other cameras, where it has any, and tries these again.
+    """
+    cameras = settings.own_cameras
+    problems = {name: problem for name, one in cameras.items() if (problem := _problem(one))}
+    gives_up = settings.is_job or (settings.shard is None and len(problems) == len(cameras))
+    for name, problem in problems.items():
+        if gives_up:
+            raise SettingError(f"produce.cameras.{name}.{problem}")
+        log.warning("camera %s: %s; it is tried again and again", name, problem)
+
+
+def _problem(camera: CameraSettings) -> str | None:
+    url = camera.url.get_secret_value()
+    if not camera.is_live and not Path(url).exists():
+        return f"url: there is no file or folder {url.rpartition('@')[2]}"
+    try:
+        camera.full_url()
+    except SettingError as error:
+        return str(error)
+    return None

@@ -71,7 +71,8 @@ def pictures(path: Path, fps: float) -> Iterator[Picture]:
         return
     from groundcam_producers.errors import SourceError
     from groundcam_producers.sampler import Sampler
-    from groundcam_producers.video import VideoSource, rgb
+    from groundcam_producers.scaling import rgb
+    from groundcam_producers.video import VideoSource
 
     sampler, index = Sampler(fps), -1
     try:

@@ -9,21 +9,30 @@ from itertools import count
 from pathlib import Path
 
 from groundcam_producers.backoff import Backoff
-from groundcam_producers.errors import SourceError, SourceHungError, SourceRefusedError, SourceUnusableError
+from groundcam_producers.errors import (
+    SourceError,
+    SourceHungError,
+    SourceRefusedError,
+    SourceTooLargeError,
+    SourceUnusableError,
+)
 from groundcam_producers.feed import End, Feed
 from groundcam_producers.jpeg import encode
 from groundcam_producers.outbox import Outbox
 from groundcam_producers.pace import Pace
+from groundcam_producers.rtsp.relay import RtspRelay
+from groundcam_producers.rtsp.tls import Trust
 from groundcam_producers.sampler import Sampler
+from groundcam_producers.scaling import Scaler
 from groundcam_producers.task import Beat, CameraTask
-from groundcam_producers.video import Decoded, PictureFolder, Scaler, VideoSource
+from groundcam_producers.video import Decoded, PictureFolder, VideoSource
 from groundcam_runtime.settings import SettingError
 from groundcam_schemas import CameraState, Frame, GapReason
 
 log = logging.getLogger(__name__)
 
 BEAT_S = 0.5
-# Cameras lock out who knocks with a wrong password too often.
+# Cameras lock out who knocks with a wrong password too often, and what is too large costs much at each try.
 REFUSED_S = 60.0
 STEADY_S = 10.0
 ENVELOPE_BYTES = 1024
@@ -49,6 +58,7 @@ class CameraLoop:
         self._backoff = Backoff(1.0, 60.0, random.random)
         self._away_since_ns = task.away_since_ns
         self._last_frame_ns: int | None = None
+        self._reason: str | None = None
         # Both go on when a file is played again.
         self._pace = None if self._is_live or task.produce.every_frame else Pace()
         self._offset_s = 0.0
@@ -86,24 +96,30 @@ class CameraLoop:
             self._wait_for_retry(error, had_frames=frames > 0)
 
     def _serve_file(self) -> bool:
-        """Publish a file once; return whether to play it again. Raises SourceUnusableError, SourceHungError."""
+        """Publish a file once; return whether to play it again. Raises SourceUnusableError, SourceHungError.
+
+        A file that cannot be played ends a job, and is tried again by a producer that goes on for ever.
+        """
         try:
             frames = sum(1 for _ in self._play())
+            if not frames and not self._stopping.is_set():
+                raise SourceUnusableError("not one picture in it can be decoded", "NoPicture")
         except SourceHungError:
             raise
         except SourceError as failed:
-            raise SourceUnusableError(str(failed), failed.kind) from None
+            if self._task.is_job:
+                raise SourceUnusableError(str(failed), failed.kind) from None
+            self._wait_for_retry(failed, had_frames=False)
+            return True
         if self._stopping.is_set():
             return False
-        if not frames:
-            raise SourceUnusableError("not one picture in it can be decoded", "NoPicture")
         if not self._task.loops:
             log.info("camera %s: the end of %s", self._task.camera_id, self._task.camera.public_url)
         return self._task.loops
 
     def _play(self) -> Iterator[None]:
         """Publish until the stream ends; yield after each picture. Raises SourceError."""
-        feed = Feed(self._open)
+        feed = self._feed()
         started, last_s = time.monotonic(), 0.0
         try:
             for index in count():
@@ -140,9 +156,10 @@ class CameraLoop:
                 return got
             if feed.silent_s > self._task.produce.hang_s:
                 raise SourceHungError(f"it has given nothing for {feed.silent_s:.0f} s", "Hang")
-            if self._outbox.state is CameraState.ONLINE and feed.silent_s > self._task.produce.timeout_s:
-                self._away_since_ns = self._last_frame_ns
-                self._outbox.status(CameraState.STALLED, error="Silence")
+            timeout_s = self._task.produce.timeout_s
+            if self._is_live and self._outbox.state is CameraState.ONLINE and feed.silent_s > timeout_s:
+                # What it still has to give is from before its silence.
+                raise SourceError(f"it has given no picture for {timeout_s:g} s", "TimeoutError")
         return None
 
     def _take(self, decoded: Decoded, time_s: float, fps: float | None) -> None:
@@ -152,6 +169,7 @@ class CameraLoop:
             self._outbox.away(self._away_since_ns, now_ns)
             self._away_since_ns = None
         self._last_frame_ns = now_ns
+        self._reason = None
         self._outbox.totals["frames_decoded"] += 1
         self._outbox.status(CameraState.ONLINE, size=decoded.size, fps=fps)
         if not self._sampler.keep(time_s):
@@ -193,21 +211,33 @@ class CameraLoop:
             data=jpeg,
         )
 
-    def _open(self) -> VideoSource | PictureFolder:
-        """On the feed's thread. The password is read each time, since it may have been changed."""
+    def _feed(self) -> Feed:
+        """Open the source. The password is read each time, since it may have been changed. Raises SourceError."""
+        camera, produce = self._task.camera, self._task.produce
         try:
-            url = self._task.camera.full_url()
+            url = camera.full_url(self._task.environment)
         except SettingError as error:
             raise SourceError(str(error), "SettingError") from None
-        if not self._is_live and Path(url).is_dir():
-            return PictureFolder(Path(url), self._task.fps or 1.0)
-        timeout_s, every_frame = self._task.produce.timeout_s, self._task.produce.every_frame
-        return VideoSource(url, is_live=self._is_live, timeout_s=timeout_s, all_threads=every_frame)
+        relay = None
+        if self._is_live:
+            trust = Trust(camera.tls_verify, camera.tls_ca_file, camera.tls_fingerprint)
+            relay = RtspRelay(url, trust, produce.timeout_s)
+
+        def open_source() -> VideoSource | PictureFolder:
+            if not self._is_live and Path(url).is_dir():
+                return PictureFolder(Path(url), self._task.fps or 1.0)
+            return VideoSource(
+                url, is_live=self._is_live, timeout_s=produce.timeout_s, all_threads=produce.every_frame,
+                max_pixels=produce.max_source_pixels, relay=relay,
+            )  # fmt: skip
+
+        return Feed(open_source, relay.close if relay else lambda: None)
 
     def _wait_for_retry(self, error: SourceError, *, had_frames: bool) -> None:
         refused = isinstance(error, SourceRefusedError)
+        self._reason = str(error)
         wait_s = self._backoff.failed()
-        if refused:
+        if refused or isinstance(error, SourceTooLargeError):
             wait_s = REFUSED_S * (0.5 + random.random() / 2)  # noqa: S311 - jitter, no secret
         if self._away_since_ns is None:
             self._away_since_ns = self._last_frame_ns
@@ -239,6 +269,7 @@ class CameraLoop:
         self._beat_state = self._outbox.state
         self._beat_at = time.monotonic() + BEAT_S
         outbox = self._outbox
-        self._send_beat(Beat(outbox.state, self._last_frame_ns, dict(outbox.totals), dict(outbox.dropped)))
+        totals, dropped = dict(outbox.totals), dict(outbox.dropped)
+        self._send_beat(Beat(outbox.state, self._last_frame_ns, self._reason, totals, dropped))
         outbox.totals.clear()
         outbox.dropped.clear()

@@ -3,6 +3,7 @@
 SourceError                try again soon
  +- SourceRefusedError     wrong password or path: try again rarely, since cameras lock out who hammers
  +- SourceHungError        a native call does not return: only a new process helps
+ +- SourceTooLargeError    its pictures, or what they take to decode, are over a limit
  +- SourceUnusableError    this is no video and no picture: trying again would not help
 """
 
@@ -21,6 +22,10 @@ class SourceRefusedError(SourceError):
 
 class SourceHungError(SourceError):
     """The source gives nothing, and does not report its end."""
+
+
+class SourceTooLargeError(SourceError):
+    """Its pictures are over a limit."""
 
 
 class SourceUnusableError(SourceError):

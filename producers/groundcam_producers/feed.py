@@ -21,8 +21,12 @@ class End:
 class Feed:
     """Pictures of one opening of a source. Belongs to the thread that made it."""
 
-    def __init__(self, open_source: Callable[[], VideoSource | PictureFolder]) -> None:
+    def __init__(
+        self, open_source: Callable[[], VideoSource | PictureFolder], close: Callable[[], None] = lambda: None
+    ) -> None:
+        """`close` makes whatever the source waits for end, from another thread."""
         self._open = open_source
+        self._close = close
         self._queue: queue.Queue[Decoded | End | SourceError] = queue.Queue(DEPTH)
         self._stopping = threading.Event()
         self._handing_over = False
@@ -48,6 +52,7 @@ class Feed:
     def stop(self) -> None:
         """Read no more; the source is closed as soon as it lets go."""
         self._stopping.set()
+        self._close()
 
     def _read(self) -> None:
         try:

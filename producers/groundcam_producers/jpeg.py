@@ -2,7 +2,7 @@
 
 import simplejpeg
 
-from groundcam_producers.video import Planes
+from groundcam_producers.scaling import Planes
 
 FALLBACK_QUALITIES = (60, 35)
 

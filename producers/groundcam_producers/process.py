@@ -4,6 +4,7 @@ import logging
 import multiprocessing
 import multiprocessing.connection
 import os
+import resource
 import signal
 import threading
 import time
@@ -24,12 +25,17 @@ from groundcam_schemas import CameraState, new_run_id
 log = logging.getLogger(__name__)
 
 FINISH_S = 10.0
+MIB = 1024 * 1024
 UNUSABLE = 4
 """Exit code for a file that is no video: starting again would not help."""
 
 
 def main(task: CameraTask, pipe: Connection) -> None:
     """Serve one camera in this process."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # which the fork server ignores
+    limit = task.produce.camera_memory_mib * MIB
+    # Not RLIMIT_AS: mapped libraries and what is reserved only would count, and no camera could tell how much it needs.
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     logs.configure(task.log.format, task.log.level)
     redaction.register_url(task.camera.url.get_secret_value())
     # Ctrl-C reaches the whole process group; the parent decides what it means.

@@ -1,6 +1,7 @@
 """Wire a producer together and run it until it is asked to stop."""
 
 import logging
+import os
 import threading
 import time
 from typing import Any
@@ -48,7 +49,14 @@ def run(
         statuses = Publisher(
             kafka, max_waiting_bytes=1_000_000, max_record_bytes=100_000, client_id="groundcam-produce"
         )  # fmt: skip
-        supervisor = probes.supervisor = Supervisor(tasks, metrics, statuses, settings.hang_s)
+        supervisor = probes.supervisor = Supervisor(
+            tasks,
+            metrics,
+            statuses,
+            settings.hang_s,
+            is_job=settings.is_job,
+            secret_variables=[one.password_env for one in settings.cameras.values() if one.password_env],
+        )
         try:
             supervisor.run(stop)
         finally:
@@ -69,12 +77,13 @@ def _tasks(
     finally:
         admin.close()
     places = place(settings.cameras, partitions) if settings.partitioner == "balanced" else {}
+    shared = settings.model_copy(update={"cameras": {}, "only": None})  # no camera's process knows another camera
     tasks = {}
     for name, one in settings.own_cameras.items():
         tasks[name] = CameraTask(
             camera_id=name,
             camera=one,
-            produce=settings,
+            produce=shared,
             kafka=kafka,
             log=log_settings,
             trace=trace,
@@ -83,6 +92,8 @@ def _tasks(
             partition=places.get(name),
             max_record_bytes=limit - BATCH_OVERHEAD_BYTES,
             away_since_ns=None,
+            is_job=settings.is_job,
+            environment={one.password_env: os.environ.get(one.password_env, "")} if one.password_env else {},
         )
         where = f"partition {places[name]}" if name in places else "the partition of its key"
         log.info("camera %s: %s to %s, %s", name, one.public_url, topic, where)

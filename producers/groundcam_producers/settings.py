@@ -2,11 +2,12 @@
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import quote, urlsplit
 
-from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator, model_validator
 
 from groundcam_producers.placement import in_shard
 from groundcam_runtime import redaction
@@ -33,6 +34,14 @@ Shard = Annotated[tuple[int, int], BeforeValidator(_parse_shard)]
 """A number from 0, and how many there are."""
 
 
+def _fingerprint(value: str) -> str:
+    """Return it in the form of hashlib. Raises ValueError."""
+    digits = value.replace(":", "").strip().lower()
+    if not re.fullmatch(r"[0-9a-f]{64}", digits):
+        raise ValueError("it is not a SHA-256 in 64 hexadecimal digits")
+    return digits
+
+
 class CameraSettings(SettingsPart):
     """One camera, file or folder of pictures. What is left out is taken from the section around it."""
 
@@ -42,6 +51,12 @@ class CameraSettings(SettingsPart):
     """File with the camera's password."""
     password_env: str | None = None
     """Environment variable with the camera's password."""
+    tls_verify: bool = True
+    """Whether an rtsps:// camera's certificate is verified; if not, whoever stands in between gets the login."""
+    tls_ca_file: Path | None = None
+    """Authorities to trust (PEM) for rtsps://, in place of the system's."""
+    tls_fingerprint: Annotated[str, AfterValidator(_fingerprint)] | None = None
+    """SHA-256 of the only certificate to trust for rtsps://, in hexadecimal digits, colons allowed."""
     fps: Annotated[float, Field(gt=0, le=240)] | None = None
     """Frames a second to publish."""
     max_size: Size | None = None
@@ -60,6 +75,8 @@ class CameraSettings(SettingsPart):
             _check_live(url)
         if (self.password_file or self.password_env) and not self.is_live:
             raise ValueError("a password is of use for rtsp:// and rtsps:// only")
+        if self.scheme != "rtsps" and (self.tls_ca_file or self.tls_fingerprint or not self.tls_verify):
+            raise ValueError("tls_verify, tls_ca_file and tls_fingerprint are of use for rtsps:// only")
         if self.is_live and self.loop:
             raise ValueError("loop: a live camera has no end to play again from")
         return self
@@ -81,10 +98,10 @@ class CameraSettings(SettingsPart):
         url = self.url.get_secret_value()
         return redaction.public_url(url) if self.is_live else Path(url).name
 
-    def full_url(self) -> str:
+    def full_url(self, environment: Mapping[str, str] = os.environ) -> str:
         """Return the URL with the password in it. Raises SettingError."""
         url = self.url.get_secret_value()
-        password = self._password()
+        password = self._password(environment)
         if password is None:
             return url
         parts = urlsplit(url)
@@ -93,7 +110,7 @@ class CameraSettings(SettingsPart):
         host = parts.netloc.rpartition("@")[2]
         return parts._replace(netloc=f"{parts.username}:{quote(password, safe='')}@{host}").geturl()
 
-    def _password(self) -> str | None:
+    def _password(self, environment: Mapping[str, str]) -> str | None:
         if self.password_file is not None:
             try:
                 return read_secret(self.password_file)
@@ -102,7 +119,7 @@ class CameraSettings(SettingsPart):
             except UnicodeDecodeError:
                 raise SettingError(f"password_file: {self.password_file} has no UTF-8 text") from None
         if self.password_env is not None:
-            password = os.environ.get(self.password_env)
+            password = environment.get(self.password_env)
             if password is None:
                 raise SettingError(f"password_env: there is no variable {self.password_env}")
             redaction.register(password)
@@ -137,6 +154,10 @@ class ProduceSettings(SettingsPart):
     """How long a camera may be silent before it is opened again."""
     hang_s: Annotated[float, Field(gt=0, le=3600)] = 40.0
     """How long a camera's process may be stuck before it is ended and started again."""
+    max_source_pixels: Annotated[int, Field(ge=256 * 256)] = 8192 * 4352
+    """Largest picture of a camera or file, before it is scaled; a larger one is not decoded."""
+    camera_memory_mib: Annotated[int, Field(ge=128)] = 512
+    """Memory that one camera's process may take; what needs more is told, and no other camera notices."""
 
     @property
     def own_cameras(self) -> dict[str, CameraSettings]:
@@ -146,6 +167,12 @@ class ProduceSettings(SettingsPart):
             for name, one in self.cameras.items()
             if (self.shard is None or in_shard(name, *self.shard)) and (self.only is None or name in self.only)
         }
+
+    @property
+    def is_job(self) -> bool:
+        """Whether there will be an end: every camera is a file that is played once, and no shard is to be kept."""
+        ends = (not (one.is_live or one.loop or self.loop) for one in self.own_cameras.values())
+        return self.shard is None and all(ends)
 
     @field_validator("only", mode="before")
     @classmethod

@@ -1,18 +1,20 @@
 """The parent of the cameras' processes: starts them, counts for them, and ends one that hangs."""
 
 import logging
-import multiprocessing
+import os
 import random
 import threading
 import time
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
+from multiprocessing.context import ForkServerProcess
 from typing import Any
 
 from groundcam_producers import process as camera_process
 from groundcam_producers.backoff import Backoff
+from groundcam_producers.fork_server import ForkServer
 from groundcam_producers.metrics import ProducerMetrics
 from groundcam_producers.outbox import HEADERS
 from groundcam_producers.task import Beat, CameraTask
@@ -23,7 +25,8 @@ log = logging.getLogger(__name__)
 
 STOP_S = camera_process.FINISH_S + 5.0
 TICK_S = 0.2
-START_S = 30.0
+START_S = 180.0
+"""Until a process shows its first sign of life; on a busy machine that takes long, and it ends by itself."""
 STEADY_S = 10.0
 
 
@@ -31,48 +34,61 @@ STEADY_S = 10.0
 class _Child:
     """One camera's process, and when it last showed life."""
 
-    process: SpawnProcess
+    process: ForkServerProcess
     pipe: Connection | None
     """None once the process has closed its end."""
     started_at: float
     seen_at: float
+    lives: bool = False
+    """Whether it has shown a sign of life."""
     hung: bool = False
 
 
 class Supervisor:
-    """Runs one process per camera until it is asked to stop or every file has ended."""
+    """Runs one process per camera until it is asked to stop or, in a job, until every file has ended.
+
+    As many start at a time as there are cores: a crowd of them would be so slow that all looked stuck.
+    """
 
     def __init__(
-        self, tasks: Mapping[str, CameraTask], metrics: ProducerMetrics, statuses: Publisher, hang_s: float
+        self,
+        tasks: Mapping[str, CameraTask],
+        metrics: ProducerMetrics,
+        statuses: Publisher,
+        hang_s: float,
+        *,
+        is_job: bool,
+        secret_variables: Iterable[str] = (),
     ) -> None:
+        """`secret_variables` are those of the environment that no camera's process shall see."""
+        self._is_job = is_job
+        self._most_starting = max(2, len(os.sched_getaffinity(0)))
+        self._waiting: deque[str] = deque(tasks)
         self._tasks = dict(tasks)
         self._metrics = metrics
         self._statuses = statuses
         self._hang_s = hang_s
-        # "spawn": a forked child would inherit the Kafka client's threads half alive.
-        self._context = multiprocessing.get_context("spawn")
+        self._fork_server = ForkServer(camera_process.main, secret_variables)
         self._children: dict[str, _Child] = {}
         self._backoffs = {name: Backoff(1.0, 30.0, random.random) for name in tasks}
         self._restart_at: dict[str, float] = {}
         self._last_frame_ns: dict[str, int] = {}
         self._states: dict[str, CameraState] = dict.fromkeys(tasks, CameraState.CONNECTING)
+        self._reasons: dict[str, str | None] = dict.fromkeys(tasks, "it waits for its start")
         self.failed: set[str] = set()
         self.ticked_at = time.monotonic()
 
     @property
     def is_at_work(self) -> bool:
         """Whether a camera's process runs, or there is no camera to have one: a shard may be empty."""
-        return bool(self._children) or not self._tasks
+        return bool(self._children or self._waiting) or not self._tasks
 
     def run(self, stop: threading.Event) -> None:
-        """Supervise; return when all are gone, or, where there are none, when it is asked to stop."""
-        if not self._tasks:
-            while not stop.wait(TICK_S):
-                self.ticked_at = time.monotonic()
-        for name in self._tasks:
-            self._start(name)
-        while not stop.is_set() and (self._children or self._restart_at):
+        """Supervise; return when it is asked to stop, or when a job's files have all ended."""
+        while not stop.is_set() and (self._children or self._restart_at or self._waiting or not self._is_job):
             self._turn()
+            if not self._children:
+                stop.wait(TICK_S)
         self._stop_all()
 
     def _turn(self) -> None:
@@ -81,7 +97,7 @@ class Supervisor:
         for name, child in list(self._children.items()):
             if child.process.exitcode is not None:
                 self._ended(name, child, now)
-            elif now - child.seen_at > self._hang_s:
+            elif now - child.seen_at > self._longest_silence_s(name, child):
                 log.error("camera %s: its process hangs for %.0f s and is ended", name, now - child.seen_at)
                 self._publish_status(name, CameraState.STALLED, "Hang")
                 child.process.kill()
@@ -90,21 +106,22 @@ class Supervisor:
             if now >= due:
                 del self._restart_at[name]
                 self._metrics.restarted(name)
-                self._start(name)
+                self._waiting.append(name)
+        while self._waiting and sum(not child.lives for child in self._children.values()) < self._most_starting:
+            self._start(self._waiting.popleft())
         self._statuses.poll()
 
+    def _longest_silence_s(self, name: str, child: _Child) -> float:
+        return self._hang_s if child.lives else START_S + self._tasks[name].kafka.connect_timeout_s
+
     def _start(self, name: str) -> None:
-        ours, theirs = self._context.Pipe(duplex=False)
+        ours, theirs = self._fork_server.context.Pipe(duplex=False)
         task = replace(self._tasks[name], away_since_ns=self._last_frame_ns.get(name))
-        process = self._context.Process(
-            target=camera_process.main, args=(task, theirs), name=f"camera-{name}", daemon=True
-        )
-        process.start()
+        process = self._fork_server.start(f"camera-{name}", task, theirs)
         theirs.close()
         now = time.monotonic()
-        # Importing and connecting show no life; both end by themselves.
-        grace_s = START_S + task.kafka.connect_timeout_s
-        self._children[name] = _Child(process, ours, now, now + grace_s)
+        self._reasons[name] = "its process starts"
+        self._children[name] = _Child(process, ours, now, now)
 
     def _ended(self, name: str, child: _Child, now: float) -> None:
         while child.pipe is not None and child.pipe.poll():
@@ -118,6 +135,7 @@ class Supervisor:
             self._metrics.ended(name)
             return  # the end of a file; a live camera has none, whoever ended its process
         self.failed.add(name)
+        self._reasons[name] = self._reasons[name] or f"its process ended with code {code}"
         if code == camera_process.UNUSABLE:
             return
         wait_s = self._backoffs[name].failed()
@@ -144,8 +162,9 @@ class Supervisor:
             child.pipe.close()
             child.pipe = None
             return
-        child.seen_at = time.monotonic()
+        child.seen_at, child.lives = time.monotonic(), True
         self._now_is(name, beat.state)
+        self._reasons[name] = beat.reason
         for total, amount in beat.totals.items():
             self._metrics.add(name, total, amount)
         for reason, frames in beat.dropped.items():
@@ -162,17 +181,18 @@ class Supervisor:
         self._metrics.state(name, state)
 
     def report(self) -> dict[str, Any]:
-        """For people, camera by camera; the URLs are without passwords."""
+        """For people, camera by camera, with its process's number; the URLs are without passwords."""
         now_ns = time.time_ns()
         return {
             name: {
                 "state": self._states[name].value,
+                "reason": self._reasons[name],
                 "url": task.camera.public_url,
                 "topic": task.topic,
                 "partition": "by key" if task.partition is None else task.partition,
                 "last_frame_s_ago": round((now_ns - self._last_frame_ns[name]) / 1e9, 1)
                 if name in self._last_frame_ns else None,
-                "process": "runs" if name in self._children else "does not run",
+                "process": self._children[name].process.pid if name in self._children else None,
             }
             for name, task in self._tasks.items()
         }  # fmt: skip

@@ -1,5 +1,6 @@
 """What a camera's process receives at its start, and what it reports while it runs."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from groundcam_producers.settings import CameraSettings, ProduceSettings
@@ -23,6 +24,10 @@ class CameraTask:
     max_record_bytes: int
     away_since_ns: int | None
     """When the process before this one had its last frame, if there was one."""
+    is_job: bool = False
+    """Whether a file that cannot be played ends this camera; else it is tried again."""
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Of this process's environment what the camera's settings refer to: its password, and no other's."""
 
     @property
     def fps(self) -> float | None:
@@ -46,5 +51,7 @@ class Beat:
 
     state: CameraState
     last_frame_ns: int | None
-    totals: dict[str, float] = field(default_factory=dict)
-    dropped: dict[GapReason, int] = field(default_factory=dict)
+    reason: str | None = None
+    """Why there are no frames, in words."""
+    totals: Mapping[str, float] = field(default_factory=dict)
+    dropped: Mapping[GapReason, int] = field(default_factory=dict)

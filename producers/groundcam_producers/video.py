@@ -1,4 +1,4 @@
-"""Open and decode cameras, files and folders of pictures, and write videos. The only file that imports av.
+"""Open and decode cameras, files and folders of pictures, and write videos; `scaling` turns what is decoded into bytes.
 
 FFmpeg's own log stays off, as PyAV has it unless `av.logging.set_level` is called. That would send each line through
 Python: a thread of FFmpeg's then waits for the interpreter's lock, while PyAV frees the decoder under that lock and
@@ -16,31 +16,22 @@ import av
 import av.error
 import numpy as np
 import numpy.typing as npt
-from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
-from groundcam_producers.errors import SourceError, SourceRefusedError, SourceUnusableError
+from groundcam_producers.errors import SourceError, SourceRefusedError, SourceTooLargeError, SourceUnusableError
+from groundcam_producers.rtsp.relay import RtspRelay
+from groundcam_producers.rtsp.tls import Trust
 from groundcam_runtime.redaction import redact
 
 PICTURES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 # FFmpeg's `timeout` is in microseconds; `stimeout` and `rw_timeout` are accepted and ignored.
 MICROSECONDS = 1_000_000
 # A camera's answer must not make FFmpeg open anything else, such as a local file.
-LIVE_PROTOCOLS = "rtsp,rtsps,rtp,tcp,udp,tls,srtp"
-HD_HEIGHT = 720
+LIVE_PROTOCOLS = "rtsp,tcp"
+MOST_PIXELS = 8192 * 4352
+"""Of a picture before it is scaled: 8K, as cameras and files have it."""
 MAX_BROKEN_PACKETS = 500
+FRESH_S = 1.0
 HIGHEST_FPS = 1000
-
-Planes = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8], npt.NDArray[np.uint8]]
-"""Y (height x width), U and V (half of each), full range, ITU-R BT.601: what a JPEG contains."""
-
-_MATRICES = {
-    1: Colorspace.ITU709,
-    4: Colorspace.FCC,
-    5: Colorspace.ITU601,
-    6: Colorspace.ITU601,
-    7: Colorspace.SMPTE240M,
-    9: Colorspace.BT2020,
-}
 
 _REFUSALS = (
     av.error.HTTPUnauthorizedError,
@@ -69,45 +60,87 @@ class VideoSource:
     Iterating raises SourceError. The end of a live stream is no error here: a camera that hangs up looks the same.
     """
 
-    def __init__(self, url: str, *, is_live: bool, timeout_s: float, all_threads: bool = False) -> None:
-        """Open. Raises SourceError and its kinds."""
+    def __init__(
+        self,
+        url: str,
+        *,
+        is_live: bool,
+        timeout_s: float,
+        all_threads: bool = False,
+        max_pixels: int = MOST_PIXELS,
+        relay: RtspRelay | None = None,
+    ) -> None:
+        """Open; a camera (`is_live`) through `relay`, by default one of its own. Raises SourceError and its kinds.
+
+        The relay, which is closed with this, may be closed earlier, from another thread: the stream ends then.
+        """
         self._broken_packets = 0
+        self._is_live = is_live
+        self._max_pixels = max_pixels
+        self._relay = (relay or RtspRelay(url, Trust(), timeout_s)) if is_live else None
         options = {}
-        if is_live:
-            options = {
-                "rtsp_transport": "tcp",
-                "timeout": str(int(timeout_s * MICROSECONDS)),
-                "protocol_whitelist": LIVE_PROTOCOLS,
-            }
         try:
+            if self._relay is not None:
+                url = self._relay.open()
+                options = {
+                    "rtsp_transport": "tcp",
+                    # The relay notices silence first, and can say more of it.
+                    "timeout": str(int(2 * timeout_s * MICROSECONDS)),
+                    "protocol_whitelist": LIVE_PROTOCOLS,
+                }
             # Titles come in all sorts of encodings, and are of no use here.
             self._container: Any = av.open(url, options=options, metadata_errors="replace")
-        except (av.error.FFmpegError, OSError, ValueError) as error:
-            raise _translated(error) from None
-        if not self._container.streams.video:
-            self._container.close()
-            raise SourceUnusableError("there is no video in it", "NoVideo")
-        self._stream = self._container.streams.video[0]
+        except (av.error.FFmpegError, OSError, ValueError, MemoryError) as error:
+            raise self._failed(error) from None
+        except SourceError:
+            self._close_relay()
+            raise
+        try:
+            self._stream = self._first_stream()
+        except SourceError:
+            self.__exit__(None, None, None)
+            raise
         # Frame threads delay each picture by one per thread, and cameras share the cores anyway.
         self._stream.thread_type = "AUTO" if all_threads else "SLICE"
         if not all_threads:
             self._stream.codec_context.thread_count = 1
+        self._stream.codec_context.options = {"max_pixels": str(max_pixels)}
         rate = self._stream.average_rate or self._stream.guessed_rate
         # Streams without a rate of their own are given that of their clock: 90,000.
         self.fps = float(rate) if rate and 0 < rate <= HIGHEST_FPS else None
 
+    def _first_stream(self) -> Any:
+        """Raises SourceUnusableError, SourceTooLargeError."""
+        if not self._container.streams.video:
+            raise SourceUnusableError("there is no video in it", "NoVideo")
+        stream = self._container.streams.video[0]
+        self._check_size(stream.codec_context)
+        return stream
+
+    def _check_size(self, context: Any) -> None:
+        if context.width * context.height > self._max_pixels:
+            raise SourceTooLargeError(
+                f"its pictures of {context.width}x{context.height} are larger than {self._max_pixels} pixels",
+                "TooLarge",
+            )
+
     def __iter__(self) -> Iterator[Decoded]:
         try:
             for packet in self._container.demux(self._stream):
+                if self._relay is not None and (self._relay.silent_s or 0.0) > FRESH_S:
+                    break  # what FFmpeg still held back at the end is from before the silence
                 yield from self._decode(packet)
-        except (av.error.FFmpegError, OSError) as error:
-            raise _translated(error) from None
+        except (av.error.FFmpegError, OSError, MemoryError) as error:
+            raise self._failed(error) from None
+        if self._relay is not None and self._relay.failure is not None:
+            raise self._relay.failure
 
     def _decode(self, packet: Any) -> Iterator[Decoded]:
         """A broken packet costs its own pictures, not the stream; nothing but broken ones is an error."""
         try:
             frames = packet.decode()
-        except av.error.InvalidDataError as error:
+        except (av.error.InvalidDataError, av.error.ArgumentError) as error:
+            self._check_size(self._stream.codec_context)
             self._broken_packets += 1
             if self._broken_packets > MAX_BROKEN_PACKETS:
                 raise _translated(error) from None
@@ -123,6 +156,17 @@ class VideoSource:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._container.close()
+        self._close_relay()
+
+    def _close_relay(self) -> None:
+        if self._relay is not None:
+            self._relay.close()
+
+    def _failed(self, error: BaseException) -> SourceError:
+        """Return what the relay knows of a failure, else what FFmpeg says."""
+        self._close_relay()
+        known = self._relay.failure if self._relay is not None else None
+        return known or _translated(error)
 
 
 class PictureFolder:
@@ -159,52 +203,6 @@ def _first_picture(path: Path) -> Decoded | None:
         return None
 
 
-class Scaler:
-    """Scales pictures of one camera to what a JPEG encoder takes.
-
-    One swscale context serves all of them: VideoFrame.reformat would build one for each picture.
-    """
-
-    def __init__(self, max_size: tuple[int, int] | None) -> None:
-        self._max_size = max_size
-        self._reformatter = VideoReformatter()
-
-    def planes(self, decoded: Decoded) -> Planes:
-        """Return the picture within the largest size."""
-        frame = decoded.frame
-        width, height = fit(decoded.size, self._max_size)
-        out = self._reformatter.reformat(
-            frame,
-            width=width,
-            height=height,
-            format="yuv420p",
-            src_colorspace=_colorspace(frame),
-            dst_colorspace=Colorspace.ITU601,
-            interpolation=Interpolation.AREA if width < frame.width else Interpolation.BILINEAR,
-            src_color_range=_range(frame),
-            dst_color_range=ColorRange.JPEG,
-            threads=1,
-        )
-        y, u, v = (_plane(plane) for plane in out.planes)
-        return y, u, v
-
-
-def rgb(decoded: Decoded) -> npt.NDArray[np.uint8]:
-    """Return a picture as [height, width, 3], RGB, its colours read as the stream declares."""
-    frame = decoded.frame
-    out = VideoReformatter().reformat(
-        frame, format="rgb24", src_colorspace=_colorspace(frame), src_color_range=_range(frame), threads=1
-    )
-    return np.asarray(out.to_ndarray(), np.uint8)
-
-
-def fit(size: tuple[int, int], largest: tuple[int, int] | None) -> tuple[int, int]:
-    """Return the size within the largest one, same shape, even, never larger than it was (but for being even)."""
-    width, height = size
-    scale = min(1.0, largest[0] / width, largest[1] / height) if largest else 1.0
-    return max(2, round(width * scale / 2) * 2), max(2, round(height * scale / 2) * 2)
-
-
 class VideoWriter:
     """Writes an H.264 file that players and browsers play; a context manager. Raises OSError."""
 
@@ -234,27 +232,12 @@ class VideoWriter:
         self._container.close()
 
 
-def _plane(plane: Any) -> npt.NDArray[np.uint8]:
-    """Rows may be padded: the encoder wants them close together."""
-    rows = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)
-    return np.ascontiguousarray(rows[:, : plane.width])
-
-
-def _colorspace(frame: Any) -> Colorspace:
-    """What the stream declares (ITU-T H.273, table 4), else BT.709 for HD and BT.601 below, as players take it."""
-    default = Colorspace.ITU709 if frame.height >= HD_HEIGHT else Colorspace.ITU601
-    return _MATRICES.get(int(frame.colorspace), default)
-
-
-def _range(frame: Any) -> ColorRange:
-    full = frame.format.name.startswith(("yuvj", "rgb", "bgr", "gray", "gbr", "pal", "argb", "abgr"))
-    return ColorRange.JPEG if full or frame.color_range == ColorRange.JPEG else ColorRange.MPEG
-
-
 def _translated(error: BaseException) -> SourceError:
     """FFmpeg's texts contain the whole URL: only the error that follows it is kept."""
     kind = type(error).__name__
     text = redact(getattr(error, "strerror", None) or kind)
+    if isinstance(error, MemoryError):
+        return SourceTooLargeError("it needs more memory than a camera's process may have", "MemoryError")
     if isinstance(error, _REFUSALS):
         return SourceRefusedError(text, kind)
     if isinstance(error, FileNotFoundError | IsADirectoryError | PermissionError):

@@ -3,10 +3,10 @@
 import os
 import signal
 import socket
-import subprocess
 import threading
 from pathlib import Path
 
+import psutil
 import pytest
 
 from conftest import Program, Start, Wait, make_topics
@@ -40,9 +40,11 @@ def gaps(settings: KafkaSettings) -> list[Gap]:
 
 
 def children(program: Program) -> list[int]:
-    """The camera processes, without multiprocessing's own helper."""
-    command = ["pgrep", "-P", str(program.process.pid), "-f", "spawn_main"]
-    return [int(line) for line in subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()]
+    """The camera processes: what the fork server has forked, the oldest first."""
+    below = psutil.Process(program.process.pid).children()
+    servers = [one for one in below if any("forkserver" in word for word in one.cmdline())]
+    cameras = [one for server in servers for one in server.children()]
+    return [one.pid for one in sorted(cameras, key=lambda one: one.create_time())]
 
 
 def test_a_hanging_camera_process_is_ended_and_its_absence_is_a_gap(

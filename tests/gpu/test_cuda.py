@@ -85,7 +85,9 @@ def test_the_triton_kernel_gives_the_same_on_the_device(dtype: torch.dtype, coor
 
 def test_a_recorded_run_is_used_for_smaller_batches_and_new_shapes(source: ModelSource) -> None:
     new: list[Any] = []
-    gpu: GuardedDetector = open_detector(source, "cuda", hooks=DetectorHooks(new_shape=lambda *shape: new.append(shape)))
+    gpu: GuardedDetector = open_detector(
+        source, "cuda", hooks=DetectorHooks(new_shape=lambda *shape: new.append(shape))
+    )
     gpu.warm_up([EVERY], [(448, 256)], 4)
     inner: Any = gpu._detector
     assert inner._records, "recording was turned off"

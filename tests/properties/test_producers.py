@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from groundcam_producers.backoff import Backoff
 from groundcam_producers.placement import in_shard, place
 from groundcam_producers.sampler import Sampler
-from groundcam_producers.video import fit
+from groundcam_producers.scaling import fit
 
 rates = st.floats(0.2, 60)
 

@@ -19,9 +19,10 @@ from groundcam_producers.feed import End, Feed
 from groundcam_producers.jpeg import encode
 from groundcam_producers.outbox import Outbox
 from groundcam_producers.pace import Pace
+from groundcam_producers.scaling import Scaler
 from groundcam_producers.settings import CameraSettings, ProduceSettings
 from groundcam_producers.task import CameraTask
-from groundcam_producers.video import Decoded, PictureFolder, Scaler, VideoSource
+from groundcam_producers.video import Decoded, PictureFolder, VideoSource
 from groundcam_runtime.kafka.publisher import Delivery, Record
 from groundcam_runtime.pictures.decoding import decode_jpeg
 from groundcam_runtime.settings import KafkaSettings, LogSettings, TraceSettings

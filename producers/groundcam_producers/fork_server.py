@@ -1,0 +1,45 @@
+"""Start cameras' processes from one small server that has imported everything once and knows no secret.
+
+Each would import for more than a second of CPU time otherwise. The server has neither threads nor a Kafka client, so
+that a fork of it is sound, and it ends with its parent, as `multiprocessing` has it.
+"""
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from multiprocessing.context import ForkServerContext, ForkServerProcess
+from typing import Any
+
+SETTINGS = "GROUNDCAM_"
+PRELOADED = "groundcam_producers.preloaded"
+
+
+class ForkServer:
+    """Starts processes that run `target`, without the variables that may hold a secret."""
+
+    def __init__(self, target: Callable[..., None], secret_variables: Iterable[str]) -> None:
+        """`secret_variables` are kept from the processes, and so are all of groundcam's settings."""
+        self._target = target
+        self._secret = frozenset(secret_variables)
+        self.context: ForkServerContext = multiprocessing.get_context("forkserver")
+        self.context.set_forkserver_preload(["__main__", PRELOADED])
+
+    def start(self, name: str, *arguments: Any) -> ForkServerProcess:
+        """Start one."""
+        process = self.context.Process(target=self._target, args=arguments, name=name, daemon=True)
+        with self._scrubbed_environment():  # should the server have died, a new one is started here
+            process.start()
+        return process
+
+    @contextmanager
+    def _scrubbed_environment(self) -> Iterator[None]:
+        """What the server would inherit; it belongs to the thread that starts processes."""
+        hidden = {key: os.environ.pop(key) for key in list(os.environ) if self._is_secret(key)}
+        try:
+            yield
+        finally:
+            os.environ.update(hidden)
+
+    def _is_secret(self, key: str) -> bool:
+        return key in self._secret or key.startswith(SETTINGS)
