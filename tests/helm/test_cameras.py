@@ -89,6 +89,7 @@ def films(count: int) -> dict[str, Any]:
     ("settings_of_producers", "request_and_limit"),
     [
         ({}, ("256Mi", "768Mi")),
+        ({"settings": {"camera_memory_mib": 1024}}, ("256Mi", "1280Mi")),
         ({"resources": {"limits": {"memory": "2Gi"}}}, ("256Mi", "2Gi")),
         ({"resources": {"requests": {"memory": "1Gi"}}}, ("1Gi", "768Mi")),
     ],
@@ -107,7 +108,7 @@ def test_a_shards_pod_has_room_for_the_cameras_of_the_fullest(cameras: int, repl
     asked, limit = producer_memory(given, {"producers": {"mode": "sharded", "replicas": replicas}})
 
     assert asked == f"{256 + 150 * (max(shares) - 1)}Mi"
-    assert limit == f"{256 + 150 * (max(shares) - 1) + 512}Mi"
+    assert limit == f"{256 + 150 * (max(shares) - 1) + ProduceSettings().camera_memory_mib}Mi"
     assert CAMERA_PROCESS_BYTES + ProduceSettings().max_waiting_bytes < 150 * MIB
 
 

@@ -1,7 +1,7 @@
 {{/*
 What producers' pods get of memory where the values say `auto`: 256Mi with one camera, 150Mi for each camera more, and up to
-the limit as much again as one camera's process may take (produce.camera_memory_mib). So a camera that runs into its own
-limit is ended alone; Kubernetes would end the pod, and all cameras in it.
+the limit as much again as one camera's process may take (produce.camera_memory_mib). So a camera that wants more than its own
+limit is told alone; Kubernetes would end the pod, and all cameras in it.
 */}}
 
 {{/* How many cameras the fullest pod plays: the program's own choice, by the greatest SHA-256 of pod and camera. Of (dict "cameras" {...} "replicas" n). */}}
