@@ -31,7 +31,7 @@ FPS = 4
 GOOD, NO_FILE, NO_SECRET, NO_ENTRY = "good", "no-file", "no-secret", "no-entry"
 # By camera: the state, a word of the reason in /status, and the class of the error on the topic of cameras.
 TROUBLES = {
-    NO_FILE: (CameraState.OFFLINE, "no file", "FileNotFoundError"),
+    NO_FILE: (CameraState.OFFLINE, "No such file", "FileNotFoundError"),
     NO_SECRET: (CameraState.OFFLINE, "password_file", "SettingError"),
     NO_ENTRY: (CameraState.REFUSED, "401", "HTTPUnauthorizedError"),
 }
@@ -131,13 +131,15 @@ def test_a_camera_that_cannot_be_played_tells_its_state_and_the_reason(
     """In `/status` for people, and on the topic of cameras."""
     state, word, error = TROUBLES[camera]
 
-    def is_told() -> bool:
-        told = shard.cameras[camera]
-        return told["state"] == state.value and word in str(told["reason"])
+    wait(lambda: shard.cameras[camera]["state"] == state.value, 60, f"{state} of {camera} in /status")
+    reason = str(shard.cameras[camera]["reason"])
+    report(f"... {camera}", f"{state.value}: {reason}")
+    assert word in reason
 
-    wait(is_told, 60, f"{state} and {word} of {camera} in /status")
-    report(f"... {camera}", f"{state.value}: {shard.cameras[camera]['reason']}")
-    wait(lambda: (one := shard.statuses().get(camera)) is not None and one.state is state, 60, f"{state} on the topic")
+    def published() -> CameraStatus | None:
+        return shard.statuses().get(camera)
+
+    wait(lambda: (one := published()) is not None and one.state is state, 60, f"{state} of {camera} on the topic")
     assert error in (shard.statuses()[camera].last_error or "")
 
 
