@@ -156,10 +156,11 @@ class CameraLoop:
                 return got
             if feed.silent_s > self._task.produce.hang_s:
                 raise SourceHungError(f"it has given nothing for {feed.silent_s:.0f} s", "Hang")
-            timeout_s = self._task.produce.timeout_s
-            if self._is_live and self._outbox.state is CameraState.ONLINE and feed.silent_s > timeout_s:
+            # To be connected takes its time, and so does the first picture.
+            longest_s = self._task.produce.timeout_s * (1 if self._outbox.state is CameraState.ONLINE else 2)
+            if self._is_live and feed.silent_s > longest_s:
                 # What it still has to give is from before its silence.
-                raise SourceError(f"it has given no picture for {timeout_s:g} s", "TimeoutError")
+                raise SourceError(f"it has given no picture for {longest_s:g} s", "TimeoutError")
         return None
 
     def _take(self, decoded: Decoded, time_s: float, fps: float | None) -> None:

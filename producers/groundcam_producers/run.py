@@ -43,7 +43,8 @@ def run(
     require_tracing(trace)
     metrics, probes = ProducerMetrics(version), _Probes(settings, kafka, version)
     # Before Kafka is queried: one that does not answer shall not make this process invisible.
-    with HealthServer(http.host, http.port, metrics, Probes(probes.stuck, probes.idle, probes.started, probes.report)):
+    checks = Probes(probes.stuck, probes.idle, probes.started, probes.report)
+    with HealthServer(http.host, http.port, metrics, checks, http.names):
         metrics.cameras(settings.own_cameras)
         tasks = _tasks(settings, kafka, log_settings, trace, version)
         statuses = Publisher(

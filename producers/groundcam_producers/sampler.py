@@ -1,44 +1,40 @@
 """Which frames of a source to keep, to get a wanted rate out of any other. Pure: times come in as arguments."""
 
-from dataclasses import dataclass
-
 HAIR = 1e-6
-"""A stamp so close before its slot, in slots, belongs to it: 0.2 * 5 must be 1, not 0.9999."""
-
-
-@dataclass(slots=True)
-class _Run:
-    """Time stamps that never went back."""
-
-    origin_s: float
-    last_s: float
-    next_slot: int = 0
+"""A stamp so close before a frame is due, in slots, is in time: 0.2 * 5 must be 1, not 0.9999."""
+JITTER = 0.5
+"""A stamp that is older than the one before it by so little, in slots, is no clock that went back."""
+MOST_LATE = 2.0
+"""Lateness that is made up for, in slots; after a longer pause there is nothing to catch up with."""
 
 
 class Sampler:
-    """Keeps the first frame in each slot of 1/fps seconds; None keeps every frame.
+    """Keeps a frame whenever one is due, every 1/fps seconds; None keeps every frame.
 
-    Time stamps may come unevenly, repeat, or jump: back (a camera restarted its clock, a file began again)
-    starts anew, forward just leaves slots empty.
+    A frame that comes late delays none after it, as in a leaky bucket (ITU-T I.371, A.1): so where a camera has just
+    the wanted rate, jitter costs no frame, and in no time are there more than were asked for, but for the first.
+    Time stamps may come unevenly, repeat, or jump: back (a camera restarted its clock, a file began again) starts
+    anew, as does a long pause.
     """
 
     def __init__(self, fps: float | None) -> None:
         """Raises ValueError for a rate that is not positive."""
         if fps is not None and fps <= 0:
             raise ValueError(f"{fps} frames a second cannot be kept")
-        self._fps = fps
-        self._run: _Run | None = None
+        self._slot_s = 1 / fps if fps is not None else None
+        self._due_s: float | None = None
+        self._last_s = 0.0
 
     def keep(self, time_s: float) -> bool:
         """Whether to keep the frame of this time."""
-        if self._fps is None:
+        slot_s = self._slot_s
+        if slot_s is None:
             return True
-        if self._run is None or time_s < self._run.last_s:
-            self._run = _Run(time_s, time_s)
-        run = self._run
-        run.last_s = time_s
-        slot = int((time_s - run.origin_s) * self._fps + HAIR)
-        if slot < run.next_slot:
+        if self._due_s is None or time_s < self._last_s - JITTER * slot_s:
+            self._due_s = time_s
+        self._last_s = time_s
+        late = (time_s - self._due_s) / slot_s
+        if late < -HAIR:
             return False
-        run.next_slot = slot + 1
+        self._due_s = (self._due_s if late < MOST_LATE else time_s) + slot_s
         return True

@@ -1,17 +1,15 @@
 """Metrics, probes and a status for people on one port. What is live and what is ready, its owner decides."""
 
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
 
 import yaml
 
+from groundcam_runtime.http_server import HttpServer, Response
 from groundcam_runtime.metrics import Metrics
 from groundcam_runtime.redaction import redact
-from groundcam_runtime.settings import SettingError
 
 Check = Callable[[], str | None]
 """Returns None when all is well, else the reason why not, in words."""
@@ -32,63 +30,40 @@ class Probes:
 
 
 class HealthServer:
-    """A small HTTP server on a thread of its own; use it as a context manager."""
+    """Metrics, probes and the status over HTTP; use it as a context manager."""
 
-    def __init__(self, host: str, port: int | None, metrics: Metrics, probes: Probes) -> None:
-        """Listen. `port` None serves nothing, 0 takes a free one. Raises SettingError."""
-        self._server: ThreadingHTTPServer | None = None
-        if port is not None:
-            handler = _handler(metrics, probes)
-            try:
-                self._server = ThreadingHTTPServer((host, port), handler)
-            except OSError as error:
-                raise SettingError(f"http.port: {host}:{port} cannot be listened on: {error.strerror}") from None
-            self._server.daemon_threads = True
+    def __init__(
+        self, host: str, port: int | None, metrics: Metrics, probes: Probes, names: Collection[str] = ()
+    ) -> None:
+        """Listen. `port` None serves nothing, 0 takes a free one; for `names` see HttpServer. Raises SettingError."""
+        self._metrics, self._probes = metrics, probes
+        self._checks = {"/healthz": probes.live, "/readyz": probes.ready, "/startupz": probes.started}
+        self._server = HttpServer(host, port, self._answer, "http.port", names) if port is not None else None
 
     @property
     def port(self) -> int | None:
         """The port that is listened on."""
-        return self._server.server_address[1] if self._server else None
+        return self._server.port if self._server else None
 
     def __enter__(self) -> Self:
         if self._server:
-            threading.Thread(target=self._server.serve_forever, name="health", daemon=True).start()
+            self._server.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._server:
-            self._server.shutdown()
-            self._server.server_close()
+            self._server.__exit__(kind, error, trace)
 
-
-def _handler(metrics: Metrics, probes: Probes) -> type[BaseHTTPRequestHandler]:
-    checks = {"/healthz": probes.live, "/readyz": probes.ready, "/startupz": probes.started}
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            path = self.path.partition("?")[0]
-            if path == "/metrics":
-                body, content_type = metrics.render(self.headers.get("Accept", ""))
-                self._answer(200, body, content_type)
-            elif path in checks:
-                reason = checks[path]()
-                self._answer(503 if reason else 200, f"{reason or 'ok'}\n".encode())
-            elif path == "/status":
-                page = yaml.safe_dump(dict(probes.report()), sort_keys=False, allow_unicode=True)
-                self._answer(200, redact(page).encode())
-            else:
-                self._answer(404, b"see /status, /metrics, /healthz, /readyz and /startupz\n")
-
-        def _answer(self, status: int, body: bytes, content_type: str = "text/plain; charset=utf-8") -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", content_type)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_args: object) -> None:
-            """A line for each probe would bury the rest."""
-
-    return Handler
+    def _answer(self, path: str, accept: str) -> Response:
+        if path == "/metrics":
+            body, content_type = self._metrics.render(accept)
+            return Response(200, body, content_type)
+        if path in self._checks:
+            reason = self._checks[path]()
+            return Response(503 if reason else 200, f"{reason or 'ok'}\n".encode())
+        if path == "/status":
+            page = yaml.safe_dump(dict(self._probes.report()), sort_keys=False, allow_unicode=True)
+            return Response(200, redact(page).encode())
+        return Response(404, b"see /status, /metrics, /healthz, /readyz and /startupz\n")

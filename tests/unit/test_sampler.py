@@ -1,5 +1,8 @@
 """Sampling at given moments."""
 
+from itertools import pairwise
+from random import Random
+
 import pytest
 
 from groundcam_producers.sampler import Sampler
@@ -27,6 +30,29 @@ def test_of_a_faster_source_the_first_frame_of_each_slot_is_kept(begin_s: float)
     assert [time_s for time_s in times if sampler.keep(begin_s + time_s)] == [0.0, 0.5, 1.2, 1.6]
 
 
+@pytest.mark.parametrize("in_order", [True, False])
+@pytest.mark.parametrize("fps", [5, 10, 15, 25, 30])
+def test_jitter_costs_no_frame_of_a_camera_that_has_just_the_wanted_rate(fps: int, in_order: bool) -> None:
+    """10 ms of it, as networks have, for two minutes; what is kept comes evenly, without a hole."""
+    for seed in range(10):
+        draw = Random(seed)
+        times = [1000 + number / fps + draw.gauss(0, 0.01) for number in range(120 * fps)]
+        sampler = Sampler(fps)
+        kept = [time_s for time_s in (sorted(times) if in_order else times) if sampler.keep(time_s)]
+        assert len(kept) >= 0.99 * len(times)
+        assert max(after - before for before, after in pairwise(kept)) < 2 / fps + 0.08
+
+
+@pytest.mark.parametrize(("source", "wanted"), [(25, 5), (30, 15), (12, 5), (10, 5)])
+def test_jitter_adds_no_frame_of_a_faster_camera_and_none_comes_early(source: int, wanted: int) -> None:
+    draw = Random(source)
+    times = sorted(number / source + draw.gauss(0, 0.01) for number in range(120 * source))
+    sampler = Sampler(wanted)
+    kept = [time_s for time_s in times if sampler.keep(time_s)]
+    assert 0.99 * 120 * wanted <= len(kept) <= 120 * wanted + 1
+    assert max(after - before for before, after in pairwise(kept)) < 1 / wanted + 1 / source + 0.08
+
+
 def test_frames_of_one_moment_are_one_frame() -> None:
     sampler = Sampler(5.0)
     assert [sampler.keep(3.0) for _ in range(4)] == [True, False, False, False]
@@ -39,7 +65,7 @@ def test_after_a_pause_frames_are_kept_at_the_same_rate() -> None:
 
 def test_a_clock_that_went_back_begins_anew_with_the_next_frame() -> None:
     sampler = Sampler(1.0)
-    times = (50.0, 50.5, 10.0, 10.5, 11.0, 11.1, 10.9, 11.0)
+    times = (50.0, 50.5, 10.0, 10.5, 11.0, 11.1, 10.5, 11.0)
     assert [sampler.keep(time_s) for time_s in times] == [True, False, True, False, True, False, True, False]
 
 

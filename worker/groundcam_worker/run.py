@@ -85,7 +85,7 @@ def run(
     metrics.watch(worker_health.state, Nvml().read)
     metrics.capacity(settings.batch_size)
     with ExitStack() as stack:
-        health = stack.enter_context(HealthServer(http.host, http.port, metrics, probes))
+        health = stack.enter_context(HealthServer(http.host, http.port, metrics, probes, http.names))
         if health.port:
             log.info("metrics and health on http://%s:%d", http.host, health.port)
         _require_topics(kafka, settings.group)
