@@ -2,20 +2,16 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
-from pydantic_settings import (
-    BaseSettings,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    YamlConfigSettingsSource,
-)
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError
 from yaml import YAMLError
 
+from groundcam.config_file import DuplicateKeyError, read_config
 from groundcam_producers.settings import ProduceSettings
 from groundcam_runtime.redaction import redact
 from groundcam_runtime.settings import HttpSettings, KafkaSettings, LogSettings, SettingError, TraceSettings
@@ -51,28 +47,49 @@ def load(config: Path | None, options: Mapping[str, Any]) -> Settings:
     if config is not None and not config.is_file():
         raise SettingError(f"--config: there is no file {config}")
     _refuse_unknown_variables()
-
-    class Layered(Settings):
-        @classmethod
-        def settings_customise_sources(
-            cls,
-            settings_cls: type[BaseSettings],
-            init_settings: PydanticBaseSettingsSource,
-            env_settings: PydanticBaseSettingsSource,
-            dotenv_settings: PydanticBaseSettingsSource,
-            file_secret_settings: PydanticBaseSettingsSource,
-        ) -> tuple[PydanticBaseSettingsSource, ...]:
-            _ = dotenv_settings, file_secret_settings
-            if config is None:
-                return init_settings, env_settings
-            return init_settings, env_settings, YamlConfigSettingsSource(settings_cls, config)
-
     try:
-        return _with_group(Layered(**_nested(options)))
+        layers = [read_config(config) if config else {}, EnvSettingsSource(Settings)(), _nested(options)]
+        return _with_group(_Given(**_merged(layers)))
     except ValidationError as invalid:
         raise SettingError(_sentence(invalid)) from None
+    except DuplicateKeyError as twice:
+        raise SettingError(f"--config: {config}: {twice}") from None
     except (SettingsError, YAMLError, TypeError, AttributeError, OSError, UnicodeDecodeError) as error:
         raise SettingError(f"--config: {config} is no YAML map of settings ({type(error).__name__})") from None
+
+
+class _Given(Settings):
+    """Settings from what it is called with alone."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        *_others: PydanticBaseSettingsSource,
+        **_more: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        _ = settings_cls
+        return (init_settings,)
+
+
+def _merged(layers: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Lay one over the other, weak to strong. A camera is replaced whole: half of one would send it another's password.
+
+    Raises SettingError for a section that is no map.
+    """
+    whole: dict[str, Any] = {}
+    for layer in layers:
+        for section, given in layer.items():
+            under = whole.setdefault(section, {})
+            if not isinstance(given, Mapping | None):
+                raise SettingError(f"{section}: it is no map of settings")
+            for name, value in (given or {}).items():
+                if name == "cameras" and isinstance(value, Mapping) and isinstance(under.get(name), Mapping):
+                    under[name] = {**under[name], **value}
+                else:
+                    under[name] = value
+    return whole
 
 
 def _with_group(settings: Settings) -> Settings:

@@ -78,13 +78,12 @@ def _tasks(
     finally:
         admin.close()
     places = place(settings.cameras, partitions) if settings.partitioner == "balanced" else {}
-    shared = settings.model_copy(update={"cameras": {}, "only": None})  # no camera's process knows another camera
     tasks = {}
     for name, one in settings.own_cameras.items():
         tasks[name] = CameraTask(
             camera_id=name,
             camera=one,
-            produce=shared,
+            produce=settings,
             kafka=kafka,
             log=log_settings,
             trace=trace,

@@ -17,6 +17,8 @@ from groundcam_schemas.limits import CameraId
 LIVE_SCHEMES = ("rtsp", "rtsps")
 
 
+VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
+"""What may be the name of a variable, rather than the password itself."""
 _SHARD = re.compile(r"^\s*(\d{1,5})\s*/\s*(\d{1,5})\s*$")
 
 
@@ -112,16 +114,20 @@ class CameraSettings(SettingsPart):
 
     def _password(self, environment: Mapping[str, str]) -> str | None:
         if self.password_file is not None:
+            # Somebody may have given the password itself: only what may be a file's path is shown.
+            is_path = self.password_file.parent.is_dir() and len(self.password_file.parts) > 1
+            shown = f"password_file: {self.password_file}" if is_path else "password_file"
             try:
                 return read_secret(self.password_file)
             except OSError as error:
-                raise SettingError(f"password_file: {self.password_file}: {error.strerror}") from None
+                raise SettingError(f"{shown}: {error.strerror}") from None
             except UnicodeDecodeError:
-                raise SettingError(f"password_file: {self.password_file} has no UTF-8 text") from None
+                raise SettingError(f"{shown}: there is no UTF-8 text in it") from None
         if self.password_env is not None:
             password = environment.get(self.password_env)
             if password is None:
-                raise SettingError(f"password_env: there is no variable {self.password_env}")
+                named = f" {self.password_env}" if VARIABLE.fullmatch(self.password_env) else " of this name"
+                raise SettingError(f"password_env: there is no variable{named}")
             redaction.register(password)
             return password
         return None

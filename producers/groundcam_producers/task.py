@@ -29,6 +29,10 @@ class CameraTask:
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Of this process's environment what the camera's settings refer to: its password, and no other's."""
 
+    def __post_init__(self) -> None:
+        # No camera's process knows another camera: it runs a decoder on what strangers send.
+        object.__setattr__(self, "produce", self.produce.model_copy(update={"cameras": {}, "only": None}))
+
     @property
     def fps(self) -> float | None:
         """Frames a second to keep; None keeps every frame."""

@@ -1,6 +1,8 @@
 """Secrets in the forms in which they are written, and what stays readable."""
 
+import base64
 import io
+import json
 import logging
 from collections.abc import Iterator
 from urllib.parse import quote, quote_plus
@@ -70,12 +72,59 @@ def test_a_secret_that_was_given_percent_encoded_is_hidden_as_it_is_meant() -> N
     assert redact("p%40ss is p@ss") == "*** is ***"
 
 
-def test_the_secrets_that_are_known_are_bounded_and_the_newest_are_kept() -> None:
+def test_of_tokens_the_newest_are_known_and_they_push_out_no_other_secret() -> None:
+    register("camera-Passw0rd")
     for number in range(3000):
-        register(f"token {number} of many")
-    assert len(redaction._registered) == 2000
-    assert redact("token 2999 of many") == "***"
-    assert redact("token 2900 of many") == "***"
+        redaction.register_token(f"to+ken/{number}==")
+    assert len(redaction._tokens) == redaction.MOST_TOKENS
+    assert redact("to+ken/2999== to+ken/2990==") == "*** ***"
+    assert redact("camera-Passw0rd") == "***"
+    redaction._tokens.clear()
+
+
+def test_no_secret_of_the_settings_is_ever_forgotten() -> None:
+    for number in range(5000):
+        register(f"secret {number} of many")
+    assert redact("secret 0 of many, secret 4999 of many") == "***, ***"
+
+
+def test_a_secret_across_the_cut_is_hidden_before_it() -> None:
+    register("camera-Passw0rd")
+    assert "camera" not in redact("x" * (redaction.LONGEST_TEXT - 9) + "camera-Passw0rd tail")
+
+
+def test_a_url_across_the_cut_shows_nothing_of_a_password_that_nobody_registered() -> None:
+    for before in range(5, 40):
+        text = " " * (redaction.LONGEST_TEXT - before) + "rtsp://viewer:Passw0rd-of-a-stranger@cam/live"
+        assert "Passw" not in redact(text)
+
+
+@pytest.mark.parametrize(
+    "form",
+    ["p%40ss%2Fw%C3%B6rd%20x", "p%40ss%2fw%c3%b6rd%20x", "p@ss%2Fw\u00f6rd+x", "%70%40%73%73%2f%77%c3%b6%72%64%20%78"],
+)
+def test_a_secret_is_hidden_however_much_of_it_is_percent_encoded(form: str) -> None:
+    register("p@ss/w\u00f6rd x")
+    assert redact(f"said {form}, and more") == "said ***, and more"
+
+
+def test_a_secret_is_hidden_in_json_in_python_and_in_a_header() -> None:
+    register_url("rtsp://viewer:it's%20%22me%22%C3%BC@cam/live")
+    secret = 'it\'s "me"\u00fc'
+    for text in (json.dumps({"a": secret}), json.dumps([secret], ensure_ascii=False), repr({"a": secret})):
+        assert "me" not in redact(text)
+    header = base64.b64encode(f"viewer:{secret}".encode()).decode()
+    assert redact(f"Authorization: Basic {header}") == "Authorization: Basic ***"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["produce.cameras.rtsp://viewer:PW12@h/x: no", "0rtsp://u:PW12@h", "a-scheme-of-many-letters://u:PW12@h",
+     "rtsp:/u:PW12@h/x", "'rtsp://u:PW'12@h/x'", "file:rtsp://u:PW12@h/x", "RTSP://u:P@W12@h/x"],
+)  # fmt: skip
+def test_a_password_in_anything_like_a_url_is_hidden(text: str) -> None:
+    assert "12@" not in redact(text)
+    assert "PW" not in redact(text)
 
 
 def test_the_password_of_a_url_is_hidden_elsewhere_and_its_user_is_not() -> None:

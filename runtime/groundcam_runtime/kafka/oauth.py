@@ -31,7 +31,9 @@ class FileToken(AbstractTokenProvider):  # type: ignore[misc] # kafka-python has
 
     def token(self) -> str:
         """Return the token. Raises OSError."""
-        return read_secret(self._path).strip()
+        token = self._path.read_text(encoding="utf-8").strip()
+        redaction.register_token(token)
+        return token
 
 
 class ClientCredentialsToken(AbstractTokenProvider):  # type: ignore[misc] # kafka-python has no types
@@ -65,5 +67,5 @@ class ClientCredentialsToken(AbstractTokenProvider):  # type: ignore[misc] # kaf
         with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310 - the same
             content = json.load(answer)
         self._token = str(content["access_token"])
-        redaction.register(self._token)
+        redaction.register_token(self._token)
         self._good_until = time.monotonic() + float(content.get("expires_in", 0)) - RENEW_S
