@@ -16,7 +16,7 @@ def test_an_uninstall_leaves_the_topics_of_strimzi_and_what_lies_on_them() -> No
 
 def test_a_path_with_an_at_sign_is_no_password() -> None:
     """It is told what the program would say of it."""
-    with pytest.raises(ChartError, match="cameras.gate.url: percent-encode .* the @ in its path"):
+    with pytest.raises(ChartError, match=r"cameras\.gate\.url: percent-encode .* the @ in its path"):
         objects(BASE, "cameras.gate={url: 'rtsp://192.0.2.10:554/a@b'}")
     assert objects(BASE, "cameras.gate={url: 'rtsp://192.0.2.10:554/a%40b'}")
 

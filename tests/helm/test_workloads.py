@@ -260,6 +260,7 @@ def test_images_are_named_by_registry_tag_or_digest() -> None:
         ("memory is 1Gi; with up to 3 cameras in a pod", [FILMS, "producers.resources.limits.memory=1Gi"]),
         ("take 1068Mi or more", [FILMS, "producers.resources.limits.memory=1073741824"]),
         ("take 1068Mi or more", [FILMS, "producers.resources.limits.memory=1.1G"]),
+        ("cameras.a.tls_verify is false", ["cameras.a={url: 'rtsps://192.0.2.1/', tls_verify: false}"]),
         ("cameras.a.resources.limits.memory is 512Mi", ["cameras.a={url: /f, resources: {limits: {memory: 512Mi}}}"]),
     ],
 )
