@@ -35,6 +35,8 @@ class ForkServer:
     @contextmanager
     def _scrubbed_environment(self) -> Iterator[None]:
         """What the server would inherit; it belongs to the thread that starts processes."""
+        # A library that starts threads at its import would have them half alive after a fork.
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         hidden = {key: os.environ.pop(key) for key in list(os.environ) if self._is_secret(key)}
         try:
             yield

@@ -4,7 +4,7 @@ import base64
 import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from urllib.request import parse_http_list, parse_keqv_list
+from urllib.request import parse_http_list
 
 _HASHES = {"MD5": hashlib.md5, "SHA-256": hashlib.sha256}
 _STRONGEST_FIRST = ("SHA-256", "MD5")
@@ -78,8 +78,8 @@ class Login:
 
 def _parsed(header: str) -> dict[str, str]:
     scheme, _, rest = header.partition(" ")
-    pairs = [one for one in parse_http_list(rest) if "=" in one]
-    return {key.strip().lower(): value for key, value in parse_keqv_list(pairs).items()} | {"scheme": scheme.lower()}
+    pairs = (one.partition("=") for one in parse_http_list(rest))
+    return {key.strip().lower(): value.strip().strip('"') for key, _, value in pairs} | {"scheme": scheme.lower()}
 
 
 def _best(offered: list[dict[str, str]]) -> dict[str, str] | None:

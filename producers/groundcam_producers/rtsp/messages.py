@@ -65,8 +65,12 @@ class Message:
 
     def with_header(self, name: str, value: str) -> "Message":
         """Return it with one header set anew."""
+        return replace(self, lines=(*self.without(name).lines, f"{name}: {value}"))
+
+    def without(self, name: str) -> "Message":
+        """Return it without a header."""
         kept = (line for line in self.lines if line.partition(":")[0].strip().lower() != name.lower())
-        return replace(self, lines=(*kept, f"{name}: {value}"))
+        return replace(self, lines=tuple(kept))
 
     def with_uri(self, uri: str) -> "Message":
         """Return a request for another address."""

@@ -208,17 +208,30 @@ class _Talk:
                 for one in self._requests.split(data):
                     self._to_camera(one)
             if self._upstream in ready or pending:
-                data = self._upstream.recv(CHUNK)
-                if not data:
+                heard = self._read()
+                if heard == b"":
                     return False
                 relay.heard_at = time.monotonic()
-                for one in self._answers.split(data):
+                for one in self._answers.split(heard or b""):
                     self._to_ffmpeg(one)
             now = time.monotonic()
             # While pictures come, a camera may leave a question after its health unanswered.
             if now - relay.heard_at >= timeout_s or (not self._plays and now - self._oldest(now) >= timeout_s):
                 raise TimeoutError
         return self._leaves
+
+    def _read(self) -> bytes | None:
+        """Return what has come, b"" at the end, None where TLS has talked of itself alone, such as of a new session."""
+        if not isinstance(self._upstream, ssl.SSLSocket):
+            return self._upstream.recv(CHUNK)
+        waits_s = self._upstream.gettimeout()
+        self._upstream.settimeout(0)
+        try:
+            return self._upstream.recv(CHUNK)
+        except ssl.SSLWantReadError:
+            return None
+        finally:
+            self._upstream.settimeout(waits_s)
 
     def _oldest(self, now: float) -> float:
         return min((since for _, since in self._unanswered.values()), default=now)
@@ -247,6 +260,8 @@ class _Talk:
                 self._unanswered[request.header("cseq") or ""] = request, time.monotonic()
                 self._upstream.sendall(self._relay.authorized(request).encode())
                 return
+            # FFmpeg would try the same again, and cameras lock out who does.
+            one = one.without("www-authenticate")
             if 300 <= one.status < 400:
                 one, self._leaves = self._relay.redirected(one), True
             if request is not None and request.method == "PLAY":
