@@ -36,7 +36,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
             terminalreporter.write_line(f"{what:<{width}}  {figure}")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def report(request: pytest.FixtureRequest) -> Report:
     """Add a row to the table."""
     return lambda what, figure: request.config.stash[ROWS].append((what, str(figure)))

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 CHART = Path(__file__).parents[2] / "helm" / "groundcam"
 WORKER, PRODUCER = "GROUNDCAM_TEST_WORKER_IMAGE", "GROUNDCAM_TEST_PRODUCER_IMAGE"
 SECOND_TAG = "GROUNDCAM_TEST_SECOND_TAG"
@@ -157,8 +159,17 @@ class Release:
 
     def metrics(self, pod: str) -> list[str]:
         """The lines of a pod's metrics, by way of the API server."""
-        path = f"/api/v1/namespaces/{self.namespace.name}/pods/{pod}:{PORT}/proxy/metrics"
-        return run("kubectl", "get", "--raw", path).splitlines()
+        return self._page(pod, "metrics").splitlines()
+
+    def status(self, pod: str) -> dict[str, Any]:
+        """What a pod tells people about itself, by way of the API server."""
+        told: dict[str, Any] = yaml.safe_load(self._page(pod, "status"))
+        return told
+
+    def _page(self, pod: str, path: str) -> str:
+        return run(
+            "kubectl", "get", "--raw", f"/api/v1/namespaces/{self.namespace.name}/pods/{pod}:{PORT}/proxy/{path}"
+        )
 
     def told(self, component: str) -> str:
         """Everything that a person would look at: what ended containers left, logs, probes, events."""

@@ -5,7 +5,7 @@ import pytest
 from groundcam_runtime.topic_specs import wanted
 from groundcam_schemas import Topics
 from helm import chart
-from helm.chart import BASE, objects, of_kind, settings, the
+from helm.chart import BASE, ChartError, objects, of_kind, settings, the
 
 
 def test_an_uninstall_leaves_the_topics_of_strimzi_and_what_lies_on_them() -> None:
@@ -15,7 +15,10 @@ def test_an_uninstall_leaves_the_topics_of_strimzi_and_what_lies_on_them() -> No
 
 
 def test_a_path_with_an_at_sign_is_no_password() -> None:
-    assert objects(BASE, "cameras.gate={url: 'rtsp://192.0.2.10:554/a@b'}")
+    """It is told what the program would say of it."""
+    with pytest.raises(ChartError, match=r"cameras\.gate\.url: percent-encode .* the @ in its path"):
+        objects(BASE, "cameras.gate={url: 'rtsp://192.0.2.10:554/a@b'}")
+    assert objects(BASE, "cameras.gate={url: 'rtsp://192.0.2.10:554/a%40b'}")
 
 
 def test_strimzi_makes_the_topics_that_the_program_wants() -> None:

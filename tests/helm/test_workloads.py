@@ -1,4 +1,4 @@
-"""What pods are made of: workers, their model and GPU, producers, topics, scaling, monitoring."""
+"""What pods are made of: workers, their model and GPU, topics, scaling, monitoring."""
 
 import hashlib
 from pathlib import Path
@@ -10,7 +10,8 @@ from groundcam.commands.work import SAY_S, longest_stop_s
 from helm import chart
 from helm.chart import BASE, ChartError, containers, objects, of_kind, settings, the, variables
 
-GATE = "cameras.gate={url: 'rtsp://viewer@192.0.2.10/1', existingSecret: s}"
+FILM = "cameras={a: {url: /f}}"
+FILMS = {"cameras": {name: {"url": "/f"} for name in "abc"}, "producers": {"mode": "sharded"}}
 HUB = "model.revision=" + "0123456789" * 4
 
 
@@ -129,44 +130,9 @@ def test_where_the_model_lies(changes: list[str], volume: str | None, model: str
     assert len(of_kind(manifests, "PersistentVolumeClaim")) == (changes == ["model.cache.type=pvc"])
 
 
-def test_each_camera_has_a_deployment_of_its_own_with_its_own_password() -> None:
-    manifests = objects(
-        BASE, GATE, "cameras.yard={url: 'rtsp://viewer@192.0.2.11/1', existingSecret: s, passwordKey: k}"
-    )
-    for camera, key in (("gate", "password"), ("yard", "k")):
-        one = the(manifests, "Deployment", f"-camera-{camera}")
-        assert one["spec"]["strategy"] == {"type": "Recreate"}  # never two at one camera
-        pod = one["spec"]["template"]["spec"]
-        (volume,) = (each for each in pod["volumes"] if each["name"] == "cameras")
-        (source,) = volume["projected"]["sources"]
-        assert source["secret"]["items"] == [{"key": key, "path": camera}]
-        (mount,) = (each for each in pod["containers"][0]["volumeMounts"] if each["name"] == "cameras")
-        assert pod["containers"][0]["args"][-2:] == ["--only", camera]
-        produce = settings(the(manifests, "ConfigMap", "-producers"))["produce"]
-        assert list(produce["cameras"]) == ["gate", "yard"], "all of them, or they could not agree on partitions"
-        assert produce["cameras"][camera]["password_file"] == f"{mount['mountPath']}/{camera}"
-
-
-def test_cameras_whose_ids_differ_by_a_little_do_not_meet() -> None:
-    ids = ["gate", "Gate", "ga.te", "ga_te", "ga-te", "g" * 200, "g" * 199 + "h", "gate-"]
-    manifests = objects(BASE, {"cameras": {one: {"url": "rtsp://192.0.2.10/"} for one in ids}})
-    found = of_kind(manifests, "Deployment", None)
-    assert len({one["metadata"]["name"] for one in found}) == len(ids) + 1
-    assert len({str(one["spec"]["selector"]) for one in found}) == len(ids) + 1
-
-
-def test_pods_of_a_sharded_producer_know_their_share_and_every_camera() -> None:
-    manifests = objects(chart.values("hundred-cameras"))
-    pods = the(manifests, "StatefulSet", "-producers")
-    (container,) = pods["spec"]["template"]["spec"]["containers"]
-    assert container["args"][-2:] == ["--shard", "$(POD_NUMBER)/8"]
-    assert pods["spec"]["replicas"] == 8
-    assert "pod-index" in str(variables(container)["POD_NUMBER"])
-    assert len(settings(the(manifests, "ConfigMap", "-producers"))["produce"]["cameras"]) == 100
-
-
 def test_questions_of_cameras_stand_beside_the_common_one() -> None:
-    manifests = objects(BASE, "question=person", GATE, "cameras.gate.question=dog", "producers.mode=none")
+    camera = {"cameras": {"gate": {"url": "rtsp://192.0.2.10/", "question": "dog"}}}
+    manifests = objects(BASE, "question=person", camera, "producers.mode=none")
     assert settings(the(manifests, "ConfigMap", "-worker"))["work"]["question"] == {"*": "person", "gate": "dog"}
     assert not of_kind(manifests, "Deployment", "-gate")
 
@@ -290,12 +256,24 @@ def test_images_are_named_by_registry_tag_or_digest() -> None:
         ("networkPolicy.enabled is false", ["networkPolicy.enabled=false"]),
         ("takes seconds for a picture", ["gpu.mode=none"]),
         ("helm test fails while", ["autoscaling={enabled: true, minReplicas: 0}"]),
+        ("memory is 700Mi; with up to 1 camera in a pod", [FILM, "producers.resources.limits.memory=700Mi"]),
+        ("memory is 1Gi; with up to 3 cameras in a pod", [FILMS, "producers.resources.limits.memory=1Gi"]),
+        ("take 1068Mi or more", [FILMS, "producers.resources.limits.memory=1073741824"]),
+        ("take 1068Mi or more", [FILMS, "producers.resources.limits.memory=1.1G"]),
+        ("cameras.a.tls_verify is false", ["cameras.a={url: 'rtsps://192.0.2.1/', tls_verify: false}"]),
+        ("cameras.a.resources.limits.memory is 512Mi", ["cameras.a={url: /f, resources: {limits: {memory: 512Mi}}}"]),
     ],
 )
-def test_the_notes_warn(warning: str, changes: list[str]) -> None:
+def test_the_notes_warn(warning: str, changes: list[Any]) -> None:
     assert warning in chart.notes(chart.with_values(BASE, *changes))
     quiet = chart.values("cpu-only")
     assert warning not in chart.notes(quiet)
+
+
+@pytest.mark.parametrize("limit", ["auto", "1068Mi", "1.05Gi", "1200M", 2e9, "1e10", "3000000Ki", None])
+def test_a_limit_that_suffices_needs_no_warning(limit: object) -> None:
+    given = chart.with_values(BASE, FILMS, {"producers": {"resources": {"limits": {"memory": limit}}}})
+    assert "producers.resources" not in chart.notes(given)
 
 
 def test_the_chart_renders_without_rules_and_dashboards(tmp_path: Path) -> None:

@@ -175,7 +175,7 @@ produce:
   {{- end }}
   cameras:
     {{- range $id, $camera := .cameras }}
-    {{- $one := pick $camera "url" "fps" "max_size" "loop" }}
+    {{- $one := pick $camera "url" "fps" "max_size" "loop" "tls_verify" "tls_fingerprint" "tls_ca_file" }}
     {{- if $camera.existingSecret }}
     {{- $_ := set $one "password_file" (printf "%s/cameras/%s" $secrets $id) }}
     {{- end }}
@@ -184,12 +184,16 @@ produce:
     {{- end }}
 {{- end }}
 
-{{/* The sources of the projected volume with the cameras' passwords. */}}
+{{/*
+The sources of the projected volume with the cameras' passwords, one for each camera. They are optional: of a secret or key that
+is missing only that camera's file is, and the pod starts for the others. What appears later reaches the running pod.
+*/}}
 {{- define "groundcam.cameraSources" -}}
 {{- range $id, $camera := .cameras }}
 {{- with $camera.existingSecret }}
 - secret:
     name: {{ . }}
+    optional: true
     items:
       - {key: {{ default "password" $camera.passwordKey | quote }}, path: {{ $id | quote }}}
 {{- end }}
