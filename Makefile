@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit test-broker test-faults test-cluster test-mutants images sbom base-image pins notice audit-licences audit-vulnerabilities lint format benchmark benchmark-pair benchmark-split benchmark-scaling benchmark-sizing benchmark-rivals benchmark-detector evaluate clean
+.PHONY: help setup demo test test-unit test-broker test-faults test-cluster test-mutants images sbom base-image pins notice audit-licences audit-vulnerabilities lint format benchmark benchmark-pair benchmark-split benchmark-scaling benchmark-sizing benchmark-rivals benchmark-detector benchmark-audit evaluate clean
 
 help: ## List the recipes
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -122,6 +122,9 @@ benchmark-rivals: $(READY) .venv-rivals/.ready ## Measure the same job on Quix S
 
 benchmark-detector: $(READY) ## Measure the detector against transformers' own way (ARGS="--quick --count --json FILE")
 	$(BIN)/python benchmarks/detector.py $(ARGS)
+
+benchmark-audit: $(READY) ## Feed the auditor a week of cameras without Kafka: memory, rate, and whether it is right (ARGS="--days 0.1")
+	$(BIN)/python benchmarks/audit_week.py $(ARGS)
 
 evaluate: $(READY) ## Measure the model in the box on scenes that it has not seen
 	$(BIN)/python -m training.evaluate $(ARGS)

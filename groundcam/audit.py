@@ -4,13 +4,14 @@ It shares nothing with the worker's bookkeeping: it reads what producers numbere
 puts each frame into exactly one class: detected, else dead-lettered, else in a gap, else missing.
 """
 
-from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from hashlib import sha256
+from sys import intern
 
-from groundcam.intervals import Intervals
+from groundcam.number_set import NumberSet
+from groundcam.run_account import RunAccount, RunReport
 from groundcam_runtime.kafka.reader import Reader
-from groundcam_runtime.records import Consumed
+from groundcam_runtime.records import Consumed, Partition
 from groundcam_runtime.settings import KafkaSettings
 from groundcam_schemas import (
     DeadLetter,
@@ -24,53 +25,31 @@ from groundcam_schemas import (
     decode_answer,
     raw_frame_id,
 )
+from groundcam_schemas.limits import MAX_CAMERA_ID, MAX_TEXT
+
+__all__ = ["Auditor", "RunReport", "audit", "totals"]
 
 UNKNOWN_CAMERA = "?"
-SHOWN = 10
-
-
-@dataclass(slots=True)
-class RunReport:
-    """What became of one run of one camera."""
-
-    camera_id: str
-    run_id: str
-    published: int = 0
-    detected: int = 0
-    dead_lettered: int = 0
-    in_gaps: int = 0
-    repeated: int = 0
-    missing: int = 0
-    missing_seqs: list[int] = field(default_factory=list)
-    """The first of them."""
-    gaps_by_reason: dict[str, int] = field(default_factory=dict)
-    conflicting_ids: int = 0
-    """Frames whose repeats carry another id although question and model are the same."""
-
-
-@dataclass(slots=True)
-class _Run:
-    numbered_to: int = -1
-    """Every frame up to this one was numbered by the sampler, whether or not it came to Kafka."""
-    published: set[int] = field(default_factory=set)
-    detected: Counter[int] = field(default_factory=Counter)
-    ids: dict[int, set[tuple[str, str]]] = field(default_factory=dict)
-    dead: set[int] = field(default_factory=set)
-    gaps: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
-    """Ranges by reason."""
+OTHERS = "(others)"
+MOST_RUNS = 200_000
+"""Real ones are cameras times restarts; whoever may write to a topic can invent any number."""
+MOST_PARTITIONS = 10_000
+"""Of a topic, which dead letters may speak of."""
 
 
 class Auditor:
-    """Takes records in any order; `report` judges."""
+    """Takes records in any order and any number of times; `report` judges."""
 
-    def __init__(self, topics: Topics, *, whole: bool = True) -> None:
+    def __init__(self, topics: Topics, *, whole: bool = True, most_runs: int = MOST_RUNS) -> None:
         """`whole` is False when Kafka has deleted the beginning: then a run is judged from what is left of it."""
         self._whole = whole
         self._topics = topics
-        self._runs: dict[tuple[str, str], _Run] = {}
-        self._frame_at: dict[tuple[str, int, int], FrameId] = {}
-        self._dead_at: set[tuple[str, int, int]] = set()
+        self._most_runs = most_runs
+        self._runs: dict[tuple[str, str], RunAccount] = {}
+        self._dead_at: dict[Partition, NumberSet] = {}
         self.unreadable = 0
+        self.not_judged = 0
+        """Records of runs that came when there were `most_runs` already."""
 
     def take(self, record: Consumed) -> None:
         """Take one record of the frames, recordings, detections or dead-letters topic."""
@@ -83,32 +62,35 @@ class Auditor:
             self._answer(record)
 
     def report(self) -> list[RunReport]:
-        """Judge every run."""
-        for place in self._dead_at:
-            if place in self._frame_at:
-                frame = self._frame_at[place]
-                self._run(frame.camera_id, frame.run_id).dead.add(frame.seq)
-        return [
-            _judge(camera_id, run_id, run, whole=self._whole) for (camera_id, run_id), run in sorted(self._runs.items())
+        """Judge every run; where there was no room for more of them, the last report says so."""
+        reports = [
+            run.judge(camera_id, run_id, self._dead_at, whole=self._whole)
+            for (camera_id, run_id), run in sorted(self._runs.items())
         ]
+        return [*reports, RunReport(OTHERS, "", not_judged=self.not_judged)] if self.not_judged else reports
 
-    def _run(self, camera_id: str, run_id: str) -> _Run:
-        return self._runs.setdefault((camera_id, run_id), _Run())
+    def _run(self, camera_id: str, run_id: str) -> RunAccount | None:
+        run = self._runs.get((camera_id, run_id))
+        if run is None:
+            if len(self._runs) >= self._most_runs:
+                self.not_judged += 1
+                return None
+            run = self._runs[camera_id, intern(run_id)] = RunAccount()
+        return run
 
     def _frame(self, record: Consumed) -> None:
         """Numbers within a run have no holes, but for messages without a number of their own."""
-        place = (*record.partition, record.offset)
         try:
             frame = decode(Frame, record.value or b"")
         except SchemaError:
-            camera_id = (record.key or b"").decode("utf-8", "replace") or UNKNOWN_CAMERA
-            frame_id = raw_frame_id(camera_id, record.partition.topic, record.partition.number, record.offset)
+            frame_id = raw_frame_id(_camera_of(record.key or b""), *record.partition, record.offset)
+            numbered_to = -1
         else:
             frame_id = FrameId(frame.camera_id, frame.run_id, frame.seq)
-            run = self._run(frame.camera_id, frame.run_id)
-            run.numbered_to = max(run.numbered_to, frame.seq)
-        self._frame_at[place] = frame_id
-        self._run(frame_id.camera_id, frame_id.run_id).published.add(frame_id.seq)
+            numbered_to = frame.seq
+        if run := self._run(frame_id.camera_id, frame_id.run_id):
+            run.publish(frame_id.seq, record.partition, record.offset)
+            run.number_to(numbered_to)
 
     def _dead_letter(self, record: Consumed) -> None:
         try:
@@ -116,9 +98,11 @@ class Auditor:
         except SchemaError:
             self.unreadable += 1
             return
-        self._dead_at.add((letter.topic, letter.partition, letter.offset))
-        if letter.seq is not None and letter.run_id:
-            self._run(letter.camera_id, letter.run_id).dead.add(letter.seq)
+        place = Partition(letter.topic, letter.partition)
+        if place.topic in (self._topics.frames, self._topics.recordings) and place.number < MOST_PARTITIONS:
+            self._dead_at.setdefault(place, NumberSet()).add(letter.offset)
+        if letter.seq is not None and letter.run_id and (run := self._run(letter.camera_id, letter.run_id)):
+            run.dead_letter(letter.seq)
 
     def _answer(self, record: Consumed) -> None:
         kind = dict(record.headers).get("content-type", b"").decode("utf-8", "replace")
@@ -134,53 +118,29 @@ class Auditor:
 
     def _gap(self, gap: Gap) -> None:
         run = self._run(gap.camera_id, gap.run_id)
-        if gap.first_seq is None or gap.last_seq is None:
+        if run is None or gap.first_seq is None or gap.last_seq is None:
             return  # a time without frames has none to account for
-        run.gaps.setdefault(gap.reason.value, []).append((gap.first_seq, gap.last_seq))
-        if not gap.run_id.startswith("@"):
-            run.numbered_to = max(run.numbered_to, gap.last_seq)
+        run.skip(gap.reason.value, gap.first_seq, gap.last_seq)
+        if not _is_raw(gap.run_id):
+            run.number_to(gap.last_seq)
 
     def _detections(self, answer: Detections) -> None:
-        run = self._run(answer.camera_id, answer.frame.run_id)
-        run.detected[answer.frame.seq] += 1
-        asked = f"{answer.question.version}/{answer.model.name}/{answer.model.revision}"
-        run.ids.setdefault(answer.frame.seq, set()).add((asked, answer.id))
-        if not answer.frame.run_id.startswith("@"):
-            run.numbered_to = max(run.numbered_to, answer.frame.seq)
+        if run := self._run(answer.camera_id, answer.frame.run_id):
+            run.detect(answer)
+            if not _is_raw(answer.frame.run_id):
+                run.number_to(answer.frame.seq)
 
 
-def _judge(camera_id: str, run_id: str, run: _Run, *, whole: bool) -> RunReport:
-    published, answered = Intervals.of_numbers(run.published), Intervals.of_numbers(run.detected)
-    dead_lettered = Intervals.of_numbers(run.dead)
-    gaps = {reason: Intervals.of(ranges) for reason, ranges in run.gaps.items()}
-    accounted = published | answered | dead_lettered
-    for one in gaps.values():
-        accounted |= one
-    start = 0 if whole or not accounted.ranges else accounted.ranges[0][0]
-    expected = published | Intervals.of([(start, run.numbered_to)] if run.numbered_to >= start else [])
-    detected = expected & answered
-    dead = (expected & dead_lettered) - detected
-    left = expected - detected - dead
-    by_reason = {}
-    for reason, one in sorted(gaps.items()):
-        if found := len(left & one):
-            by_reason[reason] = found
-        left -= one
-    # Each pair is (what was asked of which model, id): two ids of one such pair contradict each other.
-    conflicting = sum(len({asked for asked, _ in pairs}) < len(pairs) for pairs in run.ids.values())
-    return RunReport(
-        camera_id=camera_id,
-        run_id=run_id,
-        published=len(run.published),
-        detected=len(detected),
-        dead_lettered=len(dead),
-        in_gaps=sum(by_reason.values()),
-        repeated=sum(times - 1 for times in run.detected.values()),
-        missing=len(left),
-        missing_seqs=left.first_numbers(SHOWN),
-        gaps_by_reason=by_reason,
-        conflicting_ids=conflicting,
-    )
+def _is_raw(run_id: str) -> bool:
+    """Whether the numbers are offsets, of which a camera has only some."""
+    return run_id.startswith("@")
+
+
+def _camera_of(key: bytes) -> str:
+    """Return whose a message is that cannot be read. No message can name a camera that has a longer key."""
+    if len(key) > MAX_TEXT:
+        return f"{key[:MAX_CAMERA_ID].decode('utf-8', 'replace')}... ({len(key)} bytes, {sha256(key).hexdigest()[:16]})"
+    return key.decode("utf-8", "replace") or UNKNOWN_CAMERA
 
 
 def audit(settings: KafkaSettings) -> list[RunReport]:
@@ -207,6 +167,7 @@ def totals(reports: Iterable[RunReport]) -> RunReport:
             "repeated",
             "missing",
             "conflicting_ids",
+            "not_judged",
         ):
             setattr(total, name, getattr(total, name) + getattr(one, name))
     return total

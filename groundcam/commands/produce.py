@@ -113,7 +113,8 @@ def _check(settings: ProduceSettings) -> None:
     """
     cameras = settings.own_cameras
     problems = {name: problem for name, one in cameras.items() if (problem := _problem(one))}
-    gives_up = settings.is_job or (settings.shard is None and len(problems) == len(cameras))
+    by_hand = settings.shard is None and settings.only is None
+    gives_up = settings.is_job or (by_hand and len(problems) == len(cameras))
     for name, one in cameras.items():
         if one.scheme == "rtsps" and not one.tls_verify and one.tls_fingerprint is None:
             log.warning("camera %s: its certificate is not verified: whoever stands in between gets its login", name)

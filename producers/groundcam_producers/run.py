@@ -95,7 +95,7 @@ def _tasks(
             max_record_bytes=limit - BATCH_OVERHEAD_BYTES,
             away_since_ns=None,
             is_job=settings.is_job,
-            environment={one.password_env: os.environ.get(one.password_env, "")} if one.password_env else {},
+            environment={key: value for key, value in os.environ.items() if key == one.password_env},
         )
         where = f"partition {places[name]}" if name in places else "the partition of its key"
         log.info("camera %s: %s to %s, %s", name, one.public_url, topic, where)

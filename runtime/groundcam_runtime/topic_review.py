@@ -51,7 +51,7 @@ def grown(name: str, now: int, then: int) -> list[Remark]:
     moves = (
         "what is on the topic stays where it is, and a camera goes on on another partition only when its producer"
         " places it anew: at its next start, or within minutes where produce.partitioner is key; workers notice"
-        " within 5 minutes"
+        " within a minute, subscribers within seconds"
     )
     return [Remark(name, f"grown from {now} to {then} partitions"), Remark(name, moves)]
 

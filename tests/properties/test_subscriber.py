@@ -97,3 +97,28 @@ def test_the_memory_of_what_was_seen_does_not_grow_with_the_time() -> None:
     step = 1 << BLOCK_BITS
     _, numbers = memory_of(FrameId(f"cam{number % 1000}", "r", number * step) for number in range(30_000))
     assert numbers < 8_000_000
+
+
+def test_a_thousand_cameras_take_no_more_after_a_week_than_after_an_hour() -> None:
+    """Five frames a second, every third of them not looked at, a new run each day, and a minute of each hour again."""
+    hour, day = 5 * 3600, 24
+    stretch = 12  # of each hour; what lies between changes nothing but the numbers
+
+    def frames(hours: range) -> Iterator[FrameId]:
+        for number in hours:
+            run, first = f"run-{number // day}", number % day * hour
+            for camera in range(1000):
+                seqs = [seq for seq in range(first, first + stretch) if seq % 3]
+                yield from (FrameId(f"camera-{camera}", run, seq) for seq in (*seqs, *seqs[-5:]))
+
+    repeats, taken = Repeats(), []
+    tracemalloc.start()
+    try:
+        for hours in (range(13), range(160, 168)):
+            for frame in frames(hours):
+                repeats.is_repeat(frame)
+            taken.append(tracemalloc.get_traced_memory()[0])
+    finally:
+        tracemalloc.stop()
+    assert max(taken) < 20_000_000
+    assert taken[1] < 1.25 * taken[0]

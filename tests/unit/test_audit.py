@@ -1,5 +1,7 @@
 """The auditor finds planted losses, and counts each frame once."""
 
+import gc
+import tracemalloc
 from collections.abc import Callable
 
 import cv2
@@ -13,6 +15,7 @@ from groundcam_schemas import (
     DeadLetter,
     Detections,
     Frame,
+    FrameId,
     FrameRef,
     Gap,
     GapReason,
@@ -20,6 +23,7 @@ from groundcam_schemas import (
     QuestionRef,
     TimingsNs,
     Topics,
+    detections_id,
     encode,
     encode_json,
 )
@@ -169,3 +173,67 @@ def test_what_kafka_has_deleted_is_not_missed(log: Log) -> None:
         auditor.take(record)
     (report,) = auditor.report()
     assert (report.detected, report.in_gaps, report.missing, report.missing_seqs) == (2, 2, 1, [7])
+
+
+def test_the_largest_gap_that_can_be_written_is_counted(log: Log) -> None:
+    log.gap(0, 2**63 - 1)
+    (report,) = log.report()
+    assert (report.detected, report.in_gaps, report.missing) == (7, 2**63 - 8, 0)
+
+
+def test_names_of_strangers_neither_widen_the_table_nor_steer_the_terminal(log: Log) -> None:
+    log.add(TOPICS.frames, b"nonsense", key="K" * 900_000)
+    log.add(TOPICS.frames, b"nonsense", key="L" * 900_000)
+    log.add(TOPICS.frames, b"nonsense", key="\x1b]0;owned\x07\x1b[2J")
+    log.detected(0, run="r\x1b[31m\nmissing of nobody")
+    reports = log.report()
+    assert sum(len(one.camera_id) for one in reports) < 1000, "nor are they kept"
+    text = table([*reports, totals(reports)])
+    assert "]0;owned" in text
+    assert all(line.isprintable() and len(line) < 200 for line in text.splitlines())
+    assert len(text.splitlines()) == 1 + 5 + 1 + 3, "a head, five runs, their total, and what is missing of three"
+
+
+def test_runs_for_which_there_is_no_room_are_told() -> None:
+    auditor, log = Auditor(TOPICS, most_runs=3), Log()
+    for number in range(5):
+        log.add(TOPICS.frames, b"nonsense", key=f"invented-{number}")
+        log.frame(number)
+    for record in log.records:
+        auditor.take(record)
+    reports = auditor.report()
+    assert [(one.camera_id, one.published, one.not_judged) for one in reports] == [
+        ("gate", 5, 0), ("invented-0", 1, 0), ("invented-1", 1, 0), ("(others)", 0, 3),
+    ]  # fmt: skip
+    assert totals(reports).not_judged == 3
+    assert "records of further runs that are not judged, since there are too many names: 3" in table(
+        [*reports, totals(reports)]
+    )
+
+
+def test_a_frame_takes_a_few_bytes_once_it_is_accounted_for() -> None:
+    """As a week of 40 cameras has 121 million of them."""
+    auditor, partition = Auditor(TOPICS), Partition(TOPICS.frames, 0)
+
+    def feed(first: int, last: int) -> None:
+        for seq in range(first, last):
+            log = Log()
+            log.frame(seq)
+            log.detected(seq, identity=detections_id(FrameId("gate", "r", seq), "v", "m", ""))
+            for record in log.records:
+                auditor.take(Consumed(partition._replace(topic=record.partition.topic), 3 * seq + seq % 2, 0, b"gate",
+                                      record.value, record.headers, 0))  # fmt: skip
+
+    feed(0, 1024)
+    tracemalloc.start()
+    try:
+        feed(1024, 2048)
+        gc.collect()
+        before = tracemalloc.get_traced_memory()[0]
+        feed(2048, 4 * 1024)
+        gc.collect()
+        assert tracemalloc.get_traced_memory()[0] - before < 4 * 2 * 1024, "four bytes each"
+    finally:
+        tracemalloc.stop()
+    (report,) = auditor.report()
+    assert (report.published, report.detected, report.missing) == (4 * 1024, 4 * 1024, 0)

@@ -51,7 +51,13 @@ class EndWatcher:
         consumer: kafka.KafkaConsumer | None = None
         while not self._stopping.is_set():
             try:
-                consumer = consumer or connect(self._settings, kafka.KafkaConsumer, group_id=None)
+                consumer = consumer or connect(
+                    self._settings,
+                    kafka.KafkaConsumer,
+                    group_id=None,
+                    # New partitions are seen after this; five minutes by default.
+                    metadata_max_age_ms=int(EVERY_S * 1000),
+                )
                 self._ranges = self._look(consumer)
             except (kafka.errors.KafkaError, KafkaProblem) as error:
                 log.debug("the ends of partitions are not known: %s", error)  # the last ones stay valid
@@ -67,5 +73,7 @@ class EndWatcher:
             for topic in self._topics
             for number in consumer.partitions_for_topic(topic) or ()
         ]
+        if partitions:
+            consumer.assign(partitions)  # nothing is fetched without a poll, but the client keeps to these topics
         begins, ends = consumer.beginning_offsets(partitions), consumer.end_offsets(partitions)
         return {Partition(*one): (begins[one], ends[one]) for one in partitions}

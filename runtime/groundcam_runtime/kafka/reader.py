@@ -16,12 +16,18 @@ from groundcam_runtime.settings import KafkaSettings
 T = TypeVar("T")
 
 RETRY_S = 0.5
+METADATA_MS = 5_000
+LOOK_S = 1.0
+"""So often what the client knows of the topics is looked at: partitions that are added are read after 6 s at most."""
 
 Start = Literal["beginning", "end"]
 
 
 class Reader:
-    """Reads every partition of some topics; use it as a context manager."""
+    """Reads every partition of some topics; use it as a context manager.
+
+    Partitions that are added to the topics meanwhile are read as well, from their beginning.
+    """
 
     def __init__(
         self,
@@ -31,9 +37,12 @@ class Reader:
         start: Start,
         isolation_level: Literal["read_uncommitted", "read_committed"] = "read_committed",
     ) -> None:
-        """Connect and find the partitions. Raises KafkaProblem."""
+        """Connect and find the partitions. Raises KafkaProblem; then no connection is left behind."""
         self._where = f"Kafka at {settings.bootstrap_servers}"
         self._patience_s = settings.connect_timeout_s
+        self._topics = list(topics)
+        self._partitions: list[Any] = []
+        self._look_at = 0.0
         self._consumer: Any = connect(
             settings,
             kafka.KafkaConsumer,
@@ -43,9 +52,18 @@ class Reader:
             auto_offset_reset="earliest",
             fetch_max_wait_ms=100,
             max_partition_fetch_bytes=4 * 1024 * 1024,
+            # New partitions are seen after this; five minutes by default.
+            metadata_max_age_ms=METADATA_MS,
             allow_auto_create_topics=False,
         )
-        self._partitions = [tp for topic in topics for tp in self._partitions_of(topic)]
+        try:
+            self._begin(start)
+        except BaseException:
+            self._consumer.close()
+            raise
+
+    def _begin(self, start: Start) -> None:
+        self._partitions = [tp for topic in self._topics for tp in self._partitions_of(topic)]
         self._consumer.assign(self._partitions)
         if start == "beginning":
             self._consumer.seek_to_beginning()
@@ -53,33 +71,82 @@ class Reader:
             # Now, not at the first poll: what is sent in between belongs to the reader.
             for partition, offset in self._ask(self._consumer.end_offsets, self._partitions).items():
                 self._consumer.seek(partition, offset)
+        self._look_at = time.monotonic() + LOOK_S
 
     def poll(self, timeout_s: float) -> list[Consumed]:
-        """Return what has come, waiting for at most this long."""
+        """Return what has come, waiting for at most this long. Raises KafkaProblem."""
+        if time.monotonic() >= self._look_at:
+            self._take_up_added()
+        return self._fetch(timeout_s)
+
+    def _fetch(self, timeout_s: float) -> list[Consumed]:
         try:
             by_partition = self._consumer.poll(int(timeout_s * 1000))
         except kafka.errors.KafkaError as error:
-            if not is_passing(error):
-                raise RefusedError(f"{self._where}: {type(error).__name__}: {error}") from None
+            self._pass_over(error)
             time.sleep(RETRY_S)
             return []
         now_ns = time.time_ns()
         return [consumed(record, now_ns) for records in by_partition.values() for record in records]
 
     def to_the_end(self) -> Iterator[Consumed]:
-        """Yield everything that lies on the topics at this moment. Raises KafkaProblem."""
+        """Yield everything that lies on the topics at this moment. Raises KafkaProblem.
+
+        That is on the partitions that the client knows of now: all that there were when the reader was made, and
+        those added since, but for the last METADATA_MS. What comes later, on them or on others, is left to the next
+        `poll`.
+        """
+        self._take_up_added()
         ends: dict[Any, int] = self._ask(self._consumer.end_offsets, self._partitions)
+        left = self._rest(ends)
         heard_at = time.monotonic()
-        while any(self._position(partition) < end for partition, end in ends.items()):
-            records = self.poll(0.2)
-            if records:
-                heard_at = time.monotonic()
-            elif time.monotonic() - heard_at > self._patience_s:
-                # The client does not report a broker that has gone away, and polls for ever.
-                raise UnreachableError(f"{self._where} has stopped answering")
-            for record in records:
-                if record.offset < ends[kafka.TopicPartition(*record.partition)]:
-                    yield record
+        try:
+            while left:
+                records = self._fetch(0.2)
+                if records:
+                    heard_at = time.monotonic()
+                elif time.monotonic() - heard_at > self._patience_s:
+                    # The client does not report a broker that has gone away, and polls for ever.
+                    raise UnreachableError(f"{self._where} has stopped answering")
+                for record in records:
+                    if record.offset < ends[kafka.TopicPartition(*record.partition)]:
+                        yield record
+                left = self._rest(left)
+        finally:
+            self._consumer.resume(*ends)
+
+    def _rest(self, ends: dict[Any, int]) -> dict[Any, int]:
+        """Return the ends that are not reached, and stop at those that are: what lies behind them is not ours now."""
+        left = {}
+        for partition, end in ends.items():
+            position = self._position(partition)
+            if position < end:
+                left[partition] = end
+                continue
+            self._consumer.pause(partition)
+            if position > end:
+                self._consumer.seek(partition, end)
+        return left
+
+    def _take_up_added(self) -> None:
+        """Read partitions that were added, from their beginning. Raises RefusedError."""
+        self._look_at = time.monotonic() + LOOK_S
+        try:
+            # The client's own knowledge. A topic that is not to be seen for a moment keeps the partitions it has.
+            known = {topic: self._consumer.partitions_for_topic(topic) for topic in self._topics}
+        except kafka.errors.KafkaError as error:
+            self._pass_over(error)
+            return
+        there = {kafka.TopicPartition(topic, number) for topic, numbers in known.items() for number in numbers}
+        if added := sorted(there.difference(self._partitions)):
+            self._partitions += added
+            self._consumer.assign(self._partitions)
+            self._consumer.seek_to_beginning(*added)
+
+    def _pass_over(self, error: kafka.errors.KafkaError) -> None:
+        """Return where an error ends by itself. Raises RefusedError."""
+        if not is_passing(error):
+            raise RefusedError(f"{self._where}: {type(error).__name__}: {error}") from None
 
     def _position(self, partition: Any) -> int:
         """Return the next offset to read; the client gives None while it does not know."""
@@ -104,8 +171,7 @@ class Reader:
             try:
                 return question(argument)
             except kafka.errors.KafkaError as error:
-                if not is_passing(error):
-                    raise RefusedError(f"{self._where}: {type(error).__name__}: {error}") from None
+                self._pass_over(error)
                 if time.monotonic() > deadline:
                     raise UnreachableError(f"{self._where} does not answer ({error})") from None
             time.sleep(RETRY_S)
