@@ -9,7 +9,7 @@ import typer
 from groundcam.audit import RunReport, totals
 from groundcam.audit import audit as audit_topics
 from groundcam.commands.options import BootstrapServers, Config, start
-from groundcam.dead_letters.report import printable
+from groundcam_runtime.printable import printable
 
 COLUMNS = ("published", "detected", "dead_lettered", "in_gaps", "repeated", "missing")
 WIDEST_NAME = 40
