@@ -16,6 +16,7 @@ from groundcam_schemas.codec import VERSIONS
 from groundcam_worker.errors import QuestionError
 from groundcam_worker.policy.questions import parse_question
 
+LONE = "\ud800"
 STEERING = [
     "\x1b[2J", "\x1b]0;title\x07", "\n12:00:00 ERROR groundcam: forged", "\r", "\x00", "\x08", "\x7f", "\x85", "\x9b31m",
     "\u202e", "\u2066", "\u200f", "\u061c", "\u2028", "\u2029", "\ufeff", "\u200b", "\ud800", "\U000e0041",
@@ -53,7 +54,8 @@ def steers(text: str) -> bool:
     )
 
 
-@pytest.mark.parametrize("text", STEERING)
+# A lone surrogate in a captured log line ends a process of pytest-xdist, which sends it as UTF-8.
+@pytest.mark.parametrize("text", [one for one in STEERING if one != LONE], ids=ascii)
 def test_what_steers_is_escaped_wherever_it_is_shown(text: str, log: io.StringIO) -> None:
     assert steers(text)
     assert not steers(printable(f"a{text}b"))
@@ -69,13 +71,19 @@ def test_what_steers_is_escaped_wherever_it_is_shown(text: str, log: io.StringIO
     assert not any(line.startswith("12:00:00") for line in written.splitlines())
 
 
-@pytest.mark.parametrize("text", WELCOME)
+def test_half_of_a_character_is_escaped_too() -> None:
+    assert printable(LONE) == "\\ud800"
+    assert json.loads(printable_json({"text": LONE})) == {"text": LONE}
+    assert printable_json({"text": LONE}).isascii()
+
+
+@pytest.mark.parametrize("text", WELCOME, ids=ascii)
 def test_what_people_write_is_shown_as_it_is(text: str) -> None:
     assert printable(text) == text
     assert parse_question(text.replace('"', ""))[1].labels
 
 
-@pytest.mark.parametrize("text", [one for one in STEERING if one.strip() == one and one not in {"\ud800", "\x85"}])
+@pytest.mark.parametrize("text", [one for one in STEERING if one.strip() == one and one not in {LONE, "\x85"}])
 def test_a_question_with_control_characters_is_refused_in_a_sentence(text: str) -> None:
     inside = f"per{text}son" if "\n" not in text else "per\x1bson"
     with pytest.raises(

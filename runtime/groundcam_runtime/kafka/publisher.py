@@ -126,6 +126,8 @@ class Publisher:
             # The first record for an unknown topic would block for a minute.
             "max_block_ms": 2000,
             "allow_auto_create_topics": False,
+            # Nobody reads the client's own metrics, and they take a part of what each record costs.
+            "metrics_enabled": False,
         }
         self._on_change = on_change
         self._waiting: dict[Delivery, None] = {}  # in the order of sending
