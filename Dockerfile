@@ -61,7 +61,7 @@ ENV PATH=/app/bin:/venv/bin:$PATH \
     TORCHINDUCTOR_CACHE_DIR=/tmp/torchinductor \
     TRITON_CACHE_DIR=/tmp/triton \
     MPLCONFIGDIR=/tmp/matplotlib \
-    GROUNDCAM_HTTP__HOST=0.0.0.0 \
+    GROUNDCAM_HTTP__HOST=:: \
     GROUNDCAM_HTTP__PORT=8080
 WORKDIR /tmp
 USER 65532:65532

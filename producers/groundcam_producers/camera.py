@@ -26,10 +26,12 @@ from groundcam_producers.sampler import Sampler
 from groundcam_producers.scaling import Scaler
 from groundcam_producers.task import Beat, CameraTask
 from groundcam_producers.video import Decoded, PictureFolder, VideoSource
+from groundcam_runtime.recurring import Recurring
 from groundcam_runtime.settings import SettingError
 from groundcam_schemas import CameraState, Frame, GapReason
 
 log = logging.getLogger(__name__)
+recurring = Recurring(log)
 
 BEAT_S = 0.5
 # Cameras lock out who knocks with a wrong password too often, and what is too large costs much at each try.
@@ -186,8 +188,8 @@ class CameraLoop:
         except MemoryError:
             self._outbox.skip(seq, GapReason.TOO_LARGE)
             raise SourceTooLargeError(NO_MEMORY, "MemoryError") from None
-        except Exception:
-            log.exception("camera %s: frame %d cannot be encoded", self._task.camera_id, seq)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is about this frame
+            recurring.error("encode", "camera %s: frame %d cannot be encoded: %r", self._task.camera_id, seq, error)
             self._outbox.skip(seq, GapReason.UNDECODABLE)
             return
         if frame is None:

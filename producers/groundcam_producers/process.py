@@ -17,6 +17,7 @@ from groundcam_producers.task import Beat, CameraTask
 from groundcam_runtime import logs, redaction
 from groundcam_runtime.kafka.errors import KafkaProblem
 from groundcam_runtime.kafka.publisher import Publisher
+from groundcam_runtime.recurring import sum_up_all
 from groundcam_runtime.settings import SettingError
 from groundcam_runtime.signals import on_signal
 from groundcam_runtime.tracing import Tracing
@@ -28,6 +29,8 @@ FINISH_S = 10.0
 MIB = 1024 * 1024
 UNUSABLE = 4
 """Exit code for a file that is no video: starting again would not help."""
+INCOMPLETE = 5
+"""Exit code after which Kafka lacks some of what was numbered; a file is not played again for it."""
 
 
 def main(task: CameraTask, pipe: Connection) -> None:
@@ -36,7 +39,7 @@ def main(task: CameraTask, pipe: Connection) -> None:
     limit = task.produce.camera_memory_mib * MIB
     # Not RLIMIT_AS: mapped libraries and what is reserved only would count, and no camera could tell how much it needs.
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-    logs.configure(task.log.format, task.log.level)
+    logs.configure(task.log.format, task.log.level, camera=task.camera_id)
     redaction.register_url(task.camera.url.get_secret_value())
     # Ctrl-C reaches the whole process group; the parent decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -50,6 +53,7 @@ def main(task: CameraTask, pipe: Connection) -> None:
         log.exception("camera %s: its process fails", task.camera_id)
         code = 1
     # Not sys.exit: a native call that hangs on another thread must not delay the exit.
+    sum_up_all()
     logging.shutdown()
     os._exit(code)
 
@@ -90,7 +94,8 @@ def _serve(task: CameraTask, pipe: Connection) -> int:
         outbox.status(CameraState.OFFLINE if unusable else CameraState.STALLED, error=error.kind)
         code = UNUSABLE if unusable else 1
     if not outbox.finish(FINISH_S, loop.beat):
-        log.warning("camera %s: Kafka did not take everything in %.0f s", task.camera_id, FINISH_S)
+        log.error("camera %s: Kafka did not take everything in %.0f s", task.camera_id, FINISH_S)
+        code = code or INCOMPLETE
     loop.beat(now=True)  # the last totals
     publisher.close(1.0)
     tracing.close()

@@ -98,7 +98,7 @@ def _tasks(
             environment={key: value for key, value in os.environ.items() if key == one.password_env},
         )
         where = f"partition {places[name]}" if name in places else "the partition of its key"
-        log.info("camera %s: %s to %s, %s", name, one.public_url, topic, where)
+        log.info("camera %s: %s to %s, %s", name, one.public_url, topic, where, extra={"camera": name})
     if settings.shard:
         log.info("shard %d of %d: %d of %d cameras", *settings.shard, len(tasks), len(settings.cameras))
     return tasks

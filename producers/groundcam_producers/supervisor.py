@@ -20,9 +20,11 @@ from groundcam_producers.metrics import ProducerMetrics
 from groundcam_producers.outbox import HEADERS
 from groundcam_producers.task import Beat, CameraTask
 from groundcam_runtime.kafka.publisher import Publisher, Record
+from groundcam_runtime.recurring import Recurring
 from groundcam_schemas import CameraState, CameraStatus, encode
 
 log = logging.getLogger(__name__)
+recurring = Recurring(log)
 
 STOP_S = camera_process.FINISH_S + 5.0
 TICK_S = 0.2
@@ -108,7 +110,10 @@ class Supervisor:
         self._looked_at = now
         for name, child in self._children.items():
             if now - child.seen_at > self._longest_silence_s(name, child):
-                log.error("camera %s: its process hangs for %.0f s and is ended", name, now - child.seen_at)
+                silent_s = now - child.seen_at
+                log.error(
+                    "camera %s: its process hangs for %.0f s and is ended", name, silent_s, extra={"camera": name}
+                )
                 self._publish_status(name, CameraState.STALLED, "Hang")
                 child.process.kill()
                 child.hung, child.seen_at = True, now  # a next turn finds it ended
@@ -119,7 +124,9 @@ class Supervisor:
                 self._waiting.append(name)
         while self._waiting and sum(not child.lives for child in self._children.values()) < self._most_starting:
             self._start(self._waiting.popleft())
-        self._statuses.poll()
+        for delivery in self._statuses.poll():
+            if delivery.error is not None:
+                recurring.error("status", "Kafka refuses the state of a camera: %s", delivery.error)
 
     def _longest_silence_s(self, name: str, child: _Child) -> float:
         return self._hang_s if child.lives else START_S + self._tasks[name].kafka.connect_timeout_s
@@ -147,10 +154,11 @@ class Supervisor:
             return  # the end of a file; a live camera has none, whoever ended its process
         self.failed.add(name)
         self._reasons[name] = self._reasons[name] or f"its process ended with code {code}"
-        if code == camera_process.UNUSABLE:
+        if code in (camera_process.UNUSABLE, camera_process.INCOMPLETE):
             return
         wait_s = self._backoffs[name].failed()
-        log.error("camera %s: its process ended with code %s; it starts again in %.1f s", name, code, wait_s)
+        what = "camera %s: its process ended with code %s; it starts again in %.1f s"
+        log.error(what, name, code, wait_s, extra={"camera": name})
         if not child.hung:
             self._publish_status(name, CameraState.OFFLINE, f"ExitCode{code}")
         self._restart_at[name] = now + wait_s
@@ -236,7 +244,7 @@ class Supervisor:
             while child.process.is_alive() and time.monotonic() < deadline:
                 self._listen(0.05)  # a full pipe would keep a child from ending
             if child.process.is_alive():
-                log.error("camera %s: its process does not stop and is ended", name)
+                log.error("camera %s: its process does not stop and is ended", name, extra={"camera": name})
                 child.process.kill()
                 self._publish_status(name, CameraState.OFFLINE, "Killed")
             child.process.join()

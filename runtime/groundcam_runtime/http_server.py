@@ -239,7 +239,9 @@ class HttpServer:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """Raises OSError."""
+    """Raises OSError. `::` is every address there is, also where the machine has no IPv6."""
+    if host == "::" and not socket.has_dualstack_ipv6():
+        host = "0.0.0.0"  # noqa: S104 - what was asked for
     family, _, _, _, address = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[
         0
     ]

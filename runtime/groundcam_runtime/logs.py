@@ -98,6 +98,19 @@ class KafkaChatter(logging.Filter):
         return True
 
 
+class _About(logging.Filter):
+    """Gives each line the camera that its process is about."""
+
+    def __init__(self, camera: str) -> None:
+        super().__init__()
+        self._camera = camera
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if getattr(record, "camera", None) is None:
+            record.camera = self._camera
+        return True
+
+
 _form: LogFormat = "human"
 
 
@@ -115,13 +128,20 @@ def is_json() -> bool:
     return _form == "json"
 
 
-def configure(form: LogFormat = "human", level: str = "INFO", stream: TextIO | None = None) -> None:
-    """Send everything that is logged in this process to a stream (standard error)."""
+def configure(
+    form: LogFormat = "human", level: str = "INFO", stream: TextIO | None = None, *, camera: str | None = None
+) -> None:
+    """Send everything that is logged in this process to a stream (standard error).
+
+    With `camera` all of it is about that one, as the lines' field says.
+    """
     global _form  # noqa: PLW0603 - a process has one log, as it has one standard error
     _form = form
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter() if form == "json" else HumanFormatter())
     handler.addFilter(KafkaChatter())
+    if camera is not None:
+        handler.addFilter(_About(camera))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())

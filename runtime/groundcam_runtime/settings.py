@@ -141,7 +141,7 @@ class HttpSettings(SettingsPart):
     """Where metrics and health are served."""
 
     host: str = "127.0.0.1"
-    """Address to listen on; 0.0.0.0 in a container."""
+    """Address to listen on; `::`, every IPv4 and IPv6 address, in a container."""
     port: Annotated[int, Field(ge=0, le=65535)] | None = None
     """Port of /metrics, /healthz and /readyz; 0 takes a free one, none serves nothing."""
     names: Annotated[tuple[str, ...], BeforeValidator(_parse_names)] = ()

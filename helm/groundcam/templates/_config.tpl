@@ -125,7 +125,7 @@ trace:
 
 {{- define "groundcam.httpConfig" -}}
 http:
-  host: 0.0.0.0
+  host: "::"
   port: {{ include "groundcam.port" . }}
 {{- end }}
 
