@@ -66,7 +66,7 @@ class Supervisor:
     ) -> None:
         """`secret_variables` are those of the environment that no camera's process shall see."""
         self._is_job = is_job
-        self._most_starting = STARTING_BY_CORE * len(os.sched_getaffinity(0))
+        self._most_starting = STARTING_BY_CORE * _cores()
         self._waiting: deque[str] = deque(tasks)
         self._tasks = dict(tasks)
         self._metrics = metrics
@@ -249,3 +249,8 @@ class Supervisor:
                 self._publish_status(name, CameraState.OFFLINE, "Killed")
             child.process.join()
         self._statuses.flush(1.0)
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -47,6 +47,22 @@ def test_pictures_come_through_and_the_login_is_answered(login: str | None) -> N
     assert all(f"rtsp://127.0.0.1:{camera.port}/live" in one.split("\n")[0] for one in camera.heard)
 
 
+def test_a_camera_that_does_not_number_its_answers_is_logged_in_to() -> None:
+    camera = Camera(login="digest")
+    asked: list[str] = []
+
+    def describe(_: str) -> bytes:
+        asked.append("")
+        if len(asked) == 1:
+            return b'RTSP/1.0 401 Unauthorized\r\nWWW-Authenticate: Digest realm="r", nonce="b5f1"\r\n\r\n'
+        return reply("x", "200 OK", "Content-Type: application/sdp\r\n", SDP).replace(b"CSeq: x\r\n", b"")
+
+    camera.answers["DESCRIBE"] = describe
+    with running(camera):
+        assert len(pictures(open_camera(camera), 3)) == 3
+    assert "Authorization: Digest" in camera.heard[2]
+
+
 def test_a_wrong_password_is_said_once_and_told_as_a_refusal() -> None:
     camera = Camera(login="digest")
     with running(camera), pytest.raises(SourceRefusedError) as refused:

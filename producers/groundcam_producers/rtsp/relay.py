@@ -211,9 +211,10 @@ class _Talk:
                 heard = self._read()
                 if heard == b"":
                     return False
-                relay.heard_at = time.monotonic()
                 for one in self._answers.split(heard or b""):
                     self._to_ffmpeg(one)
+                # Not before: FFmpeg may be slow to take it, and that is no silence of the camera's.
+                relay.heard_at = time.monotonic()
             now = time.monotonic()
             # While pictures come, a camera may leave a question after its health unanswered.
             if now - relay.heard_at >= timeout_s or (not self._plays and now - self._oldest(now) >= timeout_s):
@@ -236,6 +237,12 @@ class _Talk:
     def _oldest(self, now: float) -> float:
         return min((since for _, since in self._unanswered.values()), default=now)
 
+    def _answered(self, number: str) -> Message | None:
+        """Return the request that is answered; where a camera does not say which, the oldest."""
+        if number not in self._unanswered and not number:
+            number = next(iter(self._unanswered), "")
+        return self._unanswered.pop(number, (None, 0.0))[0]
+
     def _to_camera(self, one: Media | Message) -> None:
         if isinstance(one, Media):
             self._upstream.sendall(one.raw)
@@ -255,7 +262,7 @@ class _Talk:
             self._client.sendall(one.raw)
             return
         if one.is_response:
-            request, _ = self._unanswered.pop(one.header("cseq") or "", (None, 0.0))
+            request = self._answered(one.header("cseq") or "")
             if request is not None and self._relay.may_try_again(one):
                 self._unanswered[request.header("cseq") or ""] = request, time.monotonic()
                 self._upstream.sendall(self._relay.authorized(request).encode())
