@@ -45,7 +45,11 @@ class Relay:
             if self._refusing:
                 viewer.close()
                 continue
-            camera = socket.create_connection(("127.0.0.1", self.target))
+            try:
+                camera = socket.create_connection(("127.0.0.1", self.target))
+            except OSError:  # the camera is gone, and its viewer tries again
+                viewer.close()
+                continue
             self._open += [viewer, camera]
             for one, other in ((viewer, camera), (camera, viewer)):
                 threading.Thread(target=self._pump, args=(one, other), daemon=True).start()

@@ -19,15 +19,27 @@ from groundcam_schemas import (
     QuestionRef,
     TimingsNs,
 )
+from groundcam_schemas.limits import check_phrase
+
+
+def is_phrase(text: str) -> bool:
+    """Whether a question may ask for it."""
+    try:
+        check_phrase(text)
+    except ValueError:
+        return False
+    return True
+
 
 counts = st.integers(0, 2**63 - 1)
 sides = st.integers(1, 65_535)
 fractions = st.floats(0, 1)
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)
+phrases = names.filter(is_phrase)
 camera_ids = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,20}", fullmatch=True)
 
-specs = st.builds(ClassSpec, phrase=names, box_threshold=st.none() | fractions)
+specs = st.builds(ClassSpec, phrase=phrases, box_threshold=st.none() | fractions)
 regions = st.lists(st.tuples(fractions, fractions), min_size=3, max_size=6).map(tuple)
 spec_lists = st.lists(specs, min_size=1, max_size=6, unique_by=lambda spec: spec.phrase).map(tuple)
 region_lists = st.lists(regions, max_size=3).map(tuple)

@@ -3,13 +3,13 @@
 import os
 import random
 import signal
-import subprocess
 from functools import partial
 from pathlib import Path
 
 import av
 import cv2
 import numpy as np
+import psutil
 
 from footage import frame, preload, publisher, rtsp_server, video
 from groundcam.devkafka.broker import EmbeddedBroker, free_port
@@ -124,8 +124,9 @@ def cameras(one: Installation, folder: Path, watch: Watch) -> None:
 
 
 def camera_processes(producer: int) -> list[int]:
-    command = ["pgrep", "-P", str(producer), "-f", "spawn_main"]
-    return [int(line) for line in subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()]
+    """What the producer's fork server has forked."""
+    servers = [one for one in psutil.Process(producer).children() if "forkserver" in " ".join(one.cmdline())]
+    return [camera.pid for server in servers for camera in server.children()]
 
 
 def too_slow(one: Installation, watch: Watch, alert: str, max_age_s: int) -> None:
