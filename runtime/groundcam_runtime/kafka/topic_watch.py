@@ -23,7 +23,10 @@ PATIENCE_S = 3.0
 
 
 class TopicWatch:
-    """Asks on a thread of its own; use it as a context manager. Each trouble is logged once, and its end."""
+    """Asks on a thread of its own; use it as a context manager.
+
+    Each trouble is logged once, and its end. An error is what the client keeps to itself.
+    """
 
     def __init__(self, settings: KafkaSettings, topics: Sequence[str]) -> None:
         self._settings = settings.model_copy(update={"connect_timeout_s": PATIENCE_S})
@@ -77,7 +80,8 @@ class TopicWatch:
                 log.info("Kafka lets us in, and our topics are there again")
         # How exactly nobody answers may change from one time to the next.
         elif type(problem) is not type(before) or (self.refusal and str(problem) != str(before)):
-            log.error("%s", problem)
+            # That nobody answers the client says itself, once a minute: a second alarm of it would tell nothing new.
+            log.log(logging.INFO if isinstance(problem, UnreachableError) else logging.ERROR, "%s", problem)
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._run, name="topic-watch", daemon=True).start()
