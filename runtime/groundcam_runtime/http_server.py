@@ -104,12 +104,15 @@ class HttpServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._loop.call_soon_threadsafe(lambda: self._accepting and self._accepting.cancel())
-        for pool in (self._answering, self._streaming):
-            pool.shutdown(wait=False, cancel_futures=True)
 
     def _run(self) -> None:
-        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-            runner.run(self._accept())
+        try:
+            with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+                runner.run(self._accept())
+        finally:
+            # Not before: a connection that is still open would ask a pool that takes nothing more.
+            for pool in (self._answering, self._streaming):
+                pool.shutdown(wait=False, cancel_futures=True)
 
     async def _accept(self) -> None:
         self._accepting = asyncio.current_task()

@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from random import Random
 
 import pytest
@@ -150,6 +150,17 @@ def test_an_error_of_ours_is_in_the_log(server: HttpServer, caplog: pytest.LogCa
     assert [(one.levelno, one.getMessage()) for one in caplog.records] == [
         (logging.ERROR, "'/boom' cannot be answered")
     ]
+
+
+def test_a_reader_of_a_stream_when_the_server_ends_leaves_no_line(caplog: pytest.LogCaptureFixture) -> None:
+    with HttpServer("127.0.0.1", 0, answer, "http.port") as running:
+        connection = socket.create_connection(("127.0.0.1", running.port), 10)
+        connection.sendall(b"GET /endless HTTP/1.1\r\n\r\n")
+        assert connection.recv(12)
+    with connection, suppress(ConnectionError):
+        while connection.recv(65536):
+            pass
+    assert not caplog.records
 
 
 def test_of_readers_without_an_end_there_are_few_and_others_are_answered(server: HttpServer) -> None:
