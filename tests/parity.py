@@ -40,8 +40,8 @@ def rows(found: Sequence[Detection]) -> list[Row]:
 def reference_rows(reference: Reference, image: Image, ask: Question, shape: tuple[int, int]) -> list[Row]:
     """What transformers' documented way gives once no score may come from [CLS], [SEP] or a full stop."""
     outputs, ids = reference.outputs([image], [ask.labels], shape)
-    owned = torch.zeros(outputs.logits.shape[-1], dtype=torch.bool)
-    owned[: ids.shape[1]] = ~torch.isin(ids[0], torch.tensor(DELIMITERS))
+    owned = torch.zeros(outputs.logits.shape[-1], dtype=torch.bool, device=ids.device)
+    owned[: ids.shape[1]] = ~torch.isin(ids[0], torch.tensor(DELIMITERS, device=ids.device))
     outputs.logits = outputs.logits.masked_fill(~owned, float("-inf"))
     (found,) = reference.post_process(outputs, ids, ask.box_threshold, ask.text_threshold, [image.shape[:2]])
     return [(score, *box) for score, box in zip(found["scores"].tolist(), found["boxes"].tolist(), strict=True)]

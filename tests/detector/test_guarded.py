@@ -7,6 +7,8 @@ import pytest
 import torch
 
 from groundcam_schemas import Question
+from groundcam_worker.detectors.batch_ceiling import BatchCeiling
+from groundcam_worker.detectors.grounding_dino.recordings import Size
 from groundcam_worker.detectors.guarded import GuardedDetector
 from groundcam_worker.detectors.protocol import detect_each
 from groundcam_worker.errors import DetectorLostError, ModelError, OutOfMemoryError
@@ -16,20 +18,23 @@ IMAGES = [picture(seed) for seed in range(7)]
 ASKS = [Question.of("dog", "cat")] * 7
 
 
+def ceiling_of(detector: GuardedDetector) -> BatchCeiling:
+    return detector.ceiling(320, 240)
+
+
 class Memory:
     """Room for so many pictures."""
 
     def __init__(self, detector: GuardedDetector, room: int) -> None:
         self.room, self.tried = room, []  # type: ignore[var-annotated]
         inner: Any = detector._detector
-        self._forward = inner._network.forward
-        inner._network.forward = self.forward
+        self._see, inner._see = inner._see, self.see
 
-    def forward(self, pixels: torch.Tensor, *rest: Any) -> Any:
+    def see(self, pixels: torch.Tensor) -> Any:
         self.tried.append(len(pixels))
         if len(pixels) > self.room:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
-        return self._forward(pixels, *rest)
+        return self._see(pixels)
 
 
 def test_what_does_not_fit_is_halved_and_no_frame_is_lost(
@@ -49,10 +54,10 @@ def test_what_does_not_fit_is_halved_and_no_frame_is_lost(
 def test_the_ceiling_grows_back_slowly(breakable: GuardedDetector) -> None:
     memory = Memory(breakable, room=3)
     breakable.detect(IMAGES[:6], ASKS[:6])
-    assert breakable.ceiling.limit == 3
+    assert ceiling_of(breakable).limit == 3
     memory.room = 6
     memory.tried.clear()
-    breakable.ceiling._patience = 6  # two clean batches so far
+    ceiling_of(breakable)._patience = 6  # two clean batches so far
     for _ in range(20):
         breakable.detect(IMAGES[:6], ASKS[:6])
     assert memory.tried[:4] == [3] * 4
@@ -86,17 +91,53 @@ def test_a_batch_that_is_begun_and_does_not_fit_when_it_is_finished_is_answered_
     assert memory.tried[0] == len(IMAGES)
     assert max(memory.tried[1:]) <= 4
     assert len(breakable.finish(breakable.begin(IMAGES, ASKS))) == len(IMAGES)
-    assert breakable.ceiling.limit == len(IMAGES) // 2
+    assert ceiling_of(breakable).limit == len(IMAGES) // 2
 
 
 def test_warming_up_finds_the_largest_batch_that_fits(breakable: GuardedDetector) -> None:
     memory = Memory(breakable, room=2)
     inner: Any = breakable._detector
-    inner._compiled = inner._network  # warms up all sizes of batches, as where something is prepared
+    inner._is_prepared = True  # warms up all sizes of batches
     breakable.warm_up([Question.of("dog")], [(320, 240)], 8)
-    assert breakable.ceiling.limit == 2
-    assert memory.tried[:3] == [8, 4, 2]
-    assert memory.tried[-1] == 1
+    assert ceiling_of(breakable).limit == 2
+    assert list(dict.fromkeys(memory.tried)) == [8, 4, 2, 1]
+    assert {key.batch for key in inner._recordings.keys} == {1, 2}
+
+
+def test_one_shape_that_does_not_fit_costs_another_nothing(breakable: GuardedDetector) -> None:
+    """Ceilings are those of a shape, and what was prepared for one stays when another needs a smaller batch."""
+    memory = Memory(breakable, room=8)
+    inner: Any = breakable._detector
+    inner._is_prepared, inner.release = True, lambda: False
+    see = memory.see
+
+    def small_ones_only(pixels: torch.Tensor) -> Any:
+        memory.room = 8 if pixels.shape[-2] < pixels.shape[-1] else 2
+        return see(pixels)
+
+    inner._see = small_ones_only
+    breakable.warm_up([Question.of("dog")], [(320, 240), (240, 320)], 8)
+    assert (breakable.ceiling(320, 240).limit, breakable.ceiling(240, 320).limit) == (None, 2)
+
+
+def test_where_one_picture_does_not_fit_what_was_recorded_is_given_up_first(breakable: GuardedDetector) -> None:
+    """No frame is given up for what only makes it faster."""
+    inner: Any = breakable._detector
+    inner._is_prepared = True
+    breakable.warm_up([Question.of("dog")], [(320, 240)], 2)
+    memory = Memory(breakable, room=0)
+    inner._recordings.clear()
+    breakable.warm_up([], [], 1)
+    inner._recordings.add(Size("see", 1, 1), lambda one: one, (torch.zeros(1, 1),))
+
+    class Freed:
+        def __call__(self) -> bool:
+            memory.room = 8
+            return bool(inner.release())
+
+    breakable._release = Freed()
+    assert len(breakable.detect(IMAGES[:1], ASKS[:1])) == 1
+    assert len(inner._recordings) == 0
 
 
 def test_a_device_that_is_too_small_for_one_picture_is_told_at_the_start(breakable: GuardedDetector) -> None:
@@ -120,11 +161,11 @@ def failing(breakable: GuardedDetector) -> Callable[[BaseException], GuardedDete
     """A real detector whose forward raises."""
 
     def fail_with(error: BaseException) -> GuardedDetector:
-        def forward(*_inputs: Any, **_options: Any) -> None:
+        def see(*_inputs: Any, **_options: Any) -> None:
             raise error
 
         inner: Any = breakable._detector
-        inner._network.forward = forward
+        inner._see = see
         return breakable
 
     return fail_with
@@ -151,16 +192,16 @@ def test_an_error_of_the_device_that_stays_is_told_apart(
 )
 def test_memory_that_fails_outside_of_torchs_allocator_is_memory(breakable: GuardedDetector, text: str) -> None:
     memory = Memory(breakable, room=1)
-    original = memory.forward
+    original = memory.see
 
-    def forward(pixels: torch.Tensor, *rest: Any) -> Any:
+    def see(pixels: torch.Tensor) -> Any:
         try:
-            return original(pixels, *rest)
+            return original(pixels)
         except torch.OutOfMemoryError:
             raise RuntimeError(text) from None
 
     inner: Any = breakable._detector
-    inner._network.forward = forward
+    inner._see = see
     assert len(breakable.detect(IMAGES[:4], ASKS[:4])) == 4
 
 

@@ -121,7 +121,7 @@ def test_nothing_waits_for_the_device_in_the_middle(folder: Path, detector: Guar
     with torch.inference_mode():
         pixels = inner._pixels([image], shape)
         questions = inner._text.rows(ask)
-        text, _ = inner._text.batch(questions, inner._tokens(questions))
+        text = inner._text.batch(questions, inner._tokens(questions))
         constants = inner._network.shape_of(pixels)
         with _Waits() as ours:
             inner._network(pixels, text, constants)

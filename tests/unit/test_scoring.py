@@ -10,7 +10,7 @@ from torch import Tensor
 from groundcam_schemas import Question
 from groundcam_worker.detectors.grounding_dino.captions import Marks, captions_of
 from groundcam_worker.detectors.grounding_dino.scoring import best_classes, objects
-from groundcam_worker.detectors.grounding_dino.text import Row, Rows
+from groundcam_worker.detectors.grounding_dino.text import Row, marks_of
 
 (CAPTION,) = captions_of([(7, 8), (9,)], Marks(begin=1, stop=2, end=3), 16)
 """[CLS] open door . dog . [SEP]: the tokens 1 and 2 are those of class 0, the token 4 is that of class 1."""
@@ -36,9 +36,10 @@ def batch(
         for query, tokens in enumerate(queries):
             for token, score in tokens.items():
                 scores[picture, query, token] = score
-    rows = Rows([Row(CAPTION, tuple(one)) for one in thresholds], TOKENS, torch.device("cpu"))
+    marks = [marks_of(Row(CAPTION, tuple(one)), TOKENS) for one in thresholds]
+    classes, owed = (torch.stack(parts) for parts in zip(*marks, strict=True))
     boxes = torch.tensor(box).expand(*scores.shape[:2], 4)
-    return best_classes(scores.logit(), boxes, rows)
+    return best_classes(scores.logit(), boxes, classes, owed)
 
 
 def picked(found: Tensor) -> list[tuple[float, int]]:

@@ -58,6 +58,14 @@ def current(device: torch.device) -> AbstractContextManager[object]:
     return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
 
 
+def require_full_fp32() -> None:
+    """Compute what is fp32 in fp32: by default cuDNN rounds what it multiplies to TF32, no more digits than fp16."""
+    if convolutions := getattr(torch.backends.cudnn, "conv", None):
+        convolutions.fp32_precision = "ieee"
+    else:  # torch before 2.9
+        torch.backends.cudnn.allow_tf32 = False
+
+
 def free_cache(device: torch.device) -> None:
     """Give back what torch keeps for later."""
     if device.type == "cuda":

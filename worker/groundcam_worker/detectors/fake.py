@@ -1,7 +1,7 @@
 """A detector without a model, for tests and dry runs."""
 
 import time
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 
 from groundcam_runtime.pictures.image import Image
 from groundcam_schemas import Model, Question
@@ -16,7 +16,7 @@ class FakeDetector(Synchronous):
         self._sleep = sleep
         self.model = Model(name="fake", revision="0")
 
-    def input_shape(self, width: int, height: int) -> Hashable:
+    def input_shape(self, width: int, height: int) -> tuple[int, int]:
         """Pictures of one size share a batch."""
         return width, height
 

@@ -7,7 +7,7 @@ says so, where transformers' drops them always (above an overlap of 0.5).
 """
 
 import threading
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -64,7 +64,7 @@ class OpenVocabulary(Synchronous):
         self._words = lru_cache(KEPT_QUESTIONS)(self._encode)
         self.model: Model = loaded.identity
 
-    def input_shape(self, width: int, height: int) -> Hashable:  # noqa: ARG002 - every size becomes the same
+    def input_shape(self, width: int, height: int) -> tuple[int, int]:  # noqa: ARG002 - every size becomes the same
         """Return the (height, width) that every picture is scaled to."""
         return self._shape
 

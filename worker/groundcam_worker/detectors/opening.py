@@ -27,9 +27,11 @@ def open_detector(
     chosen, hooks = pick(device), hooks or DetectorHooks()
     loaded = load(source)
     detector: Detector
+    release = _nothing
     try:
         if loaded.family in GROUNDING_DINO:
-            detector = GroundingDino(loaded, chosen, steps, input_size=input_size, on_new_shape=hooks.new_shape)
+            grounding = GroundingDino(loaded, chosen, steps, input_size=input_size, on_new_shape=hooks.new_shape)
+            detector, release = grounding, grounding.release
         elif loaded.family not in FAMILIES:
             raise ModelError(f"its family {loaded.family} is not known here")
         elif input_size is not None:
@@ -38,4 +40,9 @@ def open_detector(
             detector = OpenVocabulary(loaded, chosen)
     except ValueError as error:
         raise ModelError(f"the model {source} cannot be used: {error}") from error
-    return GuardedDetector(detector, partial(free_cache, chosen), hooks)
+    return GuardedDetector(detector, partial(free_cache, chosen), hooks, release)
+
+
+def _nothing() -> bool:
+    """Release what is not there."""
+    return False

@@ -1,7 +1,7 @@
 """The interface between the loop and a detector."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -38,7 +38,7 @@ class Detector(Protocol):
     def model(self) -> Model:
         """Who answers."""
 
-    def input_shape(self, width: int, height: int) -> Hashable:
+    def input_shape(self, width: int, height: int) -> tuple[int, int]:
         """Return what a picture of this size becomes: pictures of one input shape may share a batch."""
 
     def check(self, question: Question) -> None:

@@ -1,8 +1,14 @@
-"""Grounding DINO, as a detector: pictures and questions in, objects out."""
+"""Grounding DINO, as a detector: pictures and questions in, objects out.
+
+On CUDA a batch is launched without a wait, so that the host reads and packs the next one meanwhile.
+"""
 
 import logging
+import math
 import time
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,33 +18,41 @@ from torch import Tensor
 from groundcam_runtime.pictures.image import Image
 from groundcam_schemas import Model, Question
 from groundcam_worker.checkpoints.loading import Loaded
-from groundcam_worker.detectors.devices import current, is_lost, is_out_of_memory
-from groundcam_worker.detectors.grounding_dino.graph_cache import (
+from groundcam_worker.detectors.devices import current, require_full_fp32
+from groundcam_worker.detectors.grounding_dino.network import Network, Shape, Text
+from groundcam_worker.detectors.grounding_dino.optimisations import Optimisations
+from groundcam_worker.detectors.grounding_dino.pixels import Pixels, limits_of
+from groundcam_worker.detectors.grounding_dino.recordings import (
     KEPT,
-    GraphCache,
+    Function,
     Recorder,
+    Recordings,
     Size,
     batch_sizes,
     called_again,
-    size_of,
     tokens_for,
 )
-from groundcam_worker.detectors.grounding_dino.network import Network, Text
-from groundcam_worker.detectors.grounding_dino.optimisations import Optimisations
-from groundcam_worker.detectors.grounding_dino.pixels import Pixels, limits_of
 from groundcam_worker.detectors.grounding_dino.scoring import NO_NUMBERS, best_classes, objects
 from groundcam_worker.detectors.grounding_dino.text import Reader, Row, TextSide
-from groundcam_worker.detectors.protocol import Detection, Synchronous
-from groundcam_worker.errors import ModelError, first_line
+from groundcam_worker.detectors.protocol import Detection
+from groundcam_worker.errors import ModelError
 
 log = logging.getLogger(__name__)
 
-MOST = 256
-"""Pictures in a batch."""
+
+@dataclass(frozen=True, slots=True)
+class _Launched:
+    """A batch on its way through the device."""
+
+    images: Sequence[Image]
+    questions: Sequence[Question]
+    found: list[tuple[list[int], Tensor]]
+    """Which pictures were asked, and what was found in them [n, Q, 6], on the CPU once `done`."""
+    done: Any
 
 
-class GroundingDino(Synchronous):
-    """Grounding DINO, MM Grounding DINO or LLMDet on one device. `detect` belongs to one thread."""
+class GroundingDino:
+    """Grounding DINO, MM Grounding DINO or LLMDet on one device. Asking it belongs to one thread."""
 
     def __init__(
         self,
@@ -64,19 +78,22 @@ class GroundingDino(Synchronous):
         self._pixels = Pixels(image_processor, device, dtype)
         self._text = TextSide(model, self._reader, device, dtype)
         self._network = Network(model, steps.sampling_on(device)).to_precision(dtype).eval()
-        self._compiled: Any = _compiled(self._network) if steps.compile else None
-        self._records = device.type == "cuda" and steps.graphs
-        self._prepared = GraphCache(Recorder() if self._records else called_again)
+        if dtype == torch.float32:
+            require_full_fp32()
+        records = device.type == "cuda" and steps.graphs
+        self._is_prepared = records or steps.compile
+        """Whether runs have fixed sizes."""
+        self._recordings = Recordings(Recorder() if records else called_again, live=records)
+        self._see: Any = _compiled(self._network.see) if steps.compile else self._network.see
+        self._answer: Any = _compiled(self._find) if steps.compile else self._find
         self._warmed: set[tuple[int, int]] = set()
-        self._once: set[Size] = set()
-        self._plain: set[Size] = set()
         self._on_new_shape = on_new_shape
         self.model: Model = loaded.identity
         if input_size is not None:
             revision = f"{loaded.identity.revision}@{input_size[0]}x{input_size[1]}"
             self.model = Model(name=loaded.identity.name, revision=revision)
 
-    def input_shape(self, width: int, height: int) -> Hashable:
+    def input_shape(self, width: int, height: int) -> tuple[int, int]:
         """Return the (height, width) that a picture of this size is scaled to. Raises ValueError."""
         return self._limits.shape_of(width, height)
 
@@ -91,131 +108,149 @@ class GroundingDino(Synchronous):
     @torch.inference_mode()
     def warm_up(self, questions: Sequence[Question], sizes: Sequence[tuple[int, int]], batch_size: int) -> None:
         """Run every shape that these questions and picture sizes (width, height) lead to, in batches of up to
-        `batch_size`, so that no frame waits for what happens only once. Raises QuestionError.
+        `batch_size`, so that no frame waits for what happens only once. Raises QuestionError, ModelError.
         """
         with current(self._device):
             self._warm_up(questions, sizes, batch_size)
 
     def _warm_up(self, questions: Sequence[Question], sizes: Sequence[tuple[int, int]], batch_size: int) -> None:
         started = time.monotonic()
-        rows_by_question = [self._text.rows(question) for question in questions]
-        every = [row for rows in rows_by_question for row in rows]
+        every = [row for question in questions for row in self._text.rows(question)]
+        by_length = {self._tokens([row]): row for row in every}
         for row in every:
             self._text.batch([row], self._tokens([row]))
-        # What several captions are asked is not prepared: their pictures are seen once.
-        lengths = {self._tokens(rows): rows[0] for rows in rows_by_question if len(rows) == 1}
-        shapes = sorted({self._limits.shape_of(*size) for size in sizes})
+        # Largest first: what is smaller shares its memory.
+        shapes = sorted({self._limits.shape_of(*size) for size in sizes}, key=math.prod, reverse=True)
         if self._is_prepared:
-            # Largest first: the others share its memory.
-            counts = tuple(reversed(batch_sizes(batch_size)))
-            runs = [(shape, row, count) for shape in shapes for row in lengths.values() for count in counts]
+            rows = [by_length[tokens] for tokens in sorted(by_length, reverse=True)]
+            runs = [(shape, count) for shape in shapes for count in reversed(batch_sizes(batch_size))]
         else:
             # Nothing depends on a batch's size or a text's length, and a batch of large pictures takes a CPU a minute.
-            runs = [(shape, row, 1) for shape in shapes for row in every[:1]]
-        for number, (shape, row, count) in enumerate(runs, 1):
+            rows = every[:1]
+            runs = [(shape, 1) for shape in shapes]
+        for number, (shape, count) in enumerate(runs, 1):
             log.info(
-                "warming up (%d of %d): %d x %dx%d pixels, %d tokens",
-                number, len(runs), count, shape[1], shape[0], self._tokens([row]),
+                "warming up (%d of %d): %d x %dx%d pixels, %s tokens", number, len(runs), count, shape[1], shape[0],
+                " and ".join(str(self._tokens([row])) for row in rows) or "no",
             )  # fmt: skip
-            self._warm(shape, row, count)
-        if len(runs) > KEPT:
-            log.warning("%d runs were to be prepared, and %d are kept: fewer warm_sizes are better", len(runs), KEPT)
-        self._warmed |= {shape for shape, _, _ in runs}
+            self._warm(shape, rows, count)
+        if len(self._recordings) >= KEPT:
+            log.warning("%d prepared runs are all that are kept: fewer warm_sizes are better", KEPT)
+        if rows:
+            self._warmed |= set(shapes)
         log.info("the detector is ready after %.1f s of warming up", time.monotonic() - started)
 
-    @property
-    def _is_prepared(self) -> bool:
-        """Whether runs have fixed sizes."""
-        return self._records or self._compiled is not None
-
-    def _warm(self, shape: tuple[int, int], row: Row, count: int) -> None:
+    def _warm(self, shape: tuple[int, int], rows: Sequence[Row], count: int) -> None:
         """Raises ModelError where the network gives no numbers."""
         noise = np.random.default_rng(0).integers(0, 255, (*shape, 3), dtype=np.uint8)
         pixels = self._pixels([noise] * count, shape)
-        text, places = self._text.batch([row] * count, self._tokens([row]))
-        if self._is_prepared:
-            self._prepare(self._network if self._compiled is None else self._compiled, pixels, text)
-        if best_classes(*self._run(pixels, text), places)[..., 0].isnan().any():
-            raise ModelError(NO_NUMBERS)
+        vision = self._part("see", self._see, (pixels,), pixels, prepare=self._is_prepared)
+        for row in rows:
+            text = self._text.batch([row] * count, self._tokens([row]))
+            found = self._answered(vision, text, pixels, prepare=self._is_prepared)
+            if found[..., 0].isnan().any():
+                raise ModelError(NO_NUMBERS)
 
-    def _prepare(self, forward: Any, pixels: Tensor, text: Text) -> None:
-        """Prepare a run; go on without where that fails. Raises what torch raises for a device."""
-        try:
-            self._prepared.add(forward, pixels, text, self._network.shape_of(pixels))
-        except RuntimeError as error:
-            if is_out_of_memory(error) or (is_lost(error) and "captur" not in str(error)):
-                raise
-            log.warning("pictures of %dx%d are answered without preparation, which costs speed: %s",
-                        pixels.shape[-1], pixels.shape[-2], first_line(error))  # fmt: skip
-            self._plain.add(size_of(pixels, text))
+    def release(self) -> bool:
+        """Give up the memory of what was recorded; return whether there was any."""
+        return self._recordings.release()
 
-    @torch.inference_mode()
     def detect(self, images: Sequence[Image], questions: Sequence[Question]) -> Sequence[tuple[Detection, ...]]:
         """Return the objects in each image, boxes in its pixels; all images have one input shape.
 
         Raises whatever torch raises.
         """
-        with current(self._device):
-            return self._detect(images, questions)
+        return self.finish(self.begin(images, questions))
 
-    def _detect(self, images: Sequence[Image], questions: Sequence[Question]) -> Sequence[tuple[Detection, ...]]:
-        height, width = shape = self._limits.shape_of(images[0].shape[1], images[0].shape[0])
-        if shape not in self._warmed:
-            self._warmed.add(shape)
-            self._on_new_shape(width, height)
-        pixels = self._pixels(images, shape)
-        rows_by_question = [self._text.rows(question) for question in questions]
-        found: list[list[Tensor]] = [[] for _ in images]
-        for members, best in self._rounds(pixels, rows_by_question):
+    def begin(self, images: Sequence[Image], questions: Sequence[Question]) -> Any:
+        """Launch a batch on CUDA; a CPU is left for `finish`, since it computes while it is asked."""
+        launch = partial(self._launch, images, questions)
+        return launch() if self._device.type == "cuda" else launch
+
+    def finish(self, begun: Any) -> Sequence[tuple[Detection, ...]]:
+        """Return the objects in each image of a batch."""
+        launched: _Launched = begun if isinstance(begun, _Launched) else begun()
+        if launched.done is not None:
+            launched.done.synchronize()
+        found: list[list[Tensor]] = [[] for _ in launched.images]
+        for members, best in launched.found:
             for member, rows in zip(members, best, strict=True):
                 found[member].append(rows)
         return [
             objects(rows, question, image.shape[1], image.shape[0])
-            for rows, question, image in zip(found, questions, images, strict=True)
+            for rows, question, image in zip(found, launched.questions, launched.images, strict=True)
         ]
+
+    @torch.inference_mode()
+    def _launch(self, images: Sequence[Image], questions: Sequence[Question]) -> _Launched:
+        with current(self._device):
+            height, width = shape = self._limits.shape_of(images[0].shape[1], images[0].shape[0])
+            if shape not in self._warmed:
+                self._warmed.add(shape)
+                self._on_new_shape(width, height)
+            pixels = self._pixels(images, shape)
+            found = list(self._rounds(pixels, [self._text.rows(question) for question in questions]))
+            return _Launched(images, questions, found, self._mark())
+
+    def _mark(self) -> Any:
+        """Return what tells when everything that was launched so far is done."""
+        if self._device.type != "cuda":
+            return None
+        done: Any = torch.cuda.Event()  # type: ignore[no-untyped-call]
+        done.record()
+        return done
 
     def _rounds(
         self, pixels: Tensor, rows_by_question: Sequence[tuple[Row, ...]]
     ) -> Iterator[tuple[list[int], Tensor]]:
         """Ask each picture its first caption, then those that have one their second, and so on.
 
-        Yield which pictures were asked, and what was found in them [n, Q, 6], on the CPU.
+        Yield which pictures were asked, and what will be found in them [n, Q, 6], on the CPU.
         """
+        vision = self._part("see", self._see, (pixels,), pixels)
         most = max(len(rows) for rows in rows_by_question)
-        vision = self._network.see(pixels) if most > 1 else None
+        if most > 1:
+            vision = vision.clone()  # what is answered next may be prepared where this lies
         for index in range(most):
             members = [number for number, rows in enumerate(rows_by_question) if index < len(rows)]
             rows = [rows_by_question[number][index] for number in members]
-            text, places = self._text.batch(rows, self._tokens(rows))
-            if vision is None:
-                answer = self._run(pixels, text)
-            else:
-                chosen = vision if len(members) == len(rows_by_question) else vision[members]
-                answer = self._network.answer(chosen, text, self._network.shape_of(pixels))
-            yield members, best_classes(*answer, places).cpu()
+            chosen = vision if len(members) == len(rows_by_question) else torch.stack([vision[one] for one in members])
+            found = self._answered(chosen, self._text.batch(rows, self._tokens(rows)), pixels)
+            yield members, self._sent_back(found)
 
-    def _run(self, pixels: Tensor, text: Text) -> tuple[Tensor, Tensor]:
-        answer = self._prepared.answer(pixels, text)
-        size = size_of(pixels, text)
-        if answer is None and self._records and size not in self._plain:
-            # Recording takes a second or so, and compiling minutes: what comes up while others wait is recorded, at
-            # its second sight, in the next size of a batch.
-            if size in self._once:
-                room = next((count for count in batch_sizes(MOST) if count >= len(pixels)), len(pixels))
-                again = [number % len(pixels) for number in range(room)]
-                self._prepare(self._network, pixels[again], Text(*(part[again] for part in text)))
-                answer = self._prepared.answer(pixels, text)
-            self._once.add(size)
-        return self._network(pixels, text, self._network.shape_of(pixels)) if answer is None else answer
+    def _sent_back(self, found: Tensor) -> Tensor:
+        if self._device.type != "cuda":
+            return found
+        return torch.empty(found.shape, pin_memory=True).copy_(found, non_blocking=True)
+
+    def _answered(self, vision: Tensor, text: Text, pixels: Tensor, *, prepare: bool = False) -> Tensor:
+        """Return what `_find` does."""
+        return self._part("answer", self._answer, (vision, *text), pixels, text.features.shape[1], prepare=prepare)
+
+    def _find(self, vision: Tensor, *text: Tensor, shape: Shape) -> Tensor:
+        """Return what was found, as `best_classes` has it."""
+        given = Text(*text)
+        return best_classes(*self._network.answer(vision, given, shape), given.classes, given.thresholds)
+
+    def _part(
+        self, name: str, function: Any, inputs: tuple[Tensor, ...], pixels: Tensor, tokens: int = 0,
+        *, prepare: bool = False,
+    ) -> Tensor:  # fmt: skip
+        """Run a part of the network, as it was prepared where it was; with `prepare`, prepare it before."""
+        size = Size(name, pixels.shape[-2], pixels.shape[-1], tokens)
+        bound: Function = partial(function, shape=self._network.shape_of(pixels)) if tokens else function
+        if prepare:
+            self._recordings.add(size, bound, inputs)
+        return self._recordings.run(size, bound, inputs)
 
     def _tokens(self, rows: Sequence[Row]) -> int:
         needed = max(len(row.caption.ids) for row in rows)
         return tokens_for(needed) if self._is_prepared else needed
 
 
-def _compiled(network: Network) -> Any:
-    """Return the network compiled anew for each of its shapes."""
+def _compiled(function: Any) -> Any:
+    """Return a part of the network compiled anew for each of its shapes."""
     for limit in ("recompile_limit", "cache_size_limit"):  # torch has called it both
         if hasattr(torch._dynamo.config, limit):  # noqa: SLF001 - where torch keeps its settings
             setattr(torch._dynamo.config, limit, KEPT)  # noqa: SLF001
-    return torch.compile(network, dynamic=False)
+    return torch.compile(function, dynamic=False)

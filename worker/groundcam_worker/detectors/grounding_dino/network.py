@@ -35,6 +35,10 @@ class Text(NamedTuple):
     """[B, T], false where a caption is padded."""
     allowed: Tensor
     """[B, 1, T, T], true where a token may look: in its own phrase."""
+    classes: Tensor
+    """[B, T], the class that owns a token, below 0 where none does."""
+    thresholds: Tensor
+    """[B, T], what a token must score in fp32; above 1 where no class is."""
 
 
 class Shape(NamedTuple):
@@ -90,7 +94,8 @@ class Network(nn.Module):
     def forward(self, pixels: Tensor, text: Text, shape: Shape) -> tuple[Tensor, Tensor]:
         """Return logits [B, Q, T] and boxes [B, Q, 4], centre and size in fractions of the picture, both fp32.
 
-        `pixels` [B, 3, H, W] is normalised, and `shape` is theirs; one caption a picture.
+        `pixels` [B, 3, H, W] is normalised, and `shape` is theirs; one caption a picture. What is in `text` of
+        classes and thresholds is not read.
         """
         return self.answer(self.see(pixels), text, shape)
 

@@ -1,9 +1,12 @@
 """From pictures to the network's input, on the device: as transformers' image processor does it.
 
-Bytes travel, not floats: a quarter of the size. On CUDA they go through pinned memory on a stream of their own.
+Bytes travel, not floats: a quarter of the size. On CUDA they are copied once, into pinned memory that is kept, and go
+on a stream of their own while the batch before is computed.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -21,9 +24,55 @@ _RESAMPLINGS = {
     3: vision.InterpolationMode.BICUBIC,
 }
 """By Pillow's numbers, which image processors carry."""
+SLOTS = 2
+"""Batches whose bytes are on their way or wait to be read: the one that runs, and the next."""
+
+class Upload:
+    """Copies pictures to a CUDA device without waiting for it. Belongs to one thread."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._stream: Any = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        self._slots = [_Slot() for _ in range(SLOTS)]
+        self._next = 0
+
+    @contextmanager
+    def __call__(self, groups: Sequence[Sequence[Image]]) -> Iterator[list[Tensor]]:
+        """Give the groups as tensors [n, h, w, 3] of the device, for work that is launched in the context."""
+        slot, self._next = self._slots[self._next], (self._next + 1) % SLOTS
+        shapes = [(len(group), *group[0].shape) for group in groups]
+        sizes = [math.prod(shape) for shape in shapes]
+        slot.take(sum(sizes), self._device)
+        parts = zip(torch.split(slot.pinned[: sum(sizes)], sizes), groups, shapes, strict=True)
+        for part, group, shape in parts:
+            for place, image in zip(part.view(shape).numpy(), group, strict=True):
+                np.copyto(place, image)
+        computing = torch.cuda.current_stream(self._device)
+        self._stream.wait_event(slot.read)
+        with torch.cuda.stream(self._stream):
+            slot.there[: sum(sizes)].copy_(slot.pinned[: sum(sizes)], non_blocking=True)
+        slot.sent.record(self._stream)
+        computing.wait_event(slot.sent)
+        there = torch.split(slot.there[: sum(sizes)], sizes)
+        yield [part.view(shape) for part, shape in zip(there, shapes, strict=True)]
+        slot.read.record(computing)
 
 
-_new_stream: Any = torch.cuda.Stream  # untyped in torch
+class _Slot:
+    """A place for the bytes of one batch, here and there."""
+
+    def __init__(self) -> None:
+        self.pinned = self.there = torch.empty(0, dtype=torch.uint8)
+        self.sent: Any = torch.cuda.Event()  # type: ignore[no-untyped-call]
+        self.read: Any = torch.cuda.Event()  # type: ignore[no-untyped-call]
+
+    def take(self, size: int, device: torch.device) -> None:
+        """Wait until the slot is free, which it is unless the device is batches behind, and make room in it."""
+        self.sent.synchronize()
+        if len(self.pinned) < size:
+            self.read.synchronize()
+            self.pinned = torch.empty(size, dtype=torch.uint8, pin_memory=True)
+            self.there = torch.empty(size, dtype=torch.uint8, device=device)
 
 
 class Pixels:
@@ -43,22 +92,15 @@ class Pixels:
             torch.tensor(values, device=device).div(factor).view(1, 3, 1, 1)
             for values in (processor.image_mean, processor.image_std)
         )
-        self._stream = _new_stream(device) if device.type == "cuda" else None
+        self._upload = Upload(device) if device.type == "cuda" else None
 
     def __call__(self, images: Sequence[Image], shape: tuple[int, int]) -> Tensor:
         """Return [B, 3, height, width] for RGB pictures of any sizes."""
-        if self._stream is None:
-            return torch.cat([self._scaled(torch.from_numpy(group), shape) for group in _of_one_size(images)])
-        current = torch.cuda.current_stream(self._device)
-        with torch.cuda.stream(self._stream):
-            sent = [
-                torch.from_numpy(group).pin_memory().to(self._device, non_blocking=True)
-                for group in _of_one_size(images)
-            ]
-        current.wait_stream(self._stream)
-        for group in sent:
-            group.record_stream(current)
-        return torch.cat([self._scaled(group, shape) for group in sent])
+        groups = _of_one_size(images)
+        if self._upload is None:
+            return torch.cat([self._scaled(torch.from_numpy(np.stack(group)), shape) for group in groups])
+        with self._upload(groups) as sent:
+            return torch.cat([self._scaled(group, shape) for group in sent])
 
     def _scaled(self, group: Tensor, shape: tuple[int, int]) -> Tensor:
         """Return the floats of [B, h, w, 3] bytes."""
@@ -67,15 +109,15 @@ class Pixels:
         return normalised.to(self._dtype).contiguous()
 
 
-def _of_one_size(images: Sequence[Image]) -> list[Any]:
-    """Return neighbours of one size as arrays [B, h, w, 3]."""
+def _of_one_size(images: Sequence[Image]) -> list[list[Image]]:
+    """Return neighbours of one size together."""
     groups: list[list[Image]] = []
     for image in images:
         if groups and groups[-1][0].shape == image.shape:
             groups[-1].append(image)
         else:
             groups.append([image])
-    return [np.stack(group) for group in groups]
+    return groups
 
 
 def limits_of(processor: Any, largest: tuple[int, int] | None) -> Limits:

@@ -11,25 +11,25 @@ import torch
 from torch import Tensor
 
 from groundcam_schemas import Question
-from groundcam_worker.detectors.grounding_dino.text import Rows
 from groundcam_worker.detectors.nms import nms
 from groundcam_worker.detectors.protocol import Detection
 
 NO_NUMBERS = "the model gives no numbers (NaN); in fp16 that is an overflow: set work.precision to bf16"
 
 
-def best_classes(logits: Tensor, boxes: Tensor, rows: Rows) -> Tensor:
+def best_classes(logits: Tensor, boxes: Tensor, classes: Tensor, thresholds: Tensor) -> Tensor:
     """Return [B, Q, 6]: score (below 0 where no class passes), class, x1, y1, x2, y2 in fractions of the picture.
 
-    For logits [B, Q, T] and boxes [B, Q, 4] (centre and size).
+    For logits [B, Q, T], boxes [B, Q, 4] (centre and size), and of each token the class that owns it and what it must
+    score [B, T].
     """
     scores = logits.sigmoid()
-    best, token = torch.where(scores > rows.thresholds[:, None], scores, -1.0).max(-1)
+    best, token = torch.where(scores > thresholds[:, None], scores, -1.0).max(-1)
     # A NaN passes no threshold: without this, a model that broke down would look as if it saw nothing.
     best = torch.where(scores.isnan().any(-1), torch.nan, best)
-    classes = rows.classes.gather(1, token)
+    owners = classes.gather(1, token)
     centre, half = boxes[..., :2], boxes[..., 2:] / 2
-    return torch.cat([torch.stack([best, classes.float()], -1), centre - half, centre + half], -1)
+    return torch.cat([torch.stack([best, owners.float()], -1), centre - half, centre + half], -1)
 
 
 def objects(found: Sequence[Tensor], question: Question, width: int, height: int) -> tuple[Detection, ...]:

@@ -19,6 +19,8 @@ from groundcam_worker.detectors.grounding_dino.network import Text, sinusoid
 from groundcam_worker.errors import ModelError, QuestionError
 
 KEPT_QUESTIONS, KEPT_BATCHES = 256, 8
+OUT_OF_REACH = 2.0
+"""A threshold that no score passes."""
 MOST_CAPTIONS = 32
 _MARKS = {"[CLS]": 101, "[SEP]": 102, ".": 1012, "?": 1029}
 """The model's own code has these ids written into it (transformers, modeling_grounding_dino.SPECIAL_TOKENS)."""
@@ -111,38 +113,30 @@ class Row:
     """Of each class of the whole question: its own, or the larger one of the box and the text threshold."""
 
 
-class Rows:
-    """What is read off a batch of captions besides their text."""
-
-    def __init__(self, rows: Sequence[Row], tokens: int, device: torch.device) -> None:
-        def padded(values: Sequence[float], rest: float) -> list[float]:
-            return [*values, *([rest] * (tokens - len(values)))]
-
-        self.classes = torch.tensor(
-            [padded(row.caption.classes, OF_NO_CLASS) for row in rows], dtype=torch.int64, device=device
-        )
-        """[B, T]"""
-        self.thresholds = torch.tensor(
-            [
-                padded([row.thresholds[one] if one >= 0 else 2.0 for one in row.caption.classes], 2.0)
-                for row in rows
-            ],
-            device=device,
-        )  # fmt: skip
-        """[B, T]; no score passes where no class is."""
+def marks_of(row: Row, tokens: int) -> tuple[Tensor, Tensor]:
+    """Return the class that owns each token, and what it must score, [T] each."""
+    owners = row.caption.classes
+    owed = [row.thresholds[one] if one >= 0 else OUT_OF_REACH for one in owners]
+    rest = tokens - len(owners)
+    return torch.tensor([*owners, *([OF_NO_CLASS] * rest)]), torch.tensor([*owed, *([OUT_OF_REACH] * rest)])
 
 
 class TextSide:
     """Runs the text backbone, once for each caption. Belongs to one thread."""
 
     def __init__(self, model: Any, reader: Reader, device: torch.device, dtype: torch.dtype) -> None:
-        """Take over the backbone and the projection of transformers' model; both stay fp32."""
+        """Take over the backbone and the projection of transformers' model; both stay fp32.
+
+        What a caption gives lies on the device, so that a batch of questions that were asked before, in whatever
+        order, copies nothing to it.
+        """
         self._backbone, self._projection = model.model.text_backbone, model.model.text_projection
         self._width = int(model.config.d_model)
         self._reader, self._device, self._dtype = reader, device, dtype
         self._rows: LRU[tuple[Row, ...]] = LRU(KEPT_QUESTIONS)
         self._features: LRU[Tensor] = LRU(KEPT_QUESTIONS)
-        self._batches: LRU[tuple[Text, Rows]] = LRU(KEPT_BATCHES)
+        self._padded: LRU[Text] = LRU(KEPT_QUESTIONS)
+        self._batches: LRU[Text] = LRU(KEPT_BATCHES)
 
     def rows(self, question: Question) -> tuple[Row, ...]:
         """Return a question's captions. Raises QuestionError."""
@@ -153,31 +147,29 @@ class TextSide:
             lambda: tuple(Row(caption, thresholds) for caption in self._reader.captions(question.labels)),
         )
 
-    def batch(self, rows: Sequence[Row], tokens: int) -> tuple[Text, Rows]:
-        """Return the text of a batch, padded to `tokens`."""
-        return self._batches.get(
-            (tuple(rows), tokens), lambda: (self._padded(rows, tokens), Rows(rows, tokens, self._device))
-        )
+    def batch(self, rows: Sequence[Row], tokens: int) -> Text:
+        """Return the text of a batch, padded to `tokens`. Waits for the device where a caption is new."""
 
-    def _padded(self, rows: Sequence[Row], tokens: int) -> Text:
-        count = len(rows)
-        features = torch.zeros(count, tokens, self._width, device=self._device)
-        real = torch.zeros(count, tokens, dtype=torch.bool)
-        phrases = torch.arange(tokens).neg().sub(1).repeat(count, 1)  # padding attends to itself only
-        places = torch.zeros(count, tokens, dtype=torch.int64)
-        for index, row in enumerate(rows):
-            caption = row.caption
-            length = len(caption.ids)
-            features[index, :length] = self._features.get(caption, partial(self._encode, caption))
-            real[index, :length] = True
-            phrases[index, :length] = torch.tensor(caption.phrases)
-            places[index, :length] = torch.tensor(caption.places)
-        positions = sinusoid(places[..., None].float(), self._width)
-        allowed = (phrases[:, None, :] == phrases[:, :, None])[:, None]
-        return Text(
-            features.to(self._dtype), positions.to(self._device, self._dtype),
-            real.to(self._device), allowed.to(self._device),
+        def make() -> Text:
+            captions = [self._padded.get((row, tokens), partial(self._pad, row, tokens)) for row in rows]
+            return Text(*(torch.stack(parts) for parts in zip(*captions, strict=True)))
+
+        return self._batches.get((tuple(rows), tokens), make)
+
+    def _pad(self, row: Row, tokens: int) -> Text:
+        """Return what the network takes of one caption, without the side of a batch."""
+        caption, length = row.caption, len(row.caption.ids)
+        features = torch.zeros(tokens, self._width, device=self._device)
+        features[:length] = self._features.get(caption, partial(self._encode, caption))
+        phrases = torch.arange(tokens).neg().sub(1)  # padding attends to itself only
+        phrases[:length] = torch.tensor(caption.phrases)
+        places = torch.zeros(tokens, dtype=torch.int64)
+        places[:length] = torch.tensor(caption.places)
+        made = (
+            sinusoid(places[:, None].float(), self._width).to(self._dtype), torch.arange(tokens) < length,
+            (phrases[None, :] == phrases[:, None])[None], *marks_of(row, tokens),
         )  # fmt: skip
+        return Text(features.to(self._dtype), *(one.to(self._device) for one in made))
 
     def _encode(self, caption: Caption) -> Tensor:
         """Return the features [T, D] of a caption."""
