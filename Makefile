@@ -123,6 +123,9 @@ benchmark-rivals: $(READY) .venv-rivals/.ready ## Measure the same job on Quix S
 benchmark-detector: $(READY) ## Measure the detector against transformers' own way (ARGS="--quick --count --json FILE")
 	$(BIN)/python benchmarks/detector.py $(ARGS)
 
+gpu: $(READY) ## Check and measure the GPU of this machine, at most ten minutes (ARGS="--json FILE", ARGS=--dry without one)
+	$(BIN)/python benchmarks/gpu.py $(ARGS)
+
 benchmark-audit: $(READY) ## Feed the auditor a week of cameras without Kafka: memory, rate, and whether it is right (ARGS="--days 0.1")
 	$(BIN)/python benchmarks/audit_week.py $(ARGS)
 

@@ -129,7 +129,7 @@ def week(days: float, cameras: int, fps: int, seed: int) -> dict[str, object]:
     for number in range(frames):
         order.shuffle(writers)  # cameras that share a partition come in no fixed order
         for camera in writers:
-            place = int(camera._partition)  # noqa: SLF001
+            place = int(camera._partition)
             for record in camera.records(number, offsets[place], fed):
                 auditor.take(record)
                 records += 1

@@ -105,7 +105,7 @@ def main(first: int, last: int, target: Path) -> None:
         (FakeDetector, "detect", "detector"),
     ):
         setattr(owner, name, account.clocked(activity, getattr(owner, name)))
-    detections = publishing.Publishing._detections  # noqa: SLF001 - once an answer
+    detections = publishing.Publishing._detections
 
     def counted(*arguments: Any) -> Any:
         answer = detections(*arguments)
@@ -113,7 +113,7 @@ def main(first: int, last: int, target: Path) -> None:
             target.write_text(json.dumps(account.microseconds()))
         return answer
 
-    publishing.Publishing._detections = counted  # type: ignore[method-assign] # noqa: SLF001
+    publishing.Publishing._detections = counted  # type: ignore[method-assign]
     app()
 
 

@@ -77,15 +77,15 @@ def counted() -> list[Counts]:
         source = resolve(str(checkpoints.save(Path(folder) / "swin-t", checkpoints.swin_t_config())))
         reference: Any = Reference(load(source), torch.device("cpu"))
         ours = load(source)
-    for model in (reference._model, ours.model):  # noqa: SLF001
+    for model in (reference._model, ours.model):
         model.requires_grad_(False)
     pixels = torch.randn(1, 3, *SHAPE)
-    tokenizer = reference._processor.tokenizer  # noqa: SLF001
+    tokenizer = reference._processor.tokenizer
     ids = tokenizer(". ".join(LABELS) + ".", return_tensors="pt")
     mask = torch.ones(1, *SHAPE, dtype=torch.long)
     results = [
         _count(
-            "transformers, fp32", lambda: reference._model(pixel_values=pixels, pixel_mask=mask, **ids)  # noqa: SLF001
+            "transformers, fp32", lambda: reference._model(pixel_values=pixels, pixel_mask=mask, **ids)
         )
     ]  # fmt: skip
     reader = Reader(ours.processor.tokenizer, 256)
@@ -96,7 +96,7 @@ def counted() -> list[Counts]:
     for dtype, name in ((torch.float32, "fp32"), (torch.float16, "fp16")):
         # On the meta device nothing is computed, and Triton's kernel is one operator.
         network = Network(ours.model, "triton").to_precision(dtype).to("meta")
-        network._shapes.clear()  # noqa: SLF001
+        network._shapes.clear()
         moved = type(text)(*(part.to("meta", dtype if part.is_floating_point() else part.dtype) for part in text))
         given = pixels.to("meta", dtype)
         results.append(

@@ -167,16 +167,16 @@ class Contest:
         The order of proposals is held for it, which recorded runs would not see: so it is an eager run.
         """
         every = ask.model_copy(update={"box_threshold": 0.0, "text_threshold": 0.0})
-        inner: Any = self.ours._detector  # noqa: SLF001
-        prepared, records, compiled = inner._prepared, inner._records, inner._compiled  # noqa: SLF001
-        inner._prepared, inner._records, inner._compiled = GraphCache(called_again), False, None  # noqa: SLF001
+        inner: Any = self.ours._detector
+        prepared, records, compiled = inner._prepared, inner._records, inner._compiled
+        inner._prepared, inner._records, inner._compiled = GraphCache(called_again), False, None
         with their_ranks(self.reference) as theirs, torch.inference_mode():
             expected = reference_rows(self.reference, image, every, self.shape)
         with our_ranks() as mine:
             self.ours.detect([image], [every])
         with held_ranks(theirs):
             (found,) = self.ours.detect([image], [every])
-        inner._prepared, inner._records, inner._compiled = prepared, records, compiled  # noqa: SLF001
+        inner._prepared, inner._records, inner._compiled = prepared, records, compiled
         tied = sum(int((a != b).sum()) for a, b in zip(mine.places, theirs.places, strict=True))
         matched = match(rows(found), expected)
         return max(matched.scores), max(matched.pixels), len(matched.scores), tied

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import checkpoints
+from groundcam_runtime.pictures.image import Image
 from groundcam_schemas import Question
 from groundcam_worker.checkpoints.catalogue import ModelSource, resolve
 from groundcam_worker.detectors.grounding_dino.deformable import SAMPLINGS
@@ -21,7 +22,19 @@ pytestmark = [
 ]
 
 EVERY = Question.of("person", "open door", box_threshold=0.0, text_threshold=0.0)
-IMAGES = [picture(seed, 448, 256) for seed in range(5)]
+SIZES = {"small": (228, 128), "swin-t": (448, 256)}
+"""Those of the models' inputs: scaled on a GPU, a picture's bytes may differ by one from those scaled on a CPU."""
+
+
+def images_of(source: ModelSource, count: int = 5) -> list[Image]:
+    return [picture(seed, *SIZES[source.name]) for seed in range(count)]
+
+
+def never(*_given: Any, **_more: Any) -> Any:
+    """What takes the place of the network, where only what was recorded may run."""
+    raise AssertionError("it ran unrecorded")
+
+
 STEPS = {
     "plain fp32": Optimisations("fp32", "grid_sample", graphs=False),
     "triton": Optimisations("fp32", "triton", graphs=False),
@@ -31,6 +44,9 @@ STEPS = {
     "all": Optimisations(),
     "all, compiled": Optimisations(compile=True),
 }
+
+
+MEANT = {"auto": "triton"}
 
 
 @pytest.fixture(scope="module", params=["small", "swin-t"])
@@ -45,18 +61,25 @@ def source(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 def test_the_answers_of_a_gpu_are_those_of_the_cpu(source: ModelSource, name: str) -> None:
     """With the CPU's order of proposals where the run is not a recorded or compiled one, which cannot be told it."""
     steps = STEPS[name]
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    images = images_of(source)
     cpu, gpu = open_detector(source, "cpu"), open_detector(source, "cuda", steps)
+    inner: Any = gpu._detector
+    assert inner._network.encoder[0].attention.sample is SAMPLINGS[MEANT.get(steps.sampling, steps.sampling)]
+    assert {one.dtype for one in inner._network.encoder.parameters()} == {steps.dtype(torch.device("cuda"))}
     with our_ranks() as ranks:
-        expected = cpu.detect(IMAGES, [EVERY] * 5)
+        expected = cpu.detect(images, [EVERY] * 5)
     is_free = steps.graphs or steps.compile
     if is_free:
-        gpu.warm_up([EVERY], [(448, 256)], 8)
-        found = gpu.detect(IMAGES, [EVERY] * 5)
+        gpu.warm_up([EVERY], [SIZES[source.name]], 8)
+        assert len(inner._recordings) == 8, "four batch sizes of pictures, and of text with them"
+        plain = inner._see, inner._answer
+        inner._see = inner._answer = never  # what runs is what was prepared
+        found = gpu.detect(images, [EVERY] * 5)
+        inner._see, inner._answer = plain
     else:
         ranks.places = [places.cuda() for places in ranks.places]
         with held_ranks(ranks):
-            found = gpu.detect(IMAGES, [EVERY] * 5)
+            found = gpu.detect(images, [EVERY] * 5)
     score, box = (1e-3, BOX) if steps.precision == "fp32" else (SCORE_16, BOX_16)
     # bf16 has an eighth of fp16's precision.
     score, box = (8 * score, 8 * box) if steps.precision == "bf16" else (score, box)
@@ -83,27 +106,67 @@ def test_the_triton_kernel_gives_the_same_on_the_device(dtype: torch.dtype, coor
     assert (plain.float() - ours.float()).abs().max() < near
 
 
-def test_a_recorded_run_is_used_for_smaller_batches_and_new_shapes(source: ModelSource) -> None:
+def test_a_recorded_run_is_used_for_smaller_batches_and_new_shapes_are_recorded_at_their_second_sight(
+    source: ModelSource,
+) -> None:
     new: list[Any] = []
     gpu: GuardedDetector = open_detector(
         source, "cuda", hooks=DetectorHooks(new_shape=lambda *shape: new.append(shape))
     )
-    gpu.warm_up([EVERY], [(448, 256)], 4)
+    gpu.warm_up([EVERY], [SIZES[source.name]], 4)
     inner: Any = gpu._detector
-    assert inner._records, "recording was turned off"
-    recorded = len(inner._prepared._runs)
-    gpu.detect(IMAGES[:3], [EVERY] * 3)
-    assert (len(inner._prepared._runs), new) == (recorded, [])
-    gpu.detect([picture(1, 320, 320)], [EVERY])
-    assert (len(inner._prepared._runs), len(new)) == (recorded + 1, 1)
+    recorded = inner._recordings.keys
+    assert len(recorded) == 6, "recording was turned off"
+    gpu.detect(images_of(source, 3), [EVERY] * 3)
+    assert (inner._recordings.keys, new) == (recorded, [])
+    square = [picture(1, 128, 128)]
+    first, second, third = (gpu.detect(square, [EVERY]) for _ in range(3))
+    assert (len(inner._recordings), len(new)) == (len(recorded) + 2, 1)
+    for found in (second, third):
+        assert match(rows(found[0]), rows(first[0])).outside(SCORE_16, BOX_16) == 0
+
+
+def test_batches_that_are_begun_while_another_runs_are_each_answered_for_themselves(source: ModelSource) -> None:
+    """Pictures, text and answers of two batches lie in the same places, one after the other."""
+    gpu = open_detector(source, "cuda")
+    asks = [EVERY, Question.of("dog", box_threshold=0.0, text_threshold=0.0)]
+    gpu.warm_up(asks, [SIZES[source.name]], 2)
+    images = images_of(source)
+    batches = [([images[seed], images[seed - 1]], [asks[seed % 2], asks[(seed + 1) % 2]]) for seed in range(5)]
+    alone = [gpu.detect(*batch) for batch in batches]
+    begun = [gpu.begin(*batches[0])]
+    together = []
+    for batch in batches[1:]:
+        begun.append(gpu.begin(*batch))
+        together.append(gpu.finish(begun.pop(0)))
+    together.append(gpu.finish(begun.pop()))
+    for one, other in zip(together, alone, strict=True):
+        for mine, theirs in zip(one, other, strict=True):
+            assert rows(mine) == rows(theirs)
+
+
+def test_a_question_of_several_captions_is_answered_by_recorded_runs(source: ModelSource) -> None:
+    gpu = open_detector(source, "cuda")
+    plain = open_detector(source, "cuda", Optimisations(graphs=False))
+    pairs = [f"{one}{other}" for one in "abcdefghijk" for other in "abcdefghij"]
+    long = Question.of(*pairs, box_threshold=0.0, text_threshold=0.0)
+    assert gpu.cost(long) > 1
+    gpu.warm_up([EVERY, long], [SIZES[source.name]], 4)
+    inner: Any = gpu._detector
+    inner._see = inner._answer = never  # what runs is what was recorded
+    asks = [EVERY, long, EVERY, long]
+    images = images_of(source, 4)
+    for one, other in zip(gpu.detect(images, asks), plain.detect(images, asks), strict=True):
+        found = match(rows(one), rows(other))
+        assert found.outside(SCORE_16, BOX_16) <= 0.1 * len(found.scores)
 
 
 def test_out_of_memory_is_survived(source: ModelSource) -> None:
     """Real memory: the process is allowed a little of the device's."""
     gpu = open_detector(source, "cuda", Optimisations(graphs=False))
-    gpu.detect(IMAGES[:1], [EVERY])
+    gpu.detect(images_of(source, 1), [EVERY])
     total = torch.cuda.get_device_properties(0).total_memory
-    many = [picture(seed, 448, 256) for seed in range(64)]
+    many = images_of(source, 64)
     torch.cuda.empty_cache()
     torch.cuda.set_per_process_memory_fraction(min(1.0, 1.5 * torch.cuda.memory_allocated() / total + 600e6 / total))
     try:
