@@ -325,10 +325,10 @@ def trouble(bench: Bench) -> Iterator[Row]:
     inner: Any = detector._detector
     see = inner._see
 
-    def syncing(pixels: torch.Tensor) -> torch.Tensor:
+    def syncing(pixels: torch.Tensor, **constants: Any) -> torch.Tensor:
         if torch.cuda.is_current_stream_capturing():
             torch.cuda.synchronize()
-        seen: torch.Tensor = see(pixels)
+        seen: torch.Tensor = see(pixels, **constants)
         return seen
 
     inner._see = syncing

@@ -30,11 +30,11 @@ class Memory:
         inner: Any = detector._detector
         self._see, inner._see = inner._see, self.see
 
-    def see(self, pixels: torch.Tensor) -> Any:
+    def see(self, pixels: torch.Tensor, **constants: Any) -> Any:
         self.tried.append(len(pixels))
         if len(pixels) > self.room:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
-        return self._see(pixels)
+        return self._see(pixels, **constants)
 
 
 def test_what_does_not_fit_is_halved_and_no_frame_is_lost(
@@ -111,9 +111,9 @@ def test_one_shape_that_does_not_fit_costs_another_nothing(breakable: GuardedDet
     inner._is_prepared, inner.release = True, lambda: False
     see = memory.see
 
-    def small_ones_only(pixels: torch.Tensor) -> Any:
+    def small_ones_only(pixels: torch.Tensor, **constants: Any) -> Any:
         memory.room = 8 if pixels.shape[-2] < pixels.shape[-1] else 2
-        return see(pixels)
+        return see(pixels, **constants)
 
     inner._see = small_ones_only
     breakable.warm_up([Question.of("dog")], [(320, 240), (240, 320)], 8)
@@ -194,9 +194,9 @@ def test_memory_that_fails_outside_of_torchs_allocator_is_memory(breakable: Guar
     memory = Memory(breakable, room=1)
     original = memory.see
 
-    def see(pixels: torch.Tensor) -> Any:
+    def see(pixels: torch.Tensor, **constants: Any) -> Any:
         try:
-            return original(pixels)
+            return original(pixels, **constants)
         except torch.OutOfMemoryError:
             raise RuntimeError(text) from None
 

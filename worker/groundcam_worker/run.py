@@ -60,7 +60,9 @@ def load_detector(settings: WorkSettings, hooks: DetectorHooks | None = None) ->
     from groundcam_worker.detectors.grounding_dino.optimisations import Optimisations  # noqa: PLC0415
     from groundcam_worker.detectors.opening import open_detector  # noqa: PLC0415
 
-    steps = Optimisations(settings.precision, settings.sampling, settings.cuda_graphs, settings.compile)
+    steps = Optimisations(
+        settings.precision, settings.sampling, graphs=settings.cuda_graphs, compile=settings.compile
+    )  # fmt: skip
     return open_detector(source, settings.device, steps, input_size=settings.input_size, hooks=hooks)
 
 

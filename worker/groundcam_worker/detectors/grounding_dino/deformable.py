@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from groundcam_worker.detectors.grounding_dino.kernels import sample_with_triton
+from groundcam_worker.detectors.grounding_dino.linear import together
 
 RING_COLUMNS, RING_ROWS = 2, 4
 
@@ -55,11 +56,8 @@ class DeformableAttention(nn.Module):
         self.heads, self.levels, self.points = theirs.n_heads, theirs.n_levels, theirs.n_points
         self.value_proj, self.output_proj = theirs.value_proj, theirs.output_proj
         offsets, weights = theirs.sampling_offsets, theirs.attention_weights
-        # Both read the same input: one matrix product instead of two.
         self.split = [offsets.out_features, weights.out_features]
-        self.looks = nn.Linear(offsets.in_features, sum(self.split))
-        self.looks.weight = nn.Parameter(torch.cat([offsets.weight, weights.weight]).detach(), requires_grad=False)
-        self.looks.bias = nn.Parameter(torch.cat([offsets.bias, weights.bias]).detach(), requires_grad=False)
+        self.looks = together(offsets, weights)
         self.sample = SAMPLINGS[sampling]
 
     def forward(self, queries: Tensor, features: Tensor, reference: Tensor, levels: Levels) -> Tensor:

@@ -77,7 +77,8 @@ class GroundingDino:
         self._limits = limits_of(image_processor, input_size)
         self._pixels = Pixels(image_processor, device, dtype)
         self._text = TextSide(model, self._reader, device, dtype)
-        self._network = Network(model, steps.sampling_on(device)).to_precision(dtype).eval()
+        network = Network(model, steps.sampling_on(device), fused=steps.is_fused_on(device))
+        self._network = network.to_precision(dtype).eval()
         if dtype == torch.float32:
             require_full_fp32()
         records = device.type == "cuda" and steps.graphs
@@ -144,7 +145,7 @@ class GroundingDino:
         """Raises ModelError where the network gives no numbers."""
         noise = np.random.default_rng(0).integers(0, 255, (*shape, 3), dtype=np.uint8)
         pixels = self._pixels([noise] * count, shape)
-        vision = self._part("see", self._see, (pixels,), pixels, prepare=self._is_prepared)
+        vision = self._seen(pixels, prepare=self._is_prepared)
         for row in rows:
             text = self._text.batch([row] * count, self._tokens([row]))
             found = self._answered(vision, text, pixels, prepare=self._is_prepared)
@@ -207,7 +208,7 @@ class GroundingDino:
 
         Yield which pictures were asked, and what will be found in them [n, Q, 6], on the CPU.
         """
-        vision = self._part("see", self._see, (pixels,), pixels)
+        vision = self._seen(pixels)
         most = max(len(rows) for rows in rows_by_question)
         if most > 1:
             vision = vision.clone()  # what is answered next may be prepared where this lies
@@ -223,25 +224,26 @@ class GroundingDino:
             return found
         return torch.empty(found.shape, pin_memory=True).copy_(found, non_blocking=True)
 
+    def _seen(self, pixels: Tensor, *, prepare: bool = False) -> Tensor:
+        """Return what the network sees; with `prepare`, prepare that before."""
+        see: Function = partial(self._see, grids=self._network.grids_of(pixels))
+        return self._run(Size("see", pixels.shape[-2], pixels.shape[-1]), see, (pixels,), prepare=prepare)
+
     def _answered(self, vision: Tensor, text: Text, pixels: Tensor, *, prepare: bool = False) -> Tensor:
-        """Return what `_find` does."""
-        return self._part("answer", self._answer, (vision, *text), pixels, text.features.shape[1], prepare=prepare)
+        """Return what `_find` does; with `prepare`, prepare that before."""
+        answer: Function = partial(self._answer, shape=self._network.shape_of(pixels))
+        size = Size("answer", pixels.shape[-2], pixels.shape[-1], text.features.shape[1])
+        return self._run(size, answer, (vision, *text), prepare=prepare)
+
+    def _run(self, size: Size, part: Function, inputs: tuple[Tensor, ...], *, prepare: bool) -> Tensor:
+        if prepare:
+            self._recordings.add(size, part, inputs)
+        return self._recordings.run(size, part, inputs)
 
     def _find(self, vision: Tensor, *text: Tensor, shape: Shape) -> Tensor:
         """Return what was found, as `best_classes` has it."""
         given = Text(*text)
         return best_classes(*self._network.answer(vision, given, shape), given.classes, given.thresholds)
-
-    def _part(
-        self, name: str, function: Any, inputs: tuple[Tensor, ...], pixels: Tensor, tokens: int = 0,
-        *, prepare: bool = False,
-    ) -> Tensor:  # fmt: skip
-        """Run a part of the network, as it was prepared where it was; with `prepare`, prepare it before."""
-        size = Size(name, pixels.shape[-2], pixels.shape[-1], tokens)
-        bound: Function = partial(function, shape=self._network.shape_of(pixels)) if tokens else function
-        if prepare:
-            self._recordings.add(size, bound, inputs)
-        return self._recordings.run(size, bound, inputs)
 
     def _tokens(self, rows: Sequence[Row]) -> int:
         needed = max(len(row.caption.ids) for row in rows)

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from groundcam_worker.detectors.grounding_dino.deformable import DeformableAttention, Levels
+from groundcam_worker.detectors.grounding_dino.linear import together
+from groundcam_worker.detectors.grounding_dino.norms import Norm
 
 
 def by_head(features: Tensor, heads: int, dim: int = -1) -> Tensor:
@@ -19,19 +21,26 @@ def by_head(features: Tensor, heads: int, dim: int = -1) -> Tensor:
 
 
 class Attention(nn.Module):
-    """Multi-head attention as one fused call. For GroundingDinoMultiheadAttention."""
+    """Multi-head attention as one fused call. For GroundingDinoMultiheadAttention.
 
-    def __init__(self, theirs: Any) -> None:
+    Two of its three inputs are the same: queries and keys where tokens look at each other, keys and values elsewhere.
+    """
+
+    def __init__(self, theirs: Any, *, looks_at_itself: bool) -> None:
         super().__init__()
-        self.heads = theirs.num_attention_heads
-        self.query, self.key, self.value, self.out_proj = theirs.query, theirs.key, theirs.value, theirs.out_proj
+        self.heads, self.looks_at_itself = theirs.num_attention_heads, looks_at_itself
+        query, key, value = theirs.query, theirs.key, theirs.value
+        self.both = together(query, key) if looks_at_itself else together(key, value)
+        self.single = value if looks_at_itself else query
+        self.out_proj = theirs.out_proj
 
-    def forward(self, queries: Tensor, keys: Tensor, values: Tensor, allowed: Tensor | None = None) -> Tensor:
-        """Attend; `allowed` [B, 1, 1 or Q, K] is true where a query may look."""
-        query, key, value = (
-            by_head(project(tensor), self.heads).transpose(1, 2)
-            for project, tensor in ((self.query, queries), (self.key, keys), (self.value, values))
-        )
+    def forward(self, queries: Tensor, values: Tensor, allowed: Tensor | None = None) -> Tensor:
+        """Attend; `allowed` [B, 1, 1 or Q, K] is true where a query may look. Keys are as the class says."""
+        if self.looks_at_itself:
+            (query, key), value = self.both(queries).chunk(2, -1), self.single(values)
+        else:
+            query, (key, value) = self.single(queries), self.both(values).chunk(2, -1)
+        query, key, value = (by_head(one, self.heads).transpose(1, 2) for one in (query, key, value))
         attended = functional.scaled_dot_product_attention(query, key, value, attn_mask=allowed)
         mixed: Tensor = self.out_proj(attended.transpose(1, 2).flatten(2))
         return mixed
@@ -40,16 +49,18 @@ class Attention(nn.Module):
 class Fusion(nn.Module):
     """Vision looks at text, and text at vision. For GroundingDinoFusionLayer.
 
-    Both directions share one matrix of scores, vision x (heads * text). A caption has few tokens, vision many:
-    so the projections, which transformers applies to every vision feature (to 4 x 256 channels and back), are
-    multiplied into the few text features first. The products are the same, associated another way, and the work
-    on vision shrinks from 1024 columns to 4 for each token. There is no maximum over the whole batch either, which
-    makes transformers' rounding depend on what else is in it.
+    A caption has few tokens, vision many: so the projections, which transformers applies to every vision feature (to
+    4 x 256 channels and back), are multiplied into the few text features first. The products are the same, associated
+    another way, and the work on vision shrinks from 1024 columns to 4 for each token. What text sees in vision is then
+    attention whose keys and values are the features themselves; its scores are written to memory nowhere. There is no
+    maximum over the whole batch either, which makes transformers' rounding depend on what else is in it.
     """
 
-    def __init__(self, theirs: Any) -> None:
+    def __init__(self, theirs: Any, *, fused: bool) -> None:
         super().__init__()
-        self.norm_vision, self.norm_text = theirs.layer_norm_vision, theirs.layer_norm_text
+        self.norm_vision, self.norm_text = (
+            Norm(theirs.layer_norm_vision, fused=fused), Norm(theirs.layer_norm_text, fused=fused)
+        )  # fmt: skip
         self.vision_scale, self.text_scale = theirs.vision_param, theirs.text_param
         attention = theirs.attn
         self.heads, self.scale = attention.num_heads, attention.scale
@@ -63,38 +74,39 @@ class Fusion(nn.Module):
         batch, tokens, _ = text.shape
         keys = by_head(self.key(text), self.heads) * self.scale  # [B, T, heads, d]
         folded = torch.einsum("bthd,hdc->bhtc", keys, by_head(self.query.weight, self.heads, 0)).flatten(1, 2)
-        bias = (keys * by_head(self.query.bias, self.heads)).sum(-1).transpose(1, 2).flatten(1)
-        # Vision along the last side: a softmax over a side in between runs on one block of a GPU for each picture.
-        # Both compute in fp32 and round once, as softmax(dtype=float32) and a conversion would, in half of the bytes.
-        scores = torch.baddbmm(bias[:, :, None], folded, vision.transpose(1, 2))  # [B, heads * T, N]
-
-        over_text = by_head(scores, self.heads, 1).masked_fill(~real[:, None, :, None], float("-inf"))
-        over_text = over_text.softmax(2).flatten(1, 2).transpose(1, 2)
+        bias = (keys * by_head(self.query.bias, self.heads)).sum(-1).masked_fill(~real[..., None], float("-inf"))
+        scores = torch.baddbmm(bias.transpose(1, 2).flatten(1)[:, None], vision, folded.transpose(1, 2))
+        # [B, N, heads * T]; it computes in fp32 and rounds once.
+        over_text = by_head(scores, self.heads).softmax(-1).flatten(2)
         values = by_head(self.text_value(text), self.heads)
         weight = by_head(self.vision_out.weight * self.vision_scale[:, None], self.heads)
         seen = torch.einsum("bthd,chd->bhtc", values, weight).flatten(1, 2)
         delta = torch.baddbmm((self.vision_out.bias * self.vision_scale)[None, None], over_text, seen)
 
-        context = torch.bmm(scores.softmax(-1), vision).view(batch, self.heads, tokens, -1)
+        # The query's bias adds the same to a token's every score, which its softmax takes off again.
+        context = functional.scaled_dot_product_attention(folded[:, None], vision[:, None], vision[:, None], scale=1.0)
         value = self.vision_value
-        seen = torch.einsum("bhtc,hdc->bthd", context, by_head(value.weight, self.heads, 0)).flatten(2)
+        seen = torch.einsum(
+            "bhtc,hdc->bthd", context.view(batch, self.heads, tokens, -1), by_head(value.weight, self.heads, 0)
+        ).flatten(2)
         return vision + delta, text + self.text_scale * self.text_out(seen + value.bias)
 
 
 class TextEnhancer(nn.Module):
     """Text looks at the text of its own phrase. For GroundingDinoTextEnhancerLayer."""
 
-    def __init__(self, theirs: Any) -> None:
+    def __init__(self, theirs: Any, *, fused: bool) -> None:
         super().__init__()
-        self.attention = Attention(theirs.self_attn)
-        self.norm_before, self.norm_after = theirs.layer_norm_before, theirs.layer_norm_after
+        self.attention = Attention(theirs.self_attn, looks_at_itself=True)
+        self.norm_before, self.norm_after = (
+            Norm(theirs.layer_norm_before, fused=fused), Norm(theirs.layer_norm_after, fused=fused)
+        )  # fmt: skip
         self.feed = Feed(theirs.fc1, theirs.activation, theirs.fc2)
 
     def forward(self, text: Tensor, positions: Tensor, allowed: Tensor) -> Tensor:
         """Return [B, T, D]; `allowed` [B, 1, T, T]."""
-        queries = text + positions
-        text = self.norm_before(text + self.attention(queries, queries, text, allowed))
-        enhanced: Tensor = self.norm_after(text + self.feed(text))
+        text = self.norm_before(text, self.attention(text + positions, text, allowed))
+        enhanced: Tensor = self.norm_after(text, self.feed(text))
         return enhanced
 
 
@@ -104,23 +116,31 @@ class Feed(nn.Module):
     def __init__(self, first: Any, activation: Any, second: Any) -> None:
         super().__init__()
         self.first, self.activation, self.second = first, activation, second
+        self.is_relu = isinstance(activation, nn.ReLU)
 
     def forward(self, features: Tensor) -> Tensor:
         """Return what has the shape of its input."""
-        fed: Tensor = self.second(self.activation(self.first(features)))
-        return fed
+        if self.is_relu:
+            # In the product's own last step, and not in a pass of its own.
+            rows = features.flatten(0, -2)
+            inner = torch._addmm_activation(self.first.bias, rows, self.first.weight.t())  # noqa: SLF001
+            fed: Tensor = self.second(inner).view_as(features)
+            return fed
+        return self.second(self.activation(self.first(features)))  # type: ignore[no-any-return]
 
 
 class EncoderLayer(nn.Module):
     """For GroundingDinoEncoderLayer."""
 
-    def __init__(self, theirs: Any, sampling: str) -> None:
+    def __init__(self, theirs: Any, sampling: str, *, fused: bool) -> None:
         super().__init__()
-        self.fusion = Fusion(theirs.fusion_layer)
-        self.enhancer = TextEnhancer(theirs.text_enhancer_layer)
+        self.fusion = Fusion(theirs.fusion_layer, fused=fused)
+        self.enhancer = TextEnhancer(theirs.text_enhancer_layer, fused=fused)
         vision = theirs.deformable_layer
         self.attention = DeformableAttention(vision.self_attn, sampling)
-        self.norm, self.final_norm = vision.self_attn_layer_norm, vision.final_layer_norm
+        self.norm, self.final_norm = (
+            Norm(vision.self_attn_layer_norm, fused=fused), Norm(vision.final_layer_norm, fused=fused)
+        )  # fmt: skip
         self.feed = Feed(vision.fc1, vision.activation_fn, vision.fc2)
 
     def forward(
@@ -130,29 +150,34 @@ class EncoderLayer(nn.Module):
         """Return vision [B, N, D] and text [B, T, D]."""
         vision, text = self.fusion(vision, text, real)
         text = self.enhancer(text, text_positions, allowed)
-        vision = self.norm(vision + self.attention(vision + vision_positions, vision, points, levels))
-        return self.final_norm(vision + self.feed(vision)), text
+        vision = self.norm(vision, self.attention(vision + vision_positions, vision, points, levels))
+        return self.final_norm(vision, self.feed(vision)), text
 
 
 class DecoderLayer(nn.Module):
     """For GroundingDinoDecoderLayer."""
 
-    def __init__(self, theirs: Any, sampling: str) -> None:
+    def __init__(self, theirs: Any, sampling: str, *, fused: bool) -> None:
         super().__init__()
-        self.own, self.own_norm = Attention(theirs.self_attn), theirs.self_attn_layer_norm
-        self.text, self.text_norm = Attention(theirs.encoder_attn_text), theirs.encoder_attn_text_layer_norm
+        self.own = Attention(theirs.self_attn, looks_at_itself=True)
+        self.text = Attention(theirs.encoder_attn_text, looks_at_itself=False)
         self.vision = DeformableAttention(theirs.encoder_attn, sampling)
-        self.vision_norm = theirs.encoder_attn_layer_norm
-        self.feed, self.final_norm = Feed(theirs.fc1, theirs.activation_fn, theirs.fc2), theirs.final_layer_norm
+        self.feed = Feed(theirs.fc1, theirs.activation_fn, theirs.fc2)
+        self.own_norm, self.text_norm, self.vision_norm, self.final_norm = (
+            Norm(one, fused=fused)
+            for one in (
+                theirs.self_attn_layer_norm, theirs.encoder_attn_text_layer_norm, theirs.encoder_attn_layer_norm,
+                theirs.final_layer_norm,
+            )
+        )  # fmt: skip
 
     def forward(
         self, state: Tensor, positions: Tensor, vision: Tensor, text: Tensor, real: Tensor, boxes: Tensor,
         levels: Levels,
     ) -> Tensor:  # fmt: skip
         """Return the state [B, Q, D] of the queries; `boxes` [B, Q, 4] in fp32."""
-        queries = state + positions
-        state = self.own_norm(state + self.own(queries, queries, state))
-        state = self.text_norm(state + self.text(state + positions, text, text, real[:, None, None]))
-        state = self.vision_norm(state + self.vision(state + positions, vision, boxes, levels))
-        final: Tensor = self.final_norm(state + self.feed(state))
+        state = self.own_norm(state, self.own(state + positions, state))
+        state = self.text_norm(state, self.text(state + positions, text, real[:, None, None]))
+        state = self.vision_norm(state, self.vision(state + positions, vision, boxes, levels))
+        final: Tensor = self.final_norm(state, self.feed(state))
         return final

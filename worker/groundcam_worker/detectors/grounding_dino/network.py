@@ -17,11 +17,16 @@ from torch import Tensor, nn
 
 from groundcam_worker.detectors.grounding_dino.deformable import Levels
 from groundcam_worker.detectors.grounding_dino.layers import DecoderLayer, EncoderLayer
+from groundcam_worker.detectors.grounding_dino.swin import Grid, Swin
 
 REMEMBERED_SHAPES = 32
 SMALLEST, LARGEST = 0.01, 0.99
 PROPOSAL_SIDE = 0.05
 """Proposals closer to the border are none, and their sides double from level to level: Deformable DETR's own."""
+
+
+Grids = tuple[tuple[Grid, Grid], ...]
+"""Of every stage of the backbone, plain and shifted."""
 
 
 class Text(NamedTuple):
@@ -58,23 +63,24 @@ class Shape(NamedTuple):
 class Network(nn.Module):
     """A (MM) Grounding DINO of transformers, its backbone and text side as they are, the rest rebuilt."""
 
-    def __init__(self, model: Any, sampling: str) -> None:
+    def __init__(self, model: Any, sampling: str, *, fused: bool = False) -> None:
+        """`sampling` is how deformable attention reads, `fused` uses Triton's kernels elsewhere. Raises ValueError."""
         super().__init__()
         inner = model.model
         config = model.config
         if not config.two_stage or not config.embedding_init_target:
             raise ValueError("only two-stage models with learned queries are known")
         self.width, self.queries = config.d_model, config.num_queries
-        self.backbone = inner.backbone.conv_encoder.model
+        self.backbone = Swin(inner.backbone.conv_encoder.model, fused=fused)
         self.position_embedding = inner.backbone.position_embedding
         self.projections = inner.input_proj_vision
         self.level_embed = inner.level_embed
-        self.encoder = nn.ModuleList(EncoderLayer(layer, sampling) for layer in inner.encoder.layers)
+        self.encoder = nn.ModuleList(EncoderLayer(layer, sampling, fused=fused) for layer in inner.encoder.layers)
         self.proposal, self.proposal_norm = inner.enc_output, inner.enc_output_norm
         self.proposal_box = inner.encoder_output_bbox_embed
         self.query_embeddings = inner.query_position_embeddings
         self.reference_head = inner.decoder.reference_points_head
-        self.decoder = nn.ModuleList(DecoderLayer(layer, sampling) for layer in inner.decoder.layers)
+        self.decoder = nn.ModuleList(DecoderLayer(layer, sampling, fused=fused) for layer in inner.decoder.layers)
         self.norm = inner.decoder.layer_norm
         self.refinements = nn.ModuleList(list(inner.decoder.bbox_embed)[:-1])
         self.box = model.bbox_embed[-1]
@@ -89,6 +95,7 @@ class Network(nn.Module):
         for head in (self.proposal_box, self.refinements, self.box):
             head.float()
         self._shapes.clear()
+        self.backbone.forget()
         return self
 
     def forward(self, pixels: Tensor, text: Text, shape: Shape) -> tuple[Tensor, Tensor]:
@@ -97,7 +104,7 @@ class Network(nn.Module):
         `pixels` [B, 3, H, W] is normalised, and `shape` is theirs; one caption a picture. What is in `text` of
         classes and thresholds is not read.
         """
-        return self.answer(self.see(pixels), text, shape)
+        return self.answer(self.see(pixels, self.grids_of(pixels)), text, shape)
 
     def answer(self, vision: Tensor, text: Text, shape: Shape) -> tuple[Tensor, Tensor]:
         """Return logits and boxes, as `forward` does, for what `see` gave: for another caption of the same pictures."""
@@ -117,12 +124,16 @@ class Network(nn.Module):
         boxes = (self.box(state.float()) + torch.special.logit(boxes, eps=1e-5)).sigmoid()
         return self._logits(state, features, text.real, self.bias), boxes
 
-    def see(self, pixels: Tensor) -> Tensor:
-        """Return the features of all levels [B, N, D] for pixels [B, 3, H, W]."""
-        return torch.cat([level.flatten(2).transpose(1, 2) for level in self._levels(pixels)], 1)
+    def see(self, pixels: Tensor, grids: Grids) -> Tensor:
+        """Return the features of all levels [B, N, D] for pixels [B, 3, H, W], whose `grids` are given."""
+        return torch.cat([level.flatten(2).transpose(1, 2) for level in self._levels(pixels, grids)], 1)
 
-    def _levels(self, pixels: Tensor) -> list[Tensor]:
-        maps = list(self.backbone(pixels, return_dict=True).feature_maps)
+    def grids_of(self, pixels: Tensor) -> Grids:
+        """Return the grids of the backbone for pixels' height and width."""
+        return self.backbone.grids_of(pixels.shape[-2], pixels.shape[-1], pixels)
+
+    def _levels(self, pixels: Tensor, grids: Grids) -> list[Tensor]:
+        maps = self.backbone(pixels, grids)
         projected = [project(features) for project, features in zip(self.projections, maps, strict=False)]
         source = maps[-1]
         for project in self.projections[len(maps) :]:
@@ -157,8 +168,9 @@ class Network(nn.Module):
         size = (pixels.shape[-2], pixels.shape[-1])
         if size not in self._shapes:
             # How large the levels are is the backbone's business.
-            levels = tuple((level.shape[-2], level.shape[-1]) for level in self._levels(pixels[:1]))
-            self._shapes[size] = self._make_shape(levels, pixels)
+            levels = self._levels(pixels[:1], self.grids_of(pixels))
+            sizes = tuple((level.shape[-2], level.shape[-1]) for level in levels)
+            self._shapes[size] = self._make_shape(sizes, pixels)
             if len(self._shapes) > REMEMBERED_SHAPES:
                 self._shapes.popitem(last=False)
         self._shapes.move_to_end(size)

@@ -6,11 +6,13 @@ from typing import Literal
 
 import torch
 
+from groundcam_worker.detectors.grounding_dino.fused_kernels import fused_fault
 from groundcam_worker.detectors.grounding_dino.kernels import HAS_TRITON, IS_INTERPRETED, kernel_fault
 
 log = logging.getLogger(__name__)
 
 Precision = Literal["auto", "fp32", "fp16", "bf16"]
+Fused = Literal["auto", "plain", "triton"]
 Sampling = Literal["auto", "grid_sample", "embedding_bag", "triton"]
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -25,6 +27,9 @@ class Optimisations:
     sampling: Sampling = "auto"
     """How deformable attention reads features. auto: on CUDA triton, or grid_sample where Triton cannot
     start its kernel, for lack of a C compiler, say; embedding_bag elsewhere."""
+    fused: Fused = "auto"
+    """What is between matrix products, attention within the backbone's windows and sums with their norms. auto: on
+    CUDA Triton kernels, where they can run; plain operators elsewhere."""
     graphs: bool = True
     """On CUDA, record the launches of each warmed shape once and replay them."""
     compile: bool = False
@@ -48,3 +53,14 @@ class Optimisations:
             return "triton"
         log.warning("deformable attention runs without its Triton kernel: %s", fault)
         return "grid_sample"
+
+    def is_fused_on(self, device: torch.device) -> bool:
+        """Return what `fused` means on a device. Raises ValueError for kernels that cannot run there."""
+        if self.fused == "triton" and not (HAS_TRITON and (device.type == "cuda" or IS_INTERPRETED)):
+            raise ValueError("fused is triton, which needs a CUDA device and the package triton")
+        if self.fused != "auto" or device.type != "cuda":
+            return self.fused == "triton"
+        if (fault := fused_fault(device)) is None:
+            return True
+        log.warning("the network runs without its Triton kernels for windows and norms: %s", fault)
+        return False

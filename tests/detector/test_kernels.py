@@ -1,0 +1,112 @@
+"""Triton's kernels without a GPU: their arithmetic by Triton's interpreter, and that they compile for cards."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from groundcam_worker.detectors.grounding_dino import fused_kernels, kernels
+
+pytest.importorskip("triton", reason="there is no triton on this machine: its kernels are not tested")
+
+_INTERPRETED = """
+import sys
+sys.path[:0] = {paths!r}
+import torch
+from torch.nn import functional
+import checkpoints
+from groundcam_worker.detectors.grounding_dino.fused_kernels import (
+    add_and_norm_with_triton, fused_fault, norm_of_sum_with_triton,
+)
+from groundcam_worker.detectors.grounding_dino.swin import Swin
+from transformers import GroundingDinoForObjectDetection, SwinBackbone, SwinConfig
+
+assert fused_fault(torch.device("cpu")) is None
+torch.manual_seed(1)
+for width, dtype, near in ((96, torch.float32, 1e-5), (24, torch.float16, 4e-3), (256, torch.bfloat16, 3e-2)):
+    features, delta = (torch.randn(3, 37, width).to(dtype) for _ in range(2))
+    weight, bias = (torch.randn(width).to(dtype) for _ in range(2))
+    summed, normed = add_and_norm_with_triton(features, delta, weight, bias, 1e-5)
+    assert torch.equal(summed, features + delta)
+    for found, value in ((normed, summed), (norm_of_sum_with_triton(features, None, weight, bias, 1e-5), features)):
+        wanted = functional.layer_norm(value.float(), (width,), weight.float(), bias.float(), 1e-5)
+        assert (found.float() - wanted).abs().max() < near * wanted.abs().max(), (width, dtype)
+
+def backbone(**config):
+    made = SwinBackbone(SwinConfig(embed_dim=24, depths=[2, 2], out_indices=[1, 2], **config)).eval()
+    checkpoints.redraw(made, 3)
+    return made
+
+# Grids that are larger than a window and smaller, with and without padding; windows of more tokens than a program has.
+for config, sizes in (
+    ({{"num_heads": [2, 4], "window_size": 4}}, ((128, 170), (64, 64), (37, 61), (8, 8))),
+    ({{"num_heads": [1, 2], "window_size": 9}}, ((100, 72),)),
+):
+    theirs = backbone(**config)
+    fused = Swin(theirs, fused=True)
+    for size in sizes:
+        pixels = torch.randn(2, 3, *size)
+        with torch.inference_mode():
+            wanted = theirs(pixels, return_dict=True).feature_maps
+            found = fused(pixels, fused.grids_of(*size, pixels))
+        for one, other in zip(found, wanted, strict=True):
+            assert (one - other).abs().max() < 1e-4, (config, size, (one - other).abs().max())
+print("equal")
+"""
+
+
+def test_fused_kernels_give_what_transformers_backbone_gives() -> None:
+    code = _INTERPRETED.format(paths=[str(Path(__file__).parents[1])])
+    environment = {**os.environ, "TRITON_INTERPRET": "1"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "equal", done.stderr[-2000:]
+
+
+SAMPLE = {"HEADS": 8, "DEPTH": 32, "DEPTH_BLOCK": 32, "LEVELS": 4, "POINTS": 4, "POINTS_BLOCK": 16, "QUERIES": 16}
+ATTEND = {"HEADS": 3, "DEPTH": 32, "DEPTH_BLOCK": 32, "BLOCK": 64}
+VARIANTS = {
+    "points": ("_sample", {**SAMPLE, "COORDINATES": 2}),
+    "boxes": ("_sample", {**SAMPLE, "COORDINATES": 4}),
+    "windows of Swin-T": ("_attend", {**ATTEND, "SIDE": 7, "IS_SHIFTED": False}),
+    "shifted windows of Swin-B": ("_attend", {**ATTEND, "SIDE": 12, "IS_SHIFTED": True}),
+    "a sum and its norm": (
+        "_add_and_norm",
+        {"WIDTH": 96, "WIDTH_BLOCK": 128, "ROWS": 16, "HAS_DELTA": True, "KEEPS_SUM": True},
+    ),
+    "a norm": (
+        "_add_and_norm",
+        {"WIDTH": 256, "WIDTH_BLOCK": 256, "ROWS": 8, "HAS_DELTA": False, "KEEPS_SUM": False},
+    ),
+}
+FLOATS = {"reference": "*fp32", "sizes": "*i32", "scale": "fp32", "eps": "fp32"}
+NUMBERS = {"total", "count", "reference_stride", "height", "width", "tall", "wide", "shift", "rows"}
+
+
+@pytest.mark.parametrize("dtype", ["fp16", "fp32"])
+@pytest.mark.parametrize("name", VARIANTS)
+def test_the_kernels_compile_for_cards_of_every_generation(name: str, dtype: str) -> None:
+    """Triton compiles for a card without having one; a version of it has failed on a variant of a kernel before."""
+    import triton
+    from triton.backends.compiler import GPUTarget
+    from triton.compiler import ASTSource
+
+    kernel_name, constants = VARIANTS[name]
+    kernel: Any = getattr(kernels, kernel_name, None) or getattr(fused_kernels, kernel_name)
+    names = kernel.arg_names
+    signature = {
+        one: "constexpr" if one in constants else "i32" if one in NUMBERS else FLOATS.get(one, f"*{dtype}")
+        for one in names
+    }
+    pointers = [index for index, one in enumerate(names) if signature[one].startswith("*")]
+    source = ASTSource(
+        fn=kernel, signature=signature, constexprs={(names.index(one),): value for one, value in constants.items()},
+        attrs={(index,): [["tt.divisibility", 16]] for index in pointers},
+    )  # fmt: skip
+    for capability in (75, 80, 90):
+        compiled = triton.compile(
+            source, target=GPUTarget("cuda", capability, 32), options={"enable_fp_fusion": True}
+        )
+        assert compiled.asm["cubin"]
