@@ -1,5 +1,6 @@
 """The parts of the check of a GPU: each is a process of its own, and prints a row of JSON as soon as it has it."""
 
+import contextlib
 import gc
 import os
 import statistics
@@ -12,9 +13,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import transformers
 from torch.nn import functional
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 import checkpoints
 from groundcam_runtime.pictures.image import Image
@@ -139,8 +142,29 @@ def kernels(bench: Bench) -> Iterator[Row]:
         found = SAMPLINGS[name](*given).float()
         yield {"sampling": name, "difference": (found - plain).abs().max().item(),
                "ms": bench.ms(lambda name=name, given=given: SAMPLINGS[name](*given))}  # fmt: skip
+    if not bench.is_dry:
+        yield from _attentions(bench, batch, levels.total)
     inner: Any = bench.opened(bench.inputs[0])._detector
-    yield {"used": inner._network.encoder[0].attention.sample.__name__}
+    network = inner._network
+    yield {"used": network.encoder[0].attention.sample.__name__, "is_fused": network.encoder[0].norm.fused}
+
+
+def _attentions(bench: Bench, batch: int, places: int) -> Iterator[Row]:
+    """What text sees in vision, by each of torch's ways: few queries, many keys."""
+    vision = torch.randn(batch, 1, places, 256, device=bench.device, dtype=torch.float16)
+    for queries in (64, 1024):
+        text = torch.randn(batch, 1, queries, 256, device=bench.device, dtype=torch.float16) / 16
+        for backend in (SDPBackend.FLASH_ATTENTION, SDPBackend.CUDNN_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, None):
+            ways = contextlib.nullcontext() if backend is None else sdpa_kernel([backend])
+            try:
+                with ways:
+                    taken = bench.ms(
+                        lambda text=text: functional.scaled_dot_product_attention(text, vision, vision, scale=1.0)
+                    )
+            except RuntimeError as error:
+                yield {"attention": str(backend), "queries": queries, "error": str(error)[:80]}
+                continue
+            yield {"attention": str(backend), "queries": queries, "ms": taken}
 
 
 def parity(bench: Bench) -> Iterator[Row]:
@@ -245,6 +269,11 @@ def speed(bench: Bench) -> Iterator[Row]:
         bench.free()
 
 
+def decoded(bench: Bench, count: int) -> list[Image]:
+    """Pictures as a decoder leaves them: row by row, in one piece."""
+    return [np.ascontiguousarray(picture(seed, *bench.camera)) for seed in range(count)]
+
+
 def _profiled(inner: Any, batch: int = 8, most: int = 22) -> Iterator[Row]:
     """What the kernels of the recorded runs of a batch take."""
     from torch.profiler import ProfilerActivity, profile
@@ -269,9 +298,9 @@ def _profiled(inner: Any, batch: int = 8, most: int = 22) -> Iterator[Row]:
 def _speed_of(
     bench: Bench, detector: GuardedDetector, size: tuple[int, int], ask: Question, batch: int
 ) -> Iterator[Row]:
-    images: list[Image] = [picture(seed, *bench.camera) for seed in range(batch)]
-    asks, rounds = [ask] * batch, 3 if bench.is_dry else 40
-    alone = bench.ms(lambda: detector.detect(images, asks), 15, 4)
+    images = decoded(bench, batch)
+    asks, rounds = [ask] * batch, 3 if bench.is_dry else 30
+    alone = bench.ms(lambda: detector.detect(images, asks), 10)
     begun = detector.begin(images, asks)
     started = time.perf_counter()
     for _ in range(rounds):
@@ -317,7 +346,7 @@ def rivals(bench: Bench) -> Iterator[Row]:
 def trouble(bench: Bench) -> Iterator[Row]:
     """A recording that fails, and memory that is short for one: nothing is lost, and the next is recorded."""
     size = bench.inputs[0]
-    images, asks = [picture(seed, *bench.camera) for seed in range(4)], [SHORT] * 4
+    images, asks = decoded(bench, 4), [SHORT] * 4
     if bench.is_dry:
         yield {"trouble": "none on a CPU", "answers": len(bench.opened(size).detect(images, asks))}
         return

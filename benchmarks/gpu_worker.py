@@ -33,7 +33,7 @@ from parity import picture
 TOPICS = Topics()
 PARTITION = Partition(TOPICS.frames, 0)
 CAMERAS = 8
-PATIENCE_S = 30.0
+PATIENCE_S = 15.0
 
 
 class MemorySource:
@@ -133,7 +133,7 @@ def frames_per_s(
 
 def whole(bench: Bench) -> Iterator[Row]:
     """Frame/s from JPEG to message."""
-    frames = 24 if bench.is_dry else 1200
+    frames = 24 if bench.is_dry else 800
     many = min(8, os.cpu_count() or 1)
     cameras = ((320, 180),) if bench.is_dry else ((960, 544), (1920, 1080))
     detector = bench.opened(bench.inputs[0])

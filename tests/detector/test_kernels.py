@@ -22,7 +22,7 @@ from groundcam_worker.detectors.grounding_dino.fused_kernels import (
     add_and_norm_with_triton, fused_fault, norm_of_sum_with_triton,
 )
 from groundcam_worker.detectors.grounding_dino.swin import Swin
-from transformers import GroundingDinoForObjectDetection, SwinBackbone, SwinConfig
+from transformers import SwinBackbone, SwinConfig
 
 assert fused_fault(torch.device("cpu")) is None
 torch.manual_seed(1)
@@ -30,7 +30,8 @@ for width, dtype, near in ((96, torch.float32, 1e-5), (24, torch.float16, 4e-3),
     features, delta = (torch.randn(3, 37, width).to(dtype) for _ in range(2))
     weight, bias = (torch.randn(width).to(dtype) for _ in range(2))
     summed, normed = add_and_norm_with_triton(features, delta, weight, bias, 1e-5)
-    assert torch.equal(summed, features + delta)
+    # The interpreter cuts bf16 off where a card rounds.
+    assert (summed.float() - (features + delta).float()).abs().max() <= (0 if dtype != torch.bfloat16 else 4 * near)
     for found, value in ((normed, summed), (norm_of_sum_with_triton(features, None, weight, bias, 1e-5), features)):
         wanted = functional.layer_norm(value.float(), (width,), weight.float(), bias.float(), 1e-5)
         assert (found.float() - wanted).abs().max() < near * wanted.abs().max(), (width, dtype)
@@ -82,7 +83,7 @@ VARIANTS = {
     ),
 }
 FLOATS = {"reference": "*fp32", "sizes": "*i32", "scale": "fp32", "eps": "fp32"}
-NUMBERS = {"total", "count", "reference_stride", "height", "width", "tall", "wide", "shift", "rows"}
+NUMBERS = {"total", "count", "reference_stride", "height", "width", "tall", "wide", "shift", "rows", "offsets_stride", "weights_stride"}
 
 
 @pytest.mark.parametrize("dtype", ["fp16", "fp32"])

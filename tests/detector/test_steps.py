@@ -66,6 +66,11 @@ for coordinates, depth, (dtype, near) in ((2, 16, single), (4, 24, single), (4, 
     ours = SAMPLINGS["triton"](*given, *rest).float()
     worst = (plain - ours).abs().max().item()
     assert worst < near, (coordinates, depth, dtype, worst)
+    # As they come off one product: queries apart from each other by both.
+    joined = torch.cat([one.flatten(2) for one in given[1:]], -1).split([one[0, 0].numel() for one in given[1:]], -1)
+    views = [part.view(whole.shape) for part, whole in zip(joined, given[1:])]
+    assert not views[0].is_contiguous()
+    assert torch.equal(SAMPLINGS["triton"](given[0], *views, *rest).float(), ours)
     moved = SAMPLINGS["triton"](given[0], given[1] + 0.2, given[2], *rest).float()
     assert (plain - moved).abs().max() > 10 * near
 assert kernel_fault(torch.device("cpu")) is None

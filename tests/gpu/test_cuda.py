@@ -36,11 +36,13 @@ def never(*_given: Any, **_more: Any) -> Any:
 
 
 STEPS = {
-    "plain fp32": Optimisations("fp32", "grid_sample", graphs=False),
-    "triton": Optimisations("fp32", "triton", graphs=False),
-    "graphs": Optimisations("fp32", "grid_sample", graphs=True),
-    "fp16": Optimisations("fp16", "grid_sample", graphs=False),
-    "bf16": Optimisations("bf16", "triton", graphs=False),
+    "plain fp32": Optimisations("fp32", "grid_sample", graphs=False, fused="plain"),
+    "triton": Optimisations("fp32", "triton", graphs=False, fused="plain"),
+    "graphs": Optimisations("fp32", "grid_sample", graphs=True, fused="plain"),
+    "fp16": Optimisations("fp16", "grid_sample", graphs=False, fused="plain"),
+    "bf16": Optimisations("bf16", "triton", graphs=False, fused="plain"),
+    "fused": Optimisations("fp32", "grid_sample", graphs=False, fused="triton"),
+    "fused bf16": Optimisations("bf16", "grid_sample", graphs=False, fused="triton"),
     "all": Optimisations(),
     "all, compiled": Optimisations(compile=True),
 }
@@ -65,6 +67,7 @@ def test_the_answers_of_a_gpu_are_those_of_the_cpu(source: ModelSource, name: st
     cpu, gpu = open_detector(source, "cpu"), open_detector(source, "cuda", steps)
     inner: Any = gpu._detector
     assert inner._network.encoder[0].attention.sample is SAMPLINGS[MEANT.get(steps.sampling, steps.sampling)]
+    assert inner._network.encoder[0].norm.fused == (steps.fused != "plain")
     assert {one.dtype for one in inner._network.encoder.parameters()} == {steps.dtype(torch.device("cuda"))}
     with our_ranks() as ranks:
         expected = cpu.detect(images, [EVERY] * 5)

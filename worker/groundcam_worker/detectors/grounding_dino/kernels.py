@@ -31,7 +31,7 @@ if triton is not None:
     @triton.jit(do_not_specialize=["total", "count", "reference_stride"])
     def _sample(
         values, offsets, weights, reference, sizes, out,
-        total, count, reference_stride,
+        total, count, offsets_stride, weights_stride, reference_stride,
         HEADS: tl.constexpr, DEPTH: tl.constexpr, DEPTH_BLOCK: tl.constexpr,
         LEVELS: tl.constexpr, POINTS: tl.constexpr, POINTS_BLOCK: tl.constexpr,
         COORDINATES: tl.constexpr, QUERIES: tl.constexpr,
@@ -43,10 +43,11 @@ if triton is not None:
         is_channel = channel < DEPTH
 
         # The softmax over all points of all levels.
-        looks = ((batch * count + query) * HEADS + head) * (LEVELS * POINTS)
+        offsets += (batch * count + query) * offsets_stride + head * (LEVELS * POINTS * 2)
+        weights += (batch * count + query) * weights_stride + head * (LEVELS * POINTS)
         every = tl.arange(0, POINTS_BLOCK)
         mask = is_query[:, None] & (every < LEVELS * POINTS)[None, :]
-        logits = tl.load(weights + looks[:, None] + every[None, :], mask=mask, other=float("-inf")).to(tl.float32)
+        logits = tl.load(weights[:, None] + every[None, :], mask=mask, other=float("-inf")).to(tl.float32)
         highest = tl.max(tl.where(mask, logits, -1e30), 1)
         scale = tl.where(is_query, tl.sum(tl.where(mask, tl.exp(logits - highest[:, None]), 0.0), 1), 1.0)
 
@@ -65,7 +66,7 @@ if triton is not None:
             width = tl.load(sizes + level * 3 + 1)
             start = tl.load(sizes + level * 3 + 2)
             for point in range(POINTS):
-                look = looks + level * POINTS + point
+                look = level * POINTS + point
                 move_x = tl.load(offsets + look * 2, mask=is_query, other=0.0).to(tl.float32)
                 move_y = tl.load(offsets + look * 2 + 1, mask=is_query, other=0.0).to(tl.float32)
                 logit = tl.load(weights + look, mask=is_query, other=-1e30).to(tl.float32)
@@ -109,23 +110,31 @@ def sample_with_triton(values: Tensor, offsets: Tensor, weights: Tensor, referen
     """Return [B, Q, heads * D] in the type of `values`.
 
     values [B, N, heads, D], offsets [B, Q, heads, levels, points, 2] and weights [B, Q, heads, levels * points]
-    before their softmax; reference [B or 1, Q, 2 or 4] in fp32; sizes int32 [levels, 3]: height, width, start of each.
+    before their softmax, each of these two in one piece a query;
+    reference [B or 1, Q, 2 or 4] in fp32; sizes int32 [levels, 3]: height, width, start of each.
     """
     if triton is None:
         raise RuntimeError("there is no triton on this machine")
     batch, total, heads, depth = values.shape
     _, count, _, levels, points, _ = offsets.shape
+    # As they come off one product: views of it, whose queries lie further apart.
+    offsets, weights = (one if _in_rows(one) else one.contiguous() for one in (offsets, weights))
     out = values.new_empty(batch, count, heads * depth)
     grid = (triton.cdiv(count, QUERIES_PER_PROGRAM), batch, heads)
     _sample[grid](
-        values, offsets.contiguous(), weights.contiguous(), reference, sizes, out,
-        total, count, count if reference.shape[0] == batch else 0,
+        values, offsets, weights, reference, sizes, out,
+        total, count, offsets.stride(1), weights.stride(1), count if reference.shape[0] == batch else 0,
         HEADS=heads, DEPTH=depth, DEPTH_BLOCK=triton.next_power_of_2(depth),
         LEVELS=levels, POINTS=points, POINTS_BLOCK=triton.next_power_of_2(levels * points),
         COORDINATES=reference.shape[-1], QUERIES=QUERIES_PER_PROGRAM,
         enable_fp_fusion=True,  # Triton warns where it is not told
     )  # fmt: skip
     return out
+
+
+def _in_rows(tensor: Tensor) -> bool:
+    """Whether what follows the first two sides lies in one piece, and the first two at one distance."""
+    return tensor[0, 0].is_contiguous() and (len(tensor) == 1 or tensor.stride(0) == tensor.shape[1] * tensor.stride(1))
 
 
 def kernel_fault(device: torch.device) -> str | None:
