@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from groundcam_worker.detectors.grounding_dino import fused_kernels, kernels
+from groundcam_worker.detectors.grounding_dino import fused_kernels, kernels, pixel_kernels
 
 pytest.importorskip("triton", reason="there is no triton on this machine: its kernels are not tested")
 
@@ -66,6 +66,53 @@ def test_fused_kernels_give_what_transformers_backbone_gives() -> None:
     assert done.stdout.strip() == "equal", done.stderr[-2000:]
 
 
+_SCALED = """
+import sys
+sys.path[:0] = {paths!r}
+import torch
+from torchvision.transforms.v2 import functional as vision
+from groundcam_worker.detectors.grounding_dino.pixel_kernels import Scaler, scaling_fault
+from groundcam_worker.detectors.grounding_dino.pixels import Pixels
+from groundcam_worker.checkpoints.catalogue import resolve
+from groundcam_worker.checkpoints.loading import load
+from parity import picture
+
+assert scaling_fault(torch.device("cpu")) is None
+mean, deviation = torch.tensor([120.0, 110.0, 100.0]), torch.tensor([58.0, 57.0, 56.0])
+scaler, equal, every = Scaler(mean, deviation), 0, 0
+# Smaller in both, in one, in none, the same, larger, and by odd shares; noise, which shows every rounding.
+for size, target in (
+    ((90, 160), (34, 60)), ((90, 160), (90, 60)), ((60, 40), (60, 40)), ((30, 40), (48, 64)), ((73, 41), (32, 300)),
+):
+    pictures = torch.randint(0, 256, (2, *size, 3), dtype=torch.uint8)
+    out = torch.empty(2, 3, *target)
+    scaler(pictures, out)
+    wanted = vision.resize(pictures.permute(0, 3, 1, 2), list(target), antialias=True).float()
+    levels = out * deviation.view(3, 1, 1) + mean.view(3, 1, 1)
+    apart = (levels - wanted).abs()
+    assert apart.max() < 1.01, (size, target, apart.max())
+    equal, every = equal + int((apart < 0.5).sum()), every + apart.numel()
+assert equal > 0.99 * every, equal / every
+
+processor = load(resolve("demo")).processor.image_processor
+plain, fused = (
+    Pixels(processor, torch.device("cpu"), torch.float32, fused=one)([picture(1), picture(2, 64, 80), picture(3)], (96, 128))
+    for one in (False, True)
+)
+apart = (plain - fused).abs()
+assert apart.max() < 0.02 and (apart > 1e-4).float().mean() < 0.01, (apart.max(), (apart > 1e-4).float().mean())
+print("equal")
+"""
+
+
+def test_pictures_are_scaled_as_torch_scales_them_on_a_cpu() -> None:
+    """To a level of 255 everywhere, and to the same level nearly everywhere."""
+    code = _SCALED.format(paths=[str(Path(__file__).parents[1])])
+    environment = {**os.environ, "TRITON_INTERPRET": "1"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "equal", done.stderr[-2000:]
+
+
 SAMPLE = {"HEADS": 8, "DEPTH": 32, "DEPTH_BLOCK": 32, "LEVELS": 4, "POINTS": 4, "POINTS_BLOCK": 16, "QUERIES": 16}
 ATTEND = {"HEADS": 3, "DEPTH": 32, "DEPTH_BLOCK": 32, "BLOCK": 64}
 VARIANTS = {
@@ -77,13 +124,21 @@ VARIANTS = {
         "_add_and_norm",
         {"WIDTH": 96, "WIDTH_BLOCK": 128, "ROWS": 16, "HAS_DELTA": True, "KEEPS_SUM": True},
     ),
+    "scaling": ("_scale", {"COLUMNS": 256}),
     "a norm": (
         "_add_and_norm",
         {"WIDTH": 256, "WIDTH_BLOCK": 256, "ROWS": 8, "HAS_DELTA": False, "KEEPS_SUM": False},
     ),
 }
-FLOATS = {"reference": "*fp32", "sizes": "*i32", "scale": "fp32", "eps": "fp32"}
-NUMBERS = {"total", "count", "reference_stride", "height", "width", "tall", "wide", "shift", "rows", "offsets_stride", "weights_stride"}
+FILES = (kernels, fused_kernels, pixel_kernels)
+FLOATS = {
+    **dict.fromkeys(("weights_down", "weights_across", "mean", "deviation"), "*fp32"), "bytes_": "*u8",
+    "first_down": "*i32", "first_across": "*i32", "reference": "*fp32", "sizes": "*i32", "scale": "fp32", "eps": "fp32",
+}  # fmt: skip
+NUMBERS = {
+    "total", "count", "reference_stride", "height", "width", "tall", "wide", "shift", "rows", "offsets_stride",
+    "weights_stride", "many_down", "many_across",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("dtype", ["fp16", "fp32"])
@@ -95,7 +150,7 @@ def test_the_kernels_compile_for_cards_of_every_generation(name: str, dtype: str
     from triton.compiler import ASTSource
 
     kernel_name, constants = VARIANTS[name]
-    kernel: Any = getattr(kernels, kernel_name, None) or getattr(fused_kernels, kernel_name)
+    kernel: Any = next(getattr(file, kernel_name) for file in FILES if hasattr(file, kernel_name))
     names = kernel.arg_names
     signature = {
         one: "constexpr" if one in constants else "i32" if one in NUMBERS else FLOATS.get(one, f"*{dtype}")

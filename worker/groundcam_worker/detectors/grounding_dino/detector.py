@@ -75,7 +75,7 @@ class GroundingDino:
         self._reader = Reader(loaded.processor.tokenizer, int(model.config.max_text_len))
         image_processor = loaded.processor.image_processor
         self._limits = limits_of(image_processor, input_size)
-        self._pixels = Pixels(image_processor, device, dtype)
+        self._pixels = Pixels(image_processor, device, dtype, fused=steps.is_scaled_on(device))
         self._text = TextSide(model, self._reader, device, dtype)
         network = Network(model, steps.sampling_on(device), fused=steps.is_fused_on(device))
         self._network = network.to_precision(dtype).eval()

@@ -1,6 +1,7 @@
 """What makes the detector fast, each a switch that can be turned off. The answers stay the same, to rounding."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,6 +9,7 @@ import torch
 
 from groundcam_worker.detectors.grounding_dino.fused_kernels import fused_fault
 from groundcam_worker.detectors.grounding_dino.kernels import HAS_TRITON, IS_INTERPRETED, kernel_fault
+from groundcam_worker.detectors.grounding_dino.pixel_kernels import scaling_fault
 
 log = logging.getLogger(__name__)
 
@@ -28,8 +30,8 @@ class Optimisations:
     """How deformable attention reads features. auto: on CUDA triton, or grid_sample where Triton cannot
     start its kernel, for lack of a C compiler, say; embedding_bag elsewhere."""
     fused: Fused = "auto"
-    """What is between matrix products, attention within the backbone's windows and sums with their norms. auto: on
-    CUDA Triton kernels, where they can run; plain operators elsewhere."""
+    """What is between matrix products: attention within the backbone's windows, sums with their norms, and pictures
+    being scaled. auto: on CUDA Triton kernels, where they can run; plain operators elsewhere."""
     graphs: bool = True
     """On CUDA, record the launches of each warmed shape once and replay them."""
     compile: bool = False
@@ -56,11 +58,18 @@ class Optimisations:
 
     def is_fused_on(self, device: torch.device) -> bool:
         """Return what `fused` means on a device. Raises ValueError for kernels that cannot run there."""
+        return self._runs(device, fused_fault, "the network runs without its Triton kernels for windows and norms")
+
+    def is_scaled_on(self, device: torch.device) -> bool:
+        """Return whether a kernel scales pictures, which goes with `fused`. Raises ValueError as `is_fused_on`."""
+        return self._runs(device, scaling_fault, "pictures are scaled without a Triton kernel")
+
+    def _runs(self, device: torch.device, fault_on: Callable[[torch.device], str | None], else_: str) -> bool:
         if self.fused == "triton" and not (HAS_TRITON and (device.type == "cuda" or IS_INTERPRETED)):
             raise ValueError("fused is triton, which needs a CUDA device and the package triton")
         if self.fused != "auto" or device.type != "cuda":
             return self.fused == "triton"
-        if (fault := fused_fault(device)) is None:
+        if (fault := fault_on(device)) is None:
             return True
-        log.warning("the network runs without its Triton kernels for windows and norms: %s", fault)
+        log.warning("%s: %s", else_, fault)
         return False

@@ -15,6 +15,7 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional as vision
 
 from groundcam_runtime.pictures.image import Image
+from groundcam_worker.detectors.grounding_dino.pixel_kernels import Scaler
 from groundcam_worker.detectors.grounding_dino.shapes import Limits
 from groundcam_worker.errors import ModelError
 
@@ -24,6 +25,7 @@ _RESAMPLINGS = {
     3: vision.InterpolationMode.BICUBIC,
 }
 """By Pillow's numbers, which image processors carry."""
+_TRIANGLES = (vision.InterpolationMode.BILINEAR,)
 SLOTS = 2
 """Batches whose bytes are on their way or wait to be read: the one that runs, and the next."""
 
@@ -78,8 +80,11 @@ class _Slot:
 class Pixels:
     """Scales and normalises."""
 
-    def __init__(self, processor: Any, device: torch.device, dtype: torch.dtype) -> None:
-        """Take the settings of an image processor. Raises ModelError for one that does something else."""
+    def __init__(self, processor: Any, device: torch.device, dtype: torch.dtype, *, fused: bool = False) -> None:
+        """Take the settings of an image processor; `fused` scales with Triton's kernel where that knows the filter.
+
+        Raises ModelError for a processor that does something else.
+        """
         if not (processor.do_resize and processor.do_rescale and processor.do_normalize):
             raise ModelError("the model's image processor does not resize, rescale and normalise")
         self._device, self._dtype = device, dtype
@@ -93,14 +98,24 @@ class Pixels:
             for values in (processor.image_mean, processor.image_std)
         )
         self._upload = Upload(device) if device.type == "cuda" else None
+        self._scaler = Scaler(self._mean, self._deviation) if fused and resampling in _TRIANGLES else None
 
     def __call__(self, images: Sequence[Image], shape: tuple[int, int]) -> Tensor:
         """Return [B, 3, height, width] for RGB pictures of any sizes."""
         groups = _of_one_size(images)
         if self._upload is None:
-            return torch.cat([self._scaled(torch.from_numpy(np.stack(group)), shape) for group in groups])
+            return self._all_scaled([torch.from_numpy(np.stack(group)) for group in groups], shape)
         with self._upload(groups) as sent:
-            return torch.cat([self._scaled(group, shape) for group in sent])
+            return self._all_scaled(sent, shape)
+
+    def _all_scaled(self, groups: Sequence[Tensor], shape: tuple[int, int]) -> Tensor:
+        if self._scaler is None:
+            return torch.cat([self._scaled(group, shape) for group in groups])
+        counts = [len(group) for group in groups]
+        out = torch.empty(sum(counts), 3, *shape, dtype=self._dtype, device=self._device)
+        for group, part in zip(groups, torch.split(out, counts), strict=True):
+            self._scaler(group, part)
+        return out
 
     def _scaled(self, group: Tensor, shape: tuple[int, int]) -> Tensor:
         """Return the floats of [B, h, w, 3] bytes."""
