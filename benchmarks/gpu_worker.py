@@ -9,7 +9,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from gpu_parts import LONG, SHORT, Bench, Row, tokens_of
+from gpu_parts import LONG, SHORT, Bench, Row, few_objects, tokens_of
 
 from groundcam_runtime.kafka.publisher import Delivery, Record
 from groundcam_runtime.records import Assigned, Consumed, Event, Partition, Position
@@ -142,6 +142,7 @@ def whole(bench: Bench) -> Iterator[Row]:
     cases += [] if bench.is_dry else [(cameras[-1], many, LONG)]
     for size, decoders, question in cases:
         batch = 2 if bench.is_dry else 8
+        question = few_objects(detector, bench, question)  # noqa: PLW2901
         answers, rate = frames_per_s(detector, question, size, frames=frames, batch=batch, decoders=decoders)
         inner: Any = detector._detector
         yield {"input": bench.inputs[0], "picture": size, "decoders": decoders, "batch": batch, "answers": answers,

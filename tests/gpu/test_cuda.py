@@ -1,5 +1,7 @@
 """On a CUDA device the answers are those of the CPU, with every step by itself and all of them together."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,8 +11,10 @@ import checkpoints
 from groundcam_runtime.pictures.image import Image
 from groundcam_schemas import Question
 from groundcam_worker.checkpoints.catalogue import ModelSource, resolve
+from groundcam_worker.checkpoints.loading import load
 from groundcam_worker.detectors.grounding_dino.deformable import SAMPLINGS
 from groundcam_worker.detectors.grounding_dino.optimisations import Optimisations
+from groundcam_worker.detectors.grounding_dino.pixels import Pixels
 from groundcam_worker.detectors.guarded import GuardedDetector
 from groundcam_worker.detectors.opening import open_detector
 from groundcam_worker.detectors.protocol import DetectorHooks
@@ -38,13 +42,11 @@ def never(*_given: Any, **_more: Any) -> Any:
 STEPS = {
     "plain fp32": Optimisations("fp32", "grid_sample", graphs=False, fused="plain"),
     "triton": Optimisations("fp32", "triton", graphs=False, fused="plain"),
-    "graphs": Optimisations("fp32", "grid_sample", graphs=True, fused="plain"),
     "fp16": Optimisations("fp16", "grid_sample", graphs=False, fused="plain"),
     "bf16": Optimisations("bf16", "triton", graphs=False, fused="plain"),
     "fused": Optimisations("fp32", "grid_sample", graphs=False, fused="triton"),
     "fused bf16": Optimisations("bf16", "grid_sample", graphs=False, fused="triton"),
-    "all": Optimisations(),
-    "all, compiled": Optimisations(compile=True),
+    "all": Optimisations(graphs=False),
 }
 
 
@@ -61,7 +63,7 @@ def source(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @pytest.mark.parametrize("name", STEPS)
 def test_the_answers_of_a_gpu_are_those_of_the_cpu(source: ModelSource, name: str) -> None:
-    """With the CPU's order of proposals where the run is not a recorded or compiled one, which cannot be told it."""
+    """Proposals in the CPU's order: those of random weights nearly tie, and 16 bits decide such ties otherwise."""
     steps = STEPS[name]
     images = images_of(source)
     cpu, gpu = open_detector(source, "cpu"), open_detector(source, "cuda", steps)
@@ -71,25 +73,58 @@ def test_the_answers_of_a_gpu_are_those_of_the_cpu(source: ModelSource, name: st
     assert {one.dtype for one in inner._network.encoder.parameters()} == {steps.dtype(torch.device("cuda"))}
     with our_ranks() as ranks:
         expected = cpu.detect(images, [EVERY] * 5)
-    is_free = steps.graphs or steps.compile
-    if is_free:
-        gpu.warm_up([EVERY], [SIZES[source.name]], 8)
-        assert len(inner._recordings) == 8, "four batch sizes of pictures, and of text with them"
-        plain = inner._see, inner._answer
-        inner._see = inner._answer = never  # what runs is what was prepared
+    ranks.places = [places.cuda() for places in ranks.places]
+    with held_ranks(ranks):
         found = gpu.detect(images, [EVERY] * 5)
-        inner._see, inner._answer = plain
-    else:
-        ranks.places = [places.cuda() for places in ranks.places]
-        with held_ranks(ranks):
-            found = gpu.detect(images, [EVERY] * 5)
     score, box = (1e-3, BOX) if steps.precision == "fp32" else (SCORE_16, BOX_16)
     # bf16 has an eighth of fp16's precision.
     score, box = (8 * score, 8 * box) if steps.precision == "bf16" else (score, box)
+    share = share_within(found, expected, score, box)
+    print(f"{name}: {share:.2%} within")
+    assert share >= 0.99
+
+
+def share_within(found: Sequence[Any], expected: Sequence[Any], score: float, box: float) -> float:
+    """Of all boxes, those that have a partner within these."""
     matched = [match(rows(one), rows(other)) for one, other in zip(found, expected, strict=True)]
-    share = 1 - sum(one.outside(score, box) for one in matched) / sum(len(one.scores) for one in matched)
-    print(f"{name}: {share:.2%} within; {matched[0]}")
-    assert share >= (0.9 if is_free else 0.99)
+    return 1 - sum(one.outside(score, box) for one in matched) / sum(len(one.scores) for one in matched)
+
+
+PREPARED = {
+    "recorded, fp32": Optimisations("fp32"),
+    "recorded, fp16": Optimisations(),
+    "compiled and recorded": Optimisations("fp32", compile=True),
+}
+
+
+@pytest.mark.parametrize("name", PREPARED)
+def test_what_is_prepared_gives_what_the_same_network_gives_unprepared(source: ModelSource, name: str) -> None:
+    steps = PREPARED[name]
+    images = images_of(source)
+    gpu, plain = (
+        open_detector(source, "cuda", one) for one in (steps, replace(steps, graphs=False, compile=False))
+    )  # fmt: skip
+    other: Any = plain._detector
+    other._is_prepared = True  # so that text is padded alike
+    expected = plain.detect(images, [EVERY] * 5)
+    gpu.warm_up([EVERY], [SIZES[source.name]], 8)
+    inner: Any = gpu._detector
+    assert len(inner._recordings) == 8, "four batch sizes of pictures, and of text with them"
+    inner._see = inner._answer = never  # what runs is what was prepared
+    assert share_within(gpu.detect(images, [EVERY] * 5), expected, SCORE_16, BOX_16) >= 0.99
+
+
+def test_pictures_are_scaled_on_the_device_as_on_a_cpu() -> None:
+    """To a level of 255 everywhere, and to the same level nearly everywhere."""
+    processor = load(resolve("demo")).processor.image_processor
+    images = [picture(1, 1920, 1080), picture(2, 1280, 720), picture(3, 1280, 720)]
+    there, here = (
+        Pixels(processor, torch.device(name), torch.float32, fused=name == "cuda")(images, (544, 960)).cpu()
+        for name in ("cuda", "cpu")
+    )
+    apart = (there - here).abs()
+    assert apart.max() < 0.02
+    assert (apart > 1e-4).float().mean() < 0.01
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
@@ -151,6 +186,8 @@ def test_batches_that_are_begun_while_another_runs_are_each_answered_for_themsel
 def test_a_question_of_several_captions_is_answered_by_recorded_runs(source: ModelSource) -> None:
     gpu = open_detector(source, "cuda")
     plain = open_detector(source, "cuda", Optimisations(graphs=False))
+    other: Any = plain._detector
+    other._is_prepared = True  # so that text is padded alike
     pairs = [f"{one}{other}" for one in "abcdefghijk" for other in "abcdefghij"]
     long = Question.of(*pairs, box_threshold=0.0, text_threshold=0.0)
     assert gpu.cost(long) > 1
@@ -159,9 +196,7 @@ def test_a_question_of_several_captions_is_answered_by_recorded_runs(source: Mod
     inner._see = inner._answer = never  # what runs is what was recorded
     asks = [EVERY, long, EVERY, long]
     images = images_of(source, 4)
-    for one, other in zip(gpu.detect(images, asks), plain.detect(images, asks), strict=True):
-        found = match(rows(one), rows(other))
-        assert found.outside(SCORE_16, BOX_16) <= 0.1 * len(found.scores)
+    assert share_within(gpu.detect(images, asks), plain.detect(images, asks), SCORE_16, BOX_16) >= 0.99
 
 
 def test_out_of_memory_is_survived(source: ModelSource) -> None:

@@ -3,15 +3,27 @@
 Each gives what the module that it replaces gives, to rounding; the tests compare them.
 """
 
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from groundcam_worker.detectors.grounding_dino.deformable import DeformableAttention, Levels
 from groundcam_worker.detectors.grounding_dino.linear import together
 from groundcam_worker.detectors.grounding_dino.norms import Norm
+
+TEXT_AT_VISION = (SDPBackend.FLASH_ATTENTION, SDPBackend.CUDNN_ATTENTION, SDPBackend.MATH)
+"""For 64 queries and 10,845 keys of 256 numbers in fp16 an H200 took 0.06, 0.27 ms with these; torch takes the second
+by itself. For 1,024 queries it took 0.32 and 0.27."""
+
+
+def in_order(device: torch.device, ways: Sequence[SDPBackend]) -> AbstractContextManager[object]:
+    """Let attention on CUDA go the first of these ways that can be gone."""
+    return sdpa_kernel(list(ways), set_priority=True) if device.type == "cuda" else nullcontext()
 
 
 def by_head(features: Tensor, heads: int, dim: int = -1) -> Tensor:
@@ -84,7 +96,10 @@ class Fusion(nn.Module):
         delta = torch.baddbmm((self.vision_out.bias * self.vision_scale)[None, None], over_text, seen)
 
         # The query's bias adds the same to a token's every score, which its softmax takes off again.
-        context = functional.scaled_dot_product_attention(folded[:, None], vision[:, None], vision[:, None], scale=1.0)
+        with in_order(vision.device, TEXT_AT_VISION):
+            context = functional.scaled_dot_product_attention(
+                folded[:, None], vision[:, None], vision[:, None], scale=1.0
+            )
         value = self.vision_value
         seen = torch.einsum(
             "bhtc,hdc->bthd", context.view(batch, self.heads, tokens, -1), by_head(value.weight, self.heads, 0)

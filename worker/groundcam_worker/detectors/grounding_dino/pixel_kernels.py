@@ -84,7 +84,7 @@ class Scaler:
         height, width = out.shape[-2:]
         down, across = self._taps(tall, height), self._taps(wide, width)
         _scale[triton.cdiv(width, COLUMNS_PER_PROGRAM), height, count](
-            pictures, out, *down, *across, self._mean, self._deviation,
+            pictures.contiguous(), out, *down, *across, self._mean, self._deviation,
             tall, wide, height, width, down[1].shape[1], across[1].shape[1],
             COLUMNS=COLUMNS_PER_PROGRAM, enable_fp_fusion=True,
         )  # fmt: skip
