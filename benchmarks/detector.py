@@ -37,8 +37,8 @@ from groundcam_schemas import Question  # noqa: E402
 from groundcam_worker.checkpoints.catalogue import resolve  # noqa: E402
 from groundcam_worker.checkpoints.loading import load  # noqa: E402
 from groundcam_worker.detectors.devices import pick  # noqa: E402
-from groundcam_worker.detectors.grounding_dino.graph_cache import GraphCache, called_again  # noqa: E402
 from groundcam_worker.detectors.grounding_dino.optimisations import Optimisations  # noqa: E402
+from groundcam_worker.detectors.grounding_dino.recordings import Recordings, called_again  # noqa: E402
 from groundcam_worker.detectors.grounding_dino.reference import Reference  # noqa: E402
 from groundcam_worker.detectors.opening import open_detector  # noqa: E402
 from parity import held_ranks, match, our_ranks, picture, reference_rows, rows, their_ranks  # noqa: E402
@@ -168,15 +168,16 @@ class Contest:
         """
         every = ask.model_copy(update={"box_threshold": 0.0, "text_threshold": 0.0})
         inner: Any = self.ours._detector
-        prepared, records, compiled = inner._prepared, inner._records, inner._compiled
-        inner._prepared, inner._records, inner._compiled = GraphCache(called_again), False, None
+        prepared, see, answer = inner._recordings, inner._see, inner._answer
+        inner._recordings = Recordings(called_again, live=False)
+        inner._see, inner._answer = inner._network.see, inner._find
         with their_ranks(self.reference) as theirs, torch.inference_mode():
             expected = reference_rows(self.reference, image, every, self.shape)
         with our_ranks() as mine:
             self.ours.detect([image], [every])
         with held_ranks(theirs):
             (found,) = self.ours.detect([image], [every])
-        inner._prepared, inner._records, inner._compiled = prepared, records, compiled
+        inner._recordings, inner._see, inner._answer = prepared, see, answer
         tied = sum(int((a != b).sum()) for a, b in zip(mine.places, theirs.places, strict=True))
         matched = match(rows(found), expected)
         return max(matched.scores), max(matched.pixels), len(matched.scores), tied
@@ -198,20 +199,22 @@ def contests(device: torch.device, given: argparse.Namespace, steps: Optimisatio
             yield contest.run(case)
 
 
-def tell(results: list[Result]) -> None:
+def tell_columns() -> None:
     print(
         "| model | input | batch | tokens | reference frame/s | ours frame/s | ms a batch | ratio"
         " | largest difference: score, box | ranks tied | peak MB: reference, ours |"
     )
     print("|" + " --- |" * 11)
-    for one in results:
-        peaks = "-" if one.ours_peak_mb is None else f"{one.reference_peak_mb:.0f}, {one.ours_peak_mb:.0f}"
-        cells = (
-            one.model, one.size, one.batch, one.text_tokens, f"{one.reference_fps:.2f} ({one.reference_way})",
-            f"{one.ours_fps:.2f}", f"{one.ours_ms:.0f}", f"{one.ratio:.2f}",
-            f"{one.score_difference:.1e}, {one.box_difference_px:.4f} px of {one.matched}", one.ranks_tied, peaks,
-        )  # fmt: skip
-        print("| " + " | ".join(map(str, cells)) + " |", flush=True)
+
+
+def tell(one: Result) -> None:
+    peaks = "-" if one.ours_peak_mb is None else f"{one.reference_peak_mb:.0f}, {one.ours_peak_mb:.0f}"
+    cells = (
+        one.model, one.size, one.batch, one.text_tokens, f"{one.reference_fps:.2f} ({one.reference_way})",
+        f"{one.ours_fps:.2f}", f"{one.ours_ms:.0f}", f"{one.ratio:.2f}",
+        f"{one.score_difference:.1e}, {one.box_difference_px:.4f} px of {one.matched}", one.ranks_tied, peaks,
+    )  # fmt: skip
+    print("| " + " | ".join(map(str, cells)) + " |", flush=True)
 
 
 def without(steps: Optimisations, device: torch.device) -> dict[str, Optimisations]:
@@ -243,8 +246,11 @@ def main() -> None:
     results: dict[str, list[Result]] = {}
     for kind, chosen in kinds.items():
         print(f"\n{kind}", flush=True)
-        results[kind] = list(contests(device, given, chosen))
-        tell(results[kind])
+        tell_columns()
+        results[kind] = []
+        for row in contests(device, given, chosen):
+            tell(row)
+            results[kind].append(row)
     counts: list[Counts] = counted() if given.count else []
     for one in counts:
         print(f"\n{one}")
