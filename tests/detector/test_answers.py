@@ -4,13 +4,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from groundcam_schemas import ClassSpec, Question
 from groundcam_worker.checkpoints.catalogue import resolve
+from groundcam_worker.detectors import devices
 from groundcam_worker.detectors.guarded import GuardedDetector
 from groundcam_worker.detectors.opening import open_detector
 from groundcam_worker.errors import ModelError
-from parity import picture, rows
+from parity import match, picture, rows
 
 
 def test_a_box_has_one_label_of_the_classes_that_were_asked_for(detector: GuardedDetector) -> None:
@@ -86,3 +88,47 @@ def test_the_model_is_named_without_its_path(folder: Path, detector: GuardedDete
 def test_a_device_that_is_not_there_is_named(folder: Path, device: str) -> None:
     with pytest.raises(ModelError, match=device):
         open_detector(resolve(str(folder)), device)
+
+
+def test_a_picture_whose_numbers_16_bits_cannot_hold_is_asked_once_more_in_fp32(
+    breakable: GuardedDetector, detector: GuardedDetector, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its neighbours keep their answers, and it gets the one of fp32; without numbers there too it is an error."""
+    inner: Any = breakable._detector
+    inner._dtype = torch.float16  # as on CUDA; the network stays as it is
+    find = inner._answer
+
+    def overflowing(vision: torch.Tensor, *text: torch.Tensor, shape: Any) -> torch.Tensor:
+        found: torch.Tensor = find(vision, *text, shape=shape)
+        found[1, 3, 0] = torch.nan
+        return found
+
+    inner._answer = overflowing
+    images, asks = [picture(seed) for seed in range(3)], [Question.of("dog", "person")] * 3
+    for one, other in zip(breakable.detect(images, asks), detector.detect(images, asks), strict=True):
+        assert match(rows(one), rows(other)).outside() == 0
+    assert "asked once more in fp32" in caplog.text
+    inner._careful.norm.weight.data.fill_(torch.nan)
+    with pytest.raises(ArithmeticError, match="NaN"):
+        breakable.detect(images, asks)
+
+
+@pytest.mark.parametrize(
+    ("driver", "built_for", "said"),
+    [
+        ("535.104", "13.2", "built for CUDA 13.2, for which the driver 535.104 may be too old"),
+        ("580.1", None, "was built for CPUs, and the driver 580.1 has a GPU"),
+        (None, "13.2", "this machine has 0 CUDA devices"),
+    ],
+)
+def test_a_gpu_that_torch_cannot_use_is_told_with_both_versions(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, driver: str | None, built_for: str | None, said: str
+) -> None:
+    """Else a worker would run on the CPU, and nobody knew why it is slow."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    monkeypatch.setattr(torch.version, "cuda", built_for)
+    with pytest.raises(ModelError, match=said):
+        devices.pick("cuda", driver)
+    assert devices.pick("auto", driver).type == "cpu"
+    assert (said in caplog.text) == (driver is not None)

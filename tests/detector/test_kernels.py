@@ -166,3 +166,16 @@ def test_the_kernels_compile_for_cards_of_every_generation(name: str, dtype: str
             source, target=GPUTarget("cuda", capability, 32), options={"enable_fp_fusion": True}
         )
         assert compiled.asm["cubin"]
+
+
+def test_the_driver_that_torch_has_loaded_is_found_for_triton(tmp_path: Path) -> None:
+    maps = tmp_path / "maps"
+    maps.write_text(
+        "7f00-7f01 r-xp 00000000 08:01 1234                       /usr/lib/x86_64-linux-gnu/libc.so.6\n"
+        "7f02-7f03 rw-p 00000000 00:00 0 \n"
+        "7f04-7f05 r-xp 00000000 08:01 77                         /opt/lent by the host/lib64/libcuda.so.580.1\n"
+    )
+    assert kernels.driver_folder(maps) == "/opt/lent by the host/lib64"
+    maps.write_text("")
+    assert kernels.driver_folder(maps) is None
+    assert kernels.driver_folder(tmp_path / "none") is None

@@ -25,6 +25,14 @@ def test_every_limit_can_be_set() -> None:
         assert getattr(limits, field.name) != getattr(defaults, field.name)
 
 
+@pytest.mark.parametrize(
+    ("device", "cores", "set_to", "threads"),
+    [("cpu", 16, None, 2), ("cuda", 4, None, 4), ("cuda", 64, None, 8), ("cuda", 1, None, 2), ("cuda", 64, 3, 3)],
+)
+def test_beside_a_gpu_more_threads_decode(device: str, cores: int, set_to: int | None, threads: int) -> None:
+    assert limits_of(WorkSettings(decode_threads=set_to), device, cores).decode_threads == threads
+
+
 def test_where_nothing_is_too_old_a_camera_must_keep_up_for_the_usual_time() -> None:
     assert limits_of(WorkSettings(max_age_s=0.0)).calm_s == 3.0
 

@@ -8,6 +8,7 @@ from groundcam_schemas import CameraState, GapReason
 from groundcam_worker import metrics as module
 from groundcam_worker.gpus import Nvml
 from groundcam_worker.metrics import FORGET_S, OTHERS, WorkerMetrics
+from groundcam_worker.snapshot import WorkerSnapshot
 
 WORKER_SERIES, PRODUCER_SERIES = 29, 22
 """As docs/metrics.md says them."""
@@ -139,3 +140,27 @@ def test_a_gpu_is_read_and_one_that_does_not_answer_is_left_out() -> None:
     assert [(one.gpu, one.utilization, one.memory_used, one.memory_total) for one in nvml.read()] == [("0", 0.5, 3, 8)]
     nvml._library = None
     assert nvml.read() == []
+
+
+def test_a_part_of_a_gpu_has_memory_and_no_utilization() -> None:
+    """MIG: the driver refuses to say how busy a part is, and its memory is read all the same."""
+
+    class NotSupportedError(Exception):
+        pass
+
+    def refuses(_handle: object) -> None:
+        raise NotSupportedError("Not Supported")
+
+    nvml = Nvml()
+    nvml._library = SimpleNamespace(
+        NVMLError=NotSupportedError, nvmlDeviceGetCount=lambda: 1, nvmlDeviceGetHandleByIndex=lambda number: number,
+        nvmlDeviceGetMemoryInfo=lambda _handle: SimpleNamespace(used=3, total=8),
+        nvmlDeviceGetUtilizationRates=refuses, nvmlSystemGetDriverVersion=lambda: "535.1",
+    )  # fmt: skip
+    assert nvml.driver() == "535.1"
+    (reading,) = nvml.read()
+    assert (reading.utilization, reading.memory_used) == (None, 3)
+    metrics = WorkerMetrics("1")
+    metrics.watch(WorkerSnapshot, nvml.read)
+    assert 'groundcam_gpu_memory_used_bytes{gpu="0"} 3.0' in page(metrics)
+    assert not [line for line in page(metrics) if "gpu_utilization" in line]

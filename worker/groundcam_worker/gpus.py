@@ -26,7 +26,7 @@ class Nvml:
             self._library = pynvml
 
     def read(self) -> list[GpuReading]:
-        """Return a reading of each GPU; none of one that does not answer, or reports only part of it (MIG)."""
+        """Return a reading of each GPU; none of one that does not answer."""
         if self._library is None:
             return []
         readings: list[GpuReading] = []
@@ -38,9 +38,23 @@ class Nvml:
             try:
                 handle = self._library.nvmlDeviceGetHandleByIndex(number)
                 memory = self._library.nvmlDeviceGetMemoryInfo(handle)
-                busy = self._library.nvmlDeviceGetUtilizationRates(handle).gpu
             except self._library.NVMLError as error:
                 log.debug("GPU %d is not measured: %s", number, error)
                 continue
-            readings.append(GpuReading(str(number), busy / 100, int(memory.used), int(memory.total)))
+            readings.append(GpuReading(str(number), self._busy(handle), int(memory.used), int(memory.total)))
         return readings
+
+    def _busy(self, handle: Any) -> float | None:
+        try:
+            return float(self._library.nvmlDeviceGetUtilizationRates(handle).gpu) / 100
+        except self._library.NVMLError:
+            return None  # a part of a GPU (MIG) has memory of its own, and no utilization
+
+    def driver(self) -> str | None:
+        """Return the driver's version, where it has a GPU."""
+        try:
+            if self._library is None or not self._library.nvmlDeviceGetCount():
+                return None
+            return str(self._library.nvmlSystemGetDriverVersion())
+        except self._library.NVMLError:
+            return None

@@ -168,5 +168,7 @@ def readings(state: WorkerSnapshot, gpus: list[GpuReading]) -> Iterator[Reading]
         ("gpu_memory_used_bytes", "GPU memory in use, by all processes", [one.memory_used for one in gpus]),
         ("gpu_memory_total_bytes", "GPU memory that there is", [one.memory_total for one in gpus]),
     ):
-        by_gpu = [((one.gpu,), float(value)) for one, value in zip(gpus, values_of, strict=True)]
+        by_gpu = [
+            ((one.gpu,), float(value)) for one, value in zip(gpus, values_of, strict=True) if value is not None
+        ]  # fmt: skip
         yield Reading(name, text, ("gpu",), by_gpu)

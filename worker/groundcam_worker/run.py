@@ -1,6 +1,7 @@
 """Wire a worker together and run it until it is asked to stop."""
 
 import logging
+import os
 import threading
 from contextlib import ExitStack
 from functools import partial
@@ -95,6 +96,7 @@ def run(
         _require_topics(kafka, settings.group)
         questions = settings.questions()
         detector = load_detector(settings, _detector_hooks(metrics, settings.batch_size))
+        limits = limits_of(settings, detector.device, len(os.sched_getaffinity(0)))
         prompts = QuestionFollower(kafka, questions, detector.check)
         stack.callback(prompts.close)
         sizes = {*settings.warm_sizes, *camera_sizes(kafka)}
@@ -118,7 +120,7 @@ def run(
             Policies(
                 questions,
                 Freshness(settings.max_age_s, settings.max_age_by_camera),
-                limits_of(settings),
+                limits,
                 never_stale=frozenset([topics.recordings]),
                 by_transactions=settings.transactional,
             )
@@ -141,7 +143,7 @@ def run(
         driver = Driver(
             state,
             source,
-            Decoding(preparation(detector, settings.max_pixels), settings.decode_threads, wake.set),
+            Decoding(preparation(detector, settings.max_pixels), limits.decode_threads, wake.set),
             Inference(detector, wake.set),
             publishing,
             Telemetry(metrics),
@@ -185,13 +187,15 @@ def _sink(
     )
 
 
-def limits_of(settings: WorkSettings) -> Limits:
-    """Return the bounds of memory and time from the settings."""
+def limits_of(settings: WorkSettings, device: str = "cpu", cores: int = 1) -> Limits:
+    """Return the bounds of memory and time from the settings, for a detector on a device, cpu or cuda."""
+    # On a GPU a detector takes hundreds of frames a second; on a CPU it needs the cores itself.
+    threads = settings.decode_threads or (max(Limits().decode_threads, min(8, cores)) if device == "cuda" else None)
     return Limits(
         batch_size=settings.batch_size,
         batch_wait_s=settings.batch_wait_s,
         calm_s=settings.max_age_s or Limits().calm_s,
-        decode_threads=settings.decode_threads,
+        decode_threads=threads or Limits().decode_threads,
         max_pixels=settings.max_pixels,
         max_waiting_bytes=settings.max_queued_bytes // 2,
         max_picture_bytes=settings.max_picture_bytes,

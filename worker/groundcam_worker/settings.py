@@ -55,8 +55,8 @@ class WorkSettings(SettingsPart):
     """Live frames that would be older than this when answered are skipped and published as gaps; 0 skips none."""
     max_age_by_camera: dict[CameraId, Annotated[float, Field(ge=0, le=86_400)]] = Field(default={})
     """The same for single cameras, as `gate: 1.5`."""
-    decode_threads: Annotated[int, Field(ge=1, le=64)] = 2
-    """Threads that decode JPEGs."""
+    decode_threads: Annotated[int, Field(ge=1, le=64)] | None = None
+    """Threads that decode JPEGs; by default 2, and beside a GPU one for each core, up to 8."""
     max_pixels: Annotated[int, Field(ge=1)] = 33_177_600
     """Larger pictures go to the dead letters."""
     max_queued_bytes: Annotated[int, Field(ge=1024)] = 64 * 1024 * 1024

@@ -28,7 +28,7 @@ class GpuReading:
     """One GPU, as its driver reports it. Memory is in bytes, and of all processes."""
 
     gpu: str
-    utilization: float
-    """Share of the time in which it was busy, 0 to 1."""
+    utilization: float | None
+    """Share of the time in which it was busy, 0 to 1; None where the driver does not say (MIG)."""
     memory_used: int
     memory_total: int

@@ -1,10 +1,13 @@
 """What torch's devices are called, and what their errors mean."""
 
+import logging
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
 from groundcam_worker.errors import ModelError
+
+log = logging.getLogger(__name__)
 
 # Allocations that fail outside of torch's own allocator; the list began as accelerate's (utils/memory.py).
 _NO_ROOM = (
@@ -17,10 +20,16 @@ _NO_ROOM = (
 _LOST = ("CUDA error", "CUBLAS_STATUS_", "CUDNN_STATUS_", "cuDNN error", "device-side assert", "Triton Error [CUDA]")
 
 
-def pick(name: str) -> torch.device:
-    """Return the device that a setting names. Raises ModelError."""
+def pick(name: str, driver: str | None = None) -> torch.device:
+    """Return the device that a setting names; `driver` is the version of a GPU's, if there is one.
+
+    Raises ModelError.
+    """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        is_there = torch.cuda.is_available()
+        if driver and not is_there:
+            log.warning("there is a GPU, and the detector runs on the CPU: %s", _unusable(driver))
+        return torch.device("cuda" if is_there else "cpu")
     try:
         device = torch.device(name)
     except RuntimeError:
@@ -28,8 +37,20 @@ def pick(name: str) -> torch.device:
     if device.type not in {"cpu", "cuda"}:
         raise ModelError(f"work.device: {name!r} is not auto, cpu, cuda or cuda:N")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ModelError(f"work.device: {name} is not there; this machine has {torch.cuda.device_count()} CUDA devices")
+        count = torch.cuda.device_count()
+        why = f"; {_unusable(driver)}" if driver and not count else f"; this machine has {count} CUDA devices"
+        raise ModelError(f"work.device: {name} is not there{why}")
     return device
+
+
+def _unusable(driver: str) -> str:
+    """Return why torch sees no GPU although the driver has one."""
+    if torch.version.cuda is None:
+        return f"torch {torch.__version__} was built for CPUs, and the driver {driver} has a GPU"
+    return (
+        f"torch {torch.__version__} was built for CUDA {torch.version.cuda}, for which the driver {driver} may be too"
+        " old: a newer driver, or torch for an older CUDA (TORCH_INDEX when images are built)"
+    )
 
 
 def describe(device: torch.device) -> tuple[str, int, int]:

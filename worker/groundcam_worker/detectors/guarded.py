@@ -38,6 +38,11 @@ class GuardedDetector:
         """Who answers."""
         return self._detector.model
 
+    @property
+    def device(self) -> str:
+        """What it runs on."""
+        return self._detector.device
+
     def input_shape(self, width: int, height: int) -> tuple[int, int]:
         """As the detector has it."""
         return self._detector.input_shape(width, height)

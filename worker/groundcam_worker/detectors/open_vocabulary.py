@@ -63,6 +63,7 @@ class OpenVocabulary(Synchronous):
         self._network: Network = FAMILIES[loaded.family](loaded)
         self._words = lru_cache(KEPT_QUESTIONS)(self._encode)
         self.model: Model = loaded.identity
+        self.device = device.type
 
     def input_shape(self, width: int, height: int) -> tuple[int, int]:  # noqa: ARG002 - every size becomes the same
         """Return the (height, width) that every picture is scaled to."""

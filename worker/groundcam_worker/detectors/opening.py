@@ -2,6 +2,8 @@
 
 from functools import partial
 
+import torch
+
 from groundcam_worker.checkpoints.catalogue import ModelSource
 from groundcam_worker.checkpoints.loading import load
 from groundcam_worker.detectors.devices import free_cache, pick
@@ -11,6 +13,7 @@ from groundcam_worker.detectors.guarded import GuardedDetector
 from groundcam_worker.detectors.open_vocabulary import FAMILIES, OpenVocabulary
 from groundcam_worker.detectors.protocol import Detector, DetectorHooks
 from groundcam_worker.errors import ModelError
+from groundcam_worker.gpus import Nvml
 
 GROUNDING_DINO = ("grounding-dino", "mm-grounding-dino")
 
@@ -24,7 +27,10 @@ def open_detector(
     hooks: DetectorHooks | None = None,
 ) -> GuardedDetector:
     """Load a model onto a device. `input_size` is (width, height) in pixels. Raises ModelError."""
-    chosen, hooks = pick(device), hooks or DetectorHooks()
+    chosen, hooks = pick(device, Nvml().driver()), hooks or DetectorHooks()
+    if chosen.type == "cuda":
+        # What is left for the host is copies; a thread for each core of a large machine would only wake and wait.
+        torch.set_num_threads(min(4, torch.get_num_threads()))
     loaded = load(source)
     detector: Detector
     release = _nothing

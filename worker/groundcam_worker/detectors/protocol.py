@@ -38,6 +38,10 @@ class Detector(Protocol):
     def model(self) -> Model:
         """Who answers."""
 
+    @property
+    def device(self) -> str:
+        """What it runs on, cpu or cuda."""
+
     def input_shape(self, width: int, height: int) -> tuple[int, int]:
         """Return what a picture of this size becomes: pictures of one input shape may share a batch."""
 

@@ -3,6 +3,7 @@
 On CUDA a batch is launched without a wait, so that the host reads and packs the next one meanwhile.
 """
 
+import copy
 import logging
 import math
 import time
@@ -70,7 +71,8 @@ class GroundingDino:
         """
         steps = steps or Optimisations()
         dtype = steps.dtype(device)
-        self._device = device
+        self._device, self._dtype = device, dtype
+        self._careful: Network | None = None
         model = loaded.model.to(device).eval().requires_grad_(False)
         self._reader = Reader(loaded.processor.tokenizer, int(model.config.max_text_len))
         image_processor = loaded.processor.image_processor
@@ -90,6 +92,7 @@ class GroundingDino:
         self._warmed: set[tuple[int, int]] = set()
         self._on_new_shape = on_new_shape
         self.model: Model = loaded.identity
+        self.device = device.type
         if input_size is not None:
             revision = f"{loaded.identity.revision}@{input_size[0]}x{input_size[1]}"
             self.model = Model(name=loaded.identity.name, revision=revision)
@@ -178,9 +181,38 @@ class GroundingDino:
             for member, rows in zip(members, best, strict=True):
                 found[member].append(rows)
         return [
-            objects(rows, question, image.shape[1], image.shape[0])
+            self._objects(rows, question, image)
             for rows, question, image in zip(found, launched.questions, launched.images, strict=True)
         ]
+
+    def _objects(self, rows: Sequence[Tensor], question: Question, image: Image) -> tuple[Detection, ...]:
+        """Raises ArithmeticError where the network gives no numbers, in more than 16 bits neither."""
+        try:
+            return objects(rows, question, image.shape[1], image.shape[0])
+        except ArithmeticError:
+            if self._dtype == torch.float32:
+                raise
+        return self._objects_in_fp32(question, image)
+
+    @torch.inference_mode()
+    def _objects_in_fp32(self, question: Question, image: Image) -> tuple[Detection, ...]:
+        """Look once more at a picture whose numbers 16 bits could not hold. It takes a copy of the network for it."""
+        if self._careful is None:
+            log.warning(
+                "a picture gave numbers that 16 bits cannot hold; such pictures are asked once more in fp32, slowly:"
+                " set work.precision to bf16 or fp32 if there are many"
+            )
+            self._careful = copy.deepcopy(self._network).to_precision(torch.float32)
+        with current(self._device):
+            network, shape = self._careful, self._limits.shape_of(image.shape[1], image.shape[0])
+            pixels = self._pixels([image], shape).float()
+            found = []
+            for row in self._text.rows(question):
+                text = self._text.batch([row], self._tokens([row]))
+                given = Text(*(part.float() if part.is_floating_point() else part for part in text))
+                logits, boxes = network(pixels, given, network.shape_of(pixels))
+                found.append(best_classes(logits, boxes, given.classes, given.thresholds)[0].cpu())
+            return objects(found, question, image.shape[1], image.shape[0])
 
     @torch.inference_mode()
     def _launch(self, images: Sequence[Image], questions: Sequence[Question]) -> _Launched:

@@ -6,6 +6,8 @@ written to memory. With TRITON_INTERPRET=1 it runs on a CPU, slowly, for tests.
 """
 
 import os
+from contextlib import suppress
+from pathlib import Path, PurePath
 
 import torch
 from torch import Tensor
@@ -137,11 +139,32 @@ def _in_rows(tensor: Tensor) -> bool:
     return tensor[0, 0].is_contiguous() and (len(tensor) == 1 or tensor.stride(0) == tensor.shape[1] * tensor.stride(1))
 
 
+def driver_folder(maps: Path = Path("/proc/self/maps")) -> str | None:
+    """Return where libcuda is that torch has loaded.
+
+    Triton asks ldconfig, which knows nothing of a library that a container was lent behind its cache's back.
+    """
+    with suppress(OSError):
+        for line in maps.read_text().splitlines():
+            path = PurePath(line.split(maxsplit=5)[-1])
+            if path.name.startswith("libcuda.so"):
+                return str(path.parent)
+    return None
+
+
 def kernel_fault(device: torch.device) -> str | None:
     """Run the kernel once on next to nothing, for points and for boxes; return why it does not, in one line, or None.
 
     Triton compiles on the machine where it runs, with a C compiler and Python's headers: images often lack them.
     """
+    fault = _fault(device)
+    if fault and "libcuda" in fault and "TRITON_LIBCUDA_PATH" not in os.environ and (folder := driver_folder()):
+        os.environ["TRITON_LIBCUDA_PATH"] = folder
+        fault = _fault(device)
+    return fault
+
+
+def _fault(device: torch.device) -> str | None:
     values = torch.ones(1, 4, 1, 16, device=device)
     offsets, weights = torch.zeros(1, 1, 1, 1, 1, 2, device=device), torch.zeros(1, 1, 1, 1, device=device)
     sizes = torch.tensor([[2, 2, 0]], dtype=torch.int32, device=device)

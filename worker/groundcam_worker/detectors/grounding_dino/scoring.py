@@ -14,7 +14,7 @@ from groundcam_schemas import Question
 from groundcam_worker.detectors.nms import nms
 from groundcam_worker.detectors.protocol import Detection
 
-NO_NUMBERS = "the model gives no numbers (NaN); in fp16 that is an overflow: set work.precision to bf16"
+NO_NUMBERS = "the model gives no numbers (NaN); in fp16 that is an overflow: set work.precision to bf16 or fp32"
 
 
 def best_classes(logits: Tensor, boxes: Tensor, classes: Tensor, thresholds: Tensor) -> Tensor:
