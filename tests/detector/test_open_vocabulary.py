@@ -309,3 +309,29 @@ def test_an_owlv2_processor_must_give_the_networks_own_square(loaded: Loaded, se
     setattr(loaded.processor.image_processor, setting, value)
     with pytest.raises(ModelError, match="squares of 96 pixels"):
         OpenVocabulary(loaded, torch.device("cpu"))
+
+
+def test_in_16_bits_the_boxes_are_nearly_the_same(
+    original: Loaded, detector: OpenVocabulary, family: str
+) -> None:
+    """bf16, which a CPU has too, with an eighth of the digits of the fp16 that CUDA gets. Queries that nearly tie may
+    change places, and their boxes with them.
+    """
+    half = OpenVocabulary(original, torch.device("cpu"), torch.bfloat16)
+    near, every = 0, 0
+    for seed in range(6):
+        image = picture(seed)
+        mine, plain = answer(half, family, image), answer(detector, family, image)
+        assert mine != plain, "nothing was computed in 16 bits"
+        every += len(plain)
+        near += sum(
+            any(one[0] == other[0] and abs(one[1] - other[1]) < 0.05 and max_apart(one, other) < 8 for other in mine)
+            for one in plain
+        )
+    print(f"{family}: {near} of {every} near")
+    assert near >= 0.9 * every
+
+
+def max_apart(one: Answer, other: Answer) -> float:
+    """How many pixels two boxes differ at most."""
+    return max(abs(a - b) for a, b in zip(one[2:], other[2:], strict=True))

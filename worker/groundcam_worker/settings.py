@@ -33,7 +33,8 @@ class WorkSettings(SettingsPart):
     warm_sizes: tuple[Size, ...] = ((1280, 720),)
     """Sizes of pictures to be ready for, besides those that cameras have reported."""
     precision: Literal["auto", "fp32", "fp16", "bf16"] = "auto"
-    """Of Grounding DINO's weights and features; auto is fp16 on CUDA, fp32 on a CPU. Boxes are always fp32."""
+    """Of weights and features, of OWLv2 and OmDet-Turbo of products; auto is fp16 on CUDA, fp32 on a CPU. Boxes of
+    Grounding DINO are always fp32."""
     sampling: Literal["auto", "grid_sample", "embedding_bag", "triton"] = "auto"
     """How Grounding DINO's deformable attention reads features; auto is triton on CUDA (grid_sample where
     that cannot run), embedding_bag on a CPU."""

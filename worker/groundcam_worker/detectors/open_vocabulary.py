@@ -48,15 +48,18 @@ FAMILIES: dict[str, Callable[[Loaded], Network]] = {"owlv2": Owlv2, "omdet-turbo
 
 
 class OpenVocabulary(Synchronous):
-    """A model of one of the FAMILIES on one device, in fp32. `detect` belongs to one thread."""
+    """A model of one of the FAMILIES on one device. `detect` belongs to one thread."""
 
-    def __init__(self, loaded: Loaded, device: torch.device) -> None:
-        """Take over a loaded model. Raises ModelError for a processor that does not fit it."""
+    def __init__(self, loaded: Loaded, device: torch.device, dtype: torch.dtype = torch.float32) -> None:
+        """Take over a loaded model; of products `dtype` is the type, of everything else fp32.
+
+        Raises ModelError for a processor that does not fit it.
+        """
         # transformers makes do with half a processor where files of the other half are missing.
         pictures, tokenizer = (getattr(loaded.processor, name, None) for name in ("image_processor", "tokenizer"))
         if pictures is None or tokenizer is None:
             raise ModelError("it has no processor of both pictures and words")
-        self._device, self._pictures = device, pictures
+        self._device, self._dtype, self._pictures = device, dtype, pictures
         self._shape = _input_shape(pictures)
         self._phrases = _Phrases(tokenizer, loaded.model.config.text_config)
         loaded.model.to(device).eval().requires_grad_(False)
@@ -98,12 +101,17 @@ class OpenVocabulary(Synchronous):
         pixels = self._pictures(
             list(images), input_data_format="channels_last", return_tensors="pt", device=self._device
         )["pixel_values"].to(self._device)
-        logits, boxes = self._network.answer(pixels, [self._words(question.labels) for question in questions])
-        found = _best_classes(logits, boxes, _thresholds(questions).to(self._device)).cpu()
+        with self._in_its_type():
+            logits, boxes = self._network.answer(pixels, [self._words(question.labels) for question in questions])
+        found = _best_classes(logits.float(), boxes.float(), _thresholds(questions).to(self._device)).cpu()
         return [
             _objects(rows, question, self._network.extent(image.shape[1], image.shape[0]))
             for rows, question, image in zip(found, questions, images, strict=True)
         ]
+
+    def _in_its_type(self) -> torch.autocast:
+        """Let torch choose what is computed in 16 bits: coordinates of boxes are not, nor what adds up much."""
+        return torch.autocast(self._device.type, self._dtype, enabled=self._dtype != torch.float32)
 
     def _encode(self, labels: tuple[str, ...]) -> Any:
         ids, mask = self._phrases.tokens(self._network.sentences(labels))

@@ -43,7 +43,7 @@ def open_detector(
         elif input_size is not None:
             raise ModelError(f"work.input_size is set, and the family {loaded.family} has one input size")
         else:
-            detector = OpenVocabulary(loaded, chosen)
+            detector = OpenVocabulary(loaded, chosen, (steps or Optimisations()).dtype(chosen))
     except ValueError as error:
         raise ModelError(f"the model {source} cannot be used: {error}") from error
     return GuardedDetector(detector, partial(free_cache, chosen), hooks, release)
