@@ -29,6 +29,8 @@ from groundcam_worker.detectors.grounding_dino.text import Reader, TextSide
 
 SHAPE = (544, 960)
 LABELS = ("person", "red forklift", "open door")
+
+
 def _product(_bias: Any, rows: Any, columns: Any, *_given: Any, **_more: Any) -> int:
     return int(2 * rows[0] * rows[1] * columns[1])
 

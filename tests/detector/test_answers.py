@@ -122,7 +122,11 @@ def test_a_picture_whose_numbers_16_bits_cannot_hold_is_asked_once_more_in_fp32(
     ],
 )
 def test_a_gpu_that_torch_cannot_use_is_told_with_both_versions(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, driver: str | None, built_for: str | None, said: str
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    driver: str | None,
+    built_for: str | None,
+    said: str,
 ) -> None:
     """Else a worker would run on the CPU, and nobody knew why it is slow."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)

@@ -162,9 +162,7 @@ def test_the_kernels_compile_for_cards_of_every_generation(name: str, dtype: str
         attrs={(index,): [["tt.divisibility", 16]] for index in pointers},
     )  # fmt: skip
     for capability in (75, 80, 90):
-        compiled = triton.compile(
-            source, target=GPUTarget("cuda", capability, 32), options={"enable_fp_fusion": True}
-        )
+        compiled = triton.compile(source, target=GPUTarget("cuda", capability, 32), options={"enable_fp_fusion": True})
         assert compiled.asm["cubin"]
 
 

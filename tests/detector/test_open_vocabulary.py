@@ -311,9 +311,7 @@ def test_an_owlv2_processor_must_give_the_networks_own_square(loaded: Loaded, se
         OpenVocabulary(loaded, torch.device("cpu"))
 
 
-def test_in_16_bits_the_boxes_are_nearly_the_same(
-    original: Loaded, detector: OpenVocabulary, family: str
-) -> None:
+def test_in_16_bits_the_boxes_are_nearly_the_same(original: Loaded, detector: OpenVocabulary, family: str) -> None:
     """bf16, which a CPU has too, with an eighth of the digits of the fp16 that CUDA gets. Queries that nearly tie may
     change places, and their boxes with them.
     """

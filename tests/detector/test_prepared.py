@@ -49,6 +49,7 @@ def count_rows(inner: Any) -> list[int]:
     """How many pictures each run of the backbone saw, from now on."""
     ran: list[int] = []
     see = inner._see
+
     def counting(pixels: torch.Tensor, **constants: Any) -> torch.Tensor:
         ran.append(len(pixels))
         seen: torch.Tensor = see(pixels, **constants)

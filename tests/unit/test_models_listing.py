@@ -28,9 +28,22 @@ def test_the_known_models_are_listed_with_what_is_here(tmp_path: Path) -> None:
     from groundcam.commands.models import _table
 
     table = _table(rows).splitlines()
-    assert table[0].split() == ["NAME", "ARCHITECTURE", "BACKBONE", "MILLIONS", "COCO", "AP", "LVIS", "AP", "HERE", "HUB", "ID"]
+    assert table[0].split() == [
+        "NAME",
+        "ARCHITECTURE",
+        "BACKBONE",
+        "MILLIONS",
+        "COCO",
+        "AP",
+        "LVIS",
+        "AP",
+        "HERE",
+        "HUB",
+        "ID",
+    ]
     assert re.search(
-        r"^tiny .* 172 .* 48\.4 zero-shot \[1\] +28\.8 \[2\] +in the cache  IDEA-Research/grounding-dino-tiny$", table[2]
+        r"^tiny .* 172 .* 48\.4 zero-shot \[1\] +28\.8 \[2\] +in the cache  IDEA-Research/grounding-dino-tiny$",
+        table[2],
     )
     assert re.search(r"^base .* 56\.7 trained on COCO \[1\] +- +- ", table[3])
     assert "[1] github.com/IDEA-Research/GroundingDINO, README" in table

@@ -58,7 +58,12 @@ def _known() -> tuple[KnownModel, ...]:
     return (
         KnownModel("demo", None, dino, "small Swin", 1.3),
         KnownModel(
-            "tiny", "IDEA-Research/grounding-dino-tiny", dino, tiny, 172, CocoAp(48.4, True, _GROUNDING_DINO),
+            "tiny",
+            "IDEA-Research/grounding-dino-tiny",
+            dino,
+            tiny,
+            172,
+            CocoAp(48.4, True, _GROUNDING_DINO),
             LvisAp(28.8, _MM_CONFIGS),
         ),
         KnownModel("base", "IDEA-Research/grounding-dino-base", dino, base, 233, CocoAp(56.7, False, _GROUNDING_DINO)),

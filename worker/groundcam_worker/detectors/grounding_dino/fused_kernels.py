@@ -201,9 +201,7 @@ def _(features: Tensor, _delta: Tensor, _weight: Tensor, _bias: Tensor, _eps: fl
 
 
 @torch.library.custom_op("groundcam::norm_of_sum", mutates_args=())
-def norm_of_sum_with_triton(
-    features: Tensor, delta: Tensor | None, weight: Tensor, bias: Tensor, eps: float
-) -> Tensor:
+def norm_of_sum_with_triton(features: Tensor, delta: Tensor | None, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
     """Return the layer norm of features [..., C], or of their sum with delta."""
     return _launch(features, delta, weight, bias, eps, keeps_sum=False)[1]
 

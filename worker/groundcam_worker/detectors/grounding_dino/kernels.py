@@ -27,7 +27,6 @@ QUERIES_PER_PROGRAM = 16
 
 
 if triton is not None:
-
     # Two variants in all, of points and of boxes: a number that happens to be a multiple of 16 makes none of its own,
     # which would be compiled while frames wait.
     @triton.jit(do_not_specialize=["total", "count", "reference_stride"])

@@ -29,6 +29,7 @@ _TRIANGLES = (vision.InterpolationMode.BILINEAR,)
 SLOTS = 2
 """Batches whose bytes are on their way or wait to be read: the one that runs, and the next."""
 
+
 class Upload:
     """Copies pictures to a CUDA device without waiting for it. Belongs to one thread."""
 
