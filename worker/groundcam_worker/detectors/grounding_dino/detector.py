@@ -86,7 +86,8 @@ class GroundingDino:
         records = device.type == "cuda" and steps.graphs
         self._is_prepared = records or steps.compile
         """Whether runs have fixed sizes."""
-        self._recordings = Recordings(Recorder() if records else called_again, live=records)
+        with current(device):
+            self._recordings = Recordings(Recorder() if records else called_again, live=records)
         self._see: Any = _compiled(self._network.see) if steps.compile else self._network.see
         self._answer: Any = _compiled(self._find) if steps.compile else self._find
         self._warmed: set[tuple[int, int]] = set()

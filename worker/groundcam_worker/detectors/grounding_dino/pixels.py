@@ -74,8 +74,9 @@ class _Slot:
         self.sent.synchronize()
         if len(self.pinned) < size:
             self.read.synchronize()
-            self.pinned = torch.empty(size, dtype=torch.uint8, pin_memory=True)
+            # The device's first: where that is full, the slot stays as it was.
             self.there = torch.empty(size, dtype=torch.uint8, device=device)
+            self.pinned = torch.empty(size, dtype=torch.uint8, pin_memory=True)
 
 
 class Pixels:
