@@ -14,10 +14,10 @@ from groundcam.__main__ import main
 from groundcam_worker.detectors.grounding_dino.network import Network
 
 KIND, _, NUMBER = os.environ["FAULT"].partition(":")
-answer, batches = Network.forward, 0
+see, batches = Network.see, 0
 
 
-def forward(self: Network, pixels: torch.Tensor, *rest: Any) -> Any:
+def failing(self: Network, pixels: torch.Tensor, *rest: Any, **more: Any) -> Any:
     global batches  # noqa: PLW0603
     batches += 1
     if KIND == "lost" and batches >= int(NUMBER):
@@ -32,10 +32,10 @@ def forward(self: Network, pixels: torch.Tensor, *rest: Any) -> Any:
     if KIND == "white" and any(float(picture.float().min()) > 1.5 for picture in pixels):
         print("FAULT", file=sys.stderr, flush=True)
         raise RuntimeError("the size of tensor a (7) must match the size of tensor b (9)")
-    return answer(self, pixels, *rest)
+    return see(self, pixels, *rest, **more)
 
 
-Network.forward = forward  # type: ignore[method-assign] # in the sandbox's process, too
+Network.see = failing  # type: ignore[method-assign] # in the sandbox's process, too
 
 if __name__ == "__main__":
     main()
