@@ -22,8 +22,6 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = (".", "schemas", "runtime", "worker", "producers", "tests", "tests/detector", "benchmarks")
-for folder in FOLDERS:  # a machine may have torch and no installation of groundcam
-    sys.path.insert(0, str(ROOT / folder))
 
 PARTS = {
     "environment": 40, "kernels": 60, "speed": 170, "parity": 70, "whole": 80, "trouble": 70, "rivals": 60,
@@ -128,6 +126,8 @@ def main() -> None:
     parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
     parser.add_argument("--shared", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
+    # A machine may have torch and no installation of groundcam.
+    sys.path[:0] = [str(ROOT / folder) for folder in FOLDERS]
     if given.part:
         run_part(given.part, dry=given.dry, shared=given.shared)
         return
