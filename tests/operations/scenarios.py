@@ -169,13 +169,12 @@ def members(one: Installation, watch: Watch) -> None:
     started = f'process_start_time_seconds{{NAMESPACE, instance="127.0.0.1:{port}"}}'
     last: float | None = None
     for _ in range(MOST_TRIES):
-        if watch.firing("GroundcamRestarts"):
-            break
         victim = one.work(*QUICK, port=port, **SHORT)
         until(partial(_is_new, one, started, last), "the new process is scraped")
         last = one.value(started)
-        if not watch.firing("GroundcamRestarts"):
-            victim.stop(signal.SIGKILL)
+        if watch.firing("GroundcamRestarts"):
+            break  # and the last of them lives
+        victim.stop(signal.SIGKILL)
     watch.fires("GroundcamRestarts")
     assert victim.stop() == 0
     topics = [one.kafka.topics.frames, one.kafka.topics.recordings]
