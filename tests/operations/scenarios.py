@@ -76,6 +76,8 @@ def well(one: Installation) -> None:
         GROUNDCAM_PRODUCE__MAX_WAITING_BYTES="200000",
     )  # fmt: skip
     one.until_answering()
+    until(lambda: one.value("sum(groundcam_camera_up{NAMESPACE})") == 2, "both cameras are up")
+    until(lambda: one.value('ALERTS{NAMESPACE, alertstate="firing"}') is None, "what was raised at the start clears")
 
 
 def ask_something_else(one: Installation) -> None:

@@ -46,6 +46,8 @@ class ScriptedSource:
         self.polled_at = self.heard_at = time.monotonic()
         self.silence_s = 10.0
         self.paused = False
+        self.leaving: frozenset[Partition] = frozenset()
+        self.handed_over: list[frozenset[Partition]] = []
 
     def take(self) -> Event | None:
         return self.events.popleft() if self.events else None
@@ -54,6 +56,10 @@ class ScriptedSource:
         if not written:
             self.committed |= {partition: position.offset for partition, position in positions.items()}
             self.notes |= {partition: read_note(position.note) for partition, position in positions.items()}
+
+    def hand_over(self, partitions: frozenset[Partition]) -> None:
+        assert self.committed.keys() >= partitions
+        self.handed_over.append(partitions)
 
     def pause(self) -> None:
         self.paused = True
@@ -169,6 +175,27 @@ def test_a_partition_that_left_is_neither_answered_nor_committed() -> None:
     assert run(source, publisher, until, slow)
     assert publisher.answers() == []
     assert source.committed == {}
+
+
+def test_a_partition_is_handed_over_once_kafka_has_what_was_published_and_nothing_more_is() -> None:
+    """Otherwise the next owner would give the same answer again."""
+    source, publisher = ScriptedSource(ours(), *map(record, range(2))), HeldPublisher()
+    acknowledged = threading.Event()
+    publisher.acknowledges = lambda _delivery: acknowledged.is_set()
+
+    def until() -> bool:
+        if len(publisher.sent) == 2 and not source.leaving:
+            source.leaving = frozenset([FRAMES])
+            source.events.append(record(2))
+        elif source.leaving and not source.events:
+            assert acknowledged.is_set() or not source.handed_over
+            acknowledged.set()
+        return bool(source.handed_over)
+
+    assert run(source, publisher, until, limits=Limits(batch_size=1, batch_wait_s=0.0))
+    assert source.handed_over == [frozenset([FRAMES])]
+    assert source.committed == {FRAMES: 2}
+    assert len(publisher.sent) == 2
 
 
 def test_a_partition_that_comes_back_is_read_from_its_last_commit() -> None:

@@ -48,6 +48,8 @@ log = logging.getLogger(__name__)
 HEADROOM = 512
 """Kafka counts its own bytes of a record, too."""
 LEAVE_S = 5.0
+HAND_OVER_S = 2.0
+"""A rebalance waits so long at most for Kafka to acknowledge what was published of partitions that go."""
 
 
 def load_detector(settings: WorkSettings, hooks: DetectorHooks | None = None) -> Detector:
@@ -114,6 +116,7 @@ def run(
             max_bytes=settings.max_queued_bytes // 2,
             read_committed=settings.transactional,
             take_over=take_over_note,
+            hand_over_s=0.0 if settings.transactional else min(HAND_OVER_S, settings.session_timeout_s / 4),
             on_event=wake.set,
         )
         state = LoopState(

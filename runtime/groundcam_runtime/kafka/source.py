@@ -32,6 +32,7 @@ COMMIT_EVERY_S = 0.2
 RETRY_S = 0.5
 METADATA_MS = 30_000
 REFUSED_S = 30.0
+HAND_OVER_LOOK_S = 0.01
 HEARTBEATS = 10
 """In a session."""
 
@@ -51,12 +52,14 @@ class GroupSource:
         session_timeout_s: float = 30.0,
         read_committed: bool = False,
         take_over: Callable[[str], str] = lambda note: note,
+        hand_over_s: float = 0.0,
         on_event: Callable[[], None] = lambda: None,
     ) -> None:
         """Connect; records come after `start`. Raises KafkaProblem.
 
         `take_over` gives, from the note that was committed for a partition, the one to write there before any record
-        of it comes out. `read_committed` is needed where offsets are committed by transactions.
+        of it comes out. `read_committed` is needed where offsets are committed by transactions. A partition that is
+        given up waits at most `hand_over_s` for `hand_over`.
         """
         self._on_event = on_event
         self._max_records = max_records
@@ -76,6 +79,9 @@ class GroupSource:
         """Our membership in the group (generation and member id), for transactions, as of the last poll."""
         self._closing = threading.Event()
         self._draining = threading.Event()
+        self._hand_over_s = hand_over_s
+        self.leaving: frozenset[Partition] = frozenset()
+        """Partitions whose revocation waits for `hand_over`; a new set for each revocation."""
         self._leave_within_s = 5.0
         self._finished = False
         self.polled_at = self.heard_at = time.monotonic()
@@ -136,6 +142,11 @@ class GroupSource:
         `written`: a transaction has written them already.
         """
         self._commits.add(positions, written=written)
+
+    def hand_over(self, partitions: frozenset[Partition]) -> None:
+        """Let `leaving` go: what was published of them is noted by `commit`."""
+        if partitions is self.leaving:
+            self.leaving = frozenset()
 
     def pause(self) -> None:
         """Take no more records, but stay a member."""
@@ -248,6 +259,16 @@ class GroupSource:
     def _on_assigned(self, partitions: Iterable[Any]) -> None:
         self._arriving |= {Partition(*partition) for partition in partitions}
 
+    async def _until_handed_over(self, partitions: frozenset[Partition]) -> None:
+        """An answer that Kafka has but that is not committed yet would be given again by the next owner."""
+        if not self._hand_over_s:
+            return
+        self.leaving = partitions
+        self._on_event()
+        deadline = time.monotonic() + self._hand_over_s
+        while self.leaving is partitions and time.monotonic() < deadline and not self._closing.is_set():
+            await self._consumer._net.sleep(HAND_OVER_LOOK_S)  # noqa: SLF001 - the loop that runs this
+
     def _on_gone(self, partitions: Iterable[Any]) -> None:
         gone = frozenset(Partition(*partition) for partition in partitions)
         self._commits.remove(gone)
@@ -263,6 +284,8 @@ def _listener(source: GroupSource) -> kafka.AsyncConsumerRebalanceListener:
     class Listener(kafka.AsyncConsumerRebalanceListener):  # type: ignore[misc] # kafka-python has no types
         async def on_partitions_revoked(self, revoked: Iterable[Any]) -> None:
             in_order = source._finished or not source._closing.is_set()  # noqa: SLF001 - its own listener
+            if not source._closing.is_set():  # noqa: SLF001
+                await source._until_handed_over(frozenset(Partition(*one) for one in revoked))  # noqa: SLF001
             await source._commits.leave([Partition(*one) for one in revoked], in_order=in_order)  # noqa: SLF001
             source._on_gone(revoked)  # noqa: SLF001
 

@@ -59,6 +59,12 @@ class Assignment:
                 positions[partition] = state.position(start)
         return positions
 
+    def prepare_to_leave(self, partitions: Iterable[Partition]) -> None:
+        """Begin nothing more of partitions that are about to be revoked; what was published of them may finish."""
+        for partition in partitions:
+            if state := self._states.get(partition):
+                state.is_leaving = True
+
     def leave(self, event: Gone) -> None:
         """Drop the state of partitions that were revoked."""
         for partition in event.partitions:
@@ -67,7 +73,7 @@ class Assignment:
     def begin(self, record: Consumed, frame: FrameId | None) -> Claim | None:
         """Note that a record was taken; None where its partition was revoked: the next owner reads it."""
         state = self._states.get(record.partition)
-        if state is None:
+        if state is None or state.is_leaving:
             return None
         if record.offset < state.ledger.next_offset:
             # The topic was recreated, or its log truncated: what came before is not there to be committed.
@@ -79,14 +85,18 @@ class Assignment:
         return Claim(record.partition, record.offset, state)
 
     def is_ours(self, claim: Claim) -> bool:
-        """Whether a record's partition is still ours, without a break since it was taken."""
+        """Whether a record's partition is still ours, without a break since it was taken, and stays so."""
+        return self.holds(claim) and not claim.state.is_leaving
+
+    def holds(self, claim: Claim) -> bool:
+        """Whether a record may still be finished: its partition is ours, or not quite gone."""
         return self._states.get(claim.partition) is claim.state
 
     def finish(self, claims: Iterable[Claim]) -> dict[Partition, Position]:
         """Note that records are answered; return what may be committed now that could not be before."""
         ends: dict[Partition, int] = {}
         for claim in claims:
-            if self.is_ours(claim) and claim.state.ledger.is_open(claim.offset):
+            if self.holds(claim) and claim.state.ledger.is_open(claim.offset):
                 end = claim.state.ledger.finish(claim.offset)
                 if end is not None:
                     ends[claim.partition] = end

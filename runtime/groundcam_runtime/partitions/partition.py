@@ -24,6 +24,8 @@ class PartitionState:
     """The offset that it was taken on at, where that is known."""
     clocks: dict[str, int] = field(default_factory=dict)
     """Of cameras whose clocks are wrong, the delay of their frames on the shortest path, in ms."""
+    is_leaving: bool = False
+    """It is about to be another member's: what Kafka has of it counts, and nothing more is begun."""
 
     @property
     def end(self) -> int | None:

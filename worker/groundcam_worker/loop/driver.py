@@ -62,6 +62,7 @@ class Driver:
         self._sandbox = sandbox
         self._marks: OrderedExecutor[do.Mark | None, int | None] = OrderedExecutor("attempts", 1, wake)
         self._trials: OrderedExecutor[tuple[Admitted, int], Detections] = OrderedExecutor("sandbox", 1, wake)
+        self._leaving = source.leaving
         self.ticked_at = time.monotonic()
 
     @property
@@ -91,6 +92,9 @@ class Driver:
         if not draining and self.source.failure:
             raise SourceLostError(self.source.failure)
         self._collect()
+        if (leaving := self.source.leaving) and leaving is not self._leaving:
+            self._leaving = leaving  # beside the events, which wait for room
+            self._handle(on.Leaving(leaving))
         self._take(draining=draining)
         self._handle(on.Tick(draining))
         self.ticked_at = now = time.monotonic()
@@ -151,8 +155,6 @@ class Driver:
 
     def _do(self, instruction: do.Instruction) -> None:
         match instruction:
-            case do.FrameArrived() | do.DelayLearned() | do.FramesDropped():
-                pass  # facts, for the telemetry
             case do.PublishAnswer() | do.PublishGap() | do.PublishLetter():
                 self._publishing.publish(instruction)
             case do.Decode(admitted):
@@ -161,6 +163,8 @@ class Driver:
                 self.inference.begin(batch)
             case do.Commit(positions, written):
                 self.source.commit(positions, written=written)
+            case do.HandOver(partitions):
+                self.source.hand_over(partitions)
             case do.Mark(claim, camera_id, read):
                 announce = partial(self._attempt_log.announce, (claim.partition, claim.offset), camera_id, read=read)
                 self._marks.start(instruction, announce)
@@ -172,7 +176,7 @@ class Driver:
             case do.Fail(error):
                 raise error
             case _:
-                pass
+                pass  # facts, for the telemetry
 
 
 def _now() -> Instant:

@@ -12,6 +12,13 @@ from groundcam_worker.loop.instructions import Publication
 
 
 @dataclass(frozen=True, slots=True)
+class Leaving:
+    """These partitions are about to be revoked; what we have published of them can still be committed."""
+
+    partitions: frozenset[Partition]
+
+
+@dataclass(frozen=True, slots=True)
 class DecodeDone:
     """A picture and its input shape, or why there is none."""
 
@@ -91,6 +98,6 @@ class Tick:
 
 
 Event = (
-    Consumed | Assigned | Gone | DecodeDone | BatchDone | SandboxDone | AttemptMarked | Delivered | JobOffered
+    Consumed | Assigned | Leaving | Gone | DecodeDone | BatchDone | SandboxDone | AttemptMarked | Delivered | JobOffered
     | TransactionDue | TransactionCommitted | Tick
 )  # fmt: skip

@@ -116,6 +116,13 @@ class Commit:
 
 
 @dataclass(frozen=True, slots=True)
+class HandOver:
+    """Let these partitions go: Kafka has everything that was published of them, and its offsets are noted."""
+
+    partitions: frozenset[Partition]
+
+
+@dataclass(frozen=True, slots=True)
 class Transact:
     """Begin a transaction of these publications and positions."""
 
@@ -171,5 +178,5 @@ class DelayLearned:
 
 Fact = FrameArrived | FramesDropped | DelayLearned
 Instruction = (
-    Decode | Begin | Isolate | Mark | ClearMarks | Publication | Commit | Transact | Reply | Fail | Fact
+    Decode | Begin | Isolate | Mark | ClearMarks | Publication | Commit | HandOver | Transact | Reply | Fail | Fact
 )  # fmt: skip

@@ -27,6 +27,7 @@ class Outbox:
         self._gaps = GapCollector(GAP_DELAY_S)
         self._unacknowledged: set[do.Publication] = set()
         self._finished: list[Claim] = []
+        self._leaving: frozenset[Partition] = frozenset()
 
     def is_settled(self, waiting: Collection[Claim]) -> bool:
         """Whether Kafka has everything that it can have, and what can be committed is.
@@ -95,8 +96,16 @@ class Outbox:
         finished, self._finished = self._finished, []
         if positions := self._checkpoint.finish(finished):
             self._emit(do.Commit(positions))
-        for collected in list(self._gaps.all() if everything else self._gaps.due(now_s)):
+        for collected in list(self._gaps.all() if everything or self._leaving else self._gaps.due(now_s)):
             self._publish_gap(collected)
+        if self._leaving and all(claim.partition not in self._leaving for claim in self.claims):
+            self._emit(do.HandOver(self._leaving))
+            self._leaving = frozenset()
+
+    def prepare_to_leave(self, partitions: frozenset[Partition]) -> None:
+        """Begin nothing more of partitions that are about to be revoked; say when Kafka has what was published."""
+        self._assignment.prepare_to_leave(partitions)
+        self._leaving = partitions
 
     def plan(self, waiting: Sequence[do.Publication], owned: Mapping[Partition, int]) -> None:
         """Choose what goes into the next transaction."""
@@ -109,7 +118,7 @@ class Outbox:
         self._emit(do.Commit(positions, written=True))
 
     def _collect(self, claim: Claim, record: Consumed, frame: FrameId, reason: GapReason, now_s: float) -> None:
-        if self._assignment.is_ours(claim):
+        if self._assignment.holds(claim):
             self._gaps.add(frame, reason, now=now_s, tag=Skipped(claim, without_bytes(record), frame, reason))
 
     def _publish_gap(self, collected: Collected) -> None:

@@ -19,11 +19,17 @@ class Source(Protocol):
     silence_s: float
     """So long after `heard_at` it is clear that nobody answers."""
 
+    leaving: frozenset[Partition]
+    """Partitions whose revocation waits for `hand_over`; a new set for each revocation."""
+
     def take(self) -> Event | None:
         """Return what came next, or None."""
 
     def commit(self, positions: Mapping[Partition, Position], *, written: bool = False) -> None:
         """Let these be the next offsets to read; `written` if Kafka has them already."""
+
+    def hand_over(self, partitions: frozenset[Partition]) -> None:
+        """Let `leaving` go: everything that was published of them is noted by `commit`."""
 
     def pause(self) -> None:
         """Take no more."""

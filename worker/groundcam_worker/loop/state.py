@@ -39,9 +39,8 @@ class LoopState:
     """What a worker has in work."""
 
     def __init__(self, policies: Policies) -> None:
-        limits = policies.limits
+        self._limits = limits = policies.limits
         self._questions = policies.questions
-        self._limits = limits
         self._freshness = policies.freshness
         self.assignment = Assignment(limits.suspects)
         self._out: list[do.Instruction] = []
@@ -102,6 +101,8 @@ class LoopState:
                 self._intake.recall(event)
                 self._emit(do.Commit(self.assignment.arrive(event), written=True))
                 self._admission.quarantine.expect_marks()
+            case on.Leaving(partitions):
+                self._outbox.prepare_to_leave(partitions)
             case Gone():
                 self.assignment.leave(event)
                 self._admission.drop_revoked()
