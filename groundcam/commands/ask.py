@@ -15,7 +15,7 @@ from groundcam_runtime.kafka.publisher import Publisher, Record, RecordTooLargeE
 from groundcam_runtime.kafka.topics import TopicAdmin
 from groundcam_schemas import MSGPACK_CONTENT_TYPE, CameraQuestion, encode
 from groundcam_schemas.questions import EVERY_CAMERA
-from groundcam_worker.policy.questions import parse_question
+from groundcam_worker.questions import parse_question
 
 SEND_S = 10.0
 

@@ -14,7 +14,7 @@ from groundcam_runtime.printable import printable, printable_json
 from groundcam_schemas import CameraQuestion, Frame, Question, SchemaError, decode
 from groundcam_schemas.codec import VERSIONS
 from groundcam_worker.errors import QuestionError
-from groundcam_worker.policy.questions import parse_question
+from groundcam_worker.questions import parse_question
 
 LONE = "\ud800"
 STEERING = [

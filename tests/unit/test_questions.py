@@ -5,7 +5,8 @@ import pytest
 from groundcam_schemas import CameraQuestion, Question
 from groundcam_worker.errors import QuestionError
 from groundcam_worker.policy import questions as policy
-from groundcam_worker.policy.questions import Questions, parse_classes, parse_question
+from groundcam_worker.policy.questions import Questions
+from groundcam_worker.questions import parse_classes, parse_question, question_texts
 
 
 @pytest.mark.parametrize(
@@ -16,9 +17,26 @@ from groundcam_worker.policy.questions import Questions, parse_classes, parse_qu
         ("person. forklift.", ("person", "forklift")),
         ("  Open   DOOR ", ("open door",)),
         ("émigré, 人", ("émigré", "人")),
+        ("person\ndog\nopen door", ("person", "dog", "open door")),
+        ("person\r\n\r\ndog\r\n", ("person", "dog")),
+        ("person,\ndog,\n", ("person", "dog")),
+        ("person\u2028dog\topen door", ("person", "dog", "open door")),
+        ("person; dog | open door / cat", ("person", "dog", "open door", "cat")),
+        ("person，dog、open door；cat。bird。", ("person", "dog", "open door", "cat", "bird")),
+        ("ｐｅｒｓｏｎ　ｉｎ　ｒｅｄ", ("person in red",)),
+        ("[person, dog]", ("person", "dog")),
+        ("['person', \"open door\"]", ("person", "open door")),
+        ("'person, dog'", ("person", "dog")),
+        ("（person；dog）", ("person", "dog")),
+        ("- person\n- open door", ("person", "open door")),
+        ("• person • dog", ("person", "dog")),
+        ("1. person\n2. dog", ("person", "dog")),
+        ("“person”, «dog»", ("person", "dog")),
+        ("boeing 747, 2 wheeler, terminal 2", ("boeing 747", "2 wheeler", "terminal 2")),
+        ("person (with a hat), dog's bowl", ("person (with a hat)", "dog's bowl")),
     ],
 )
-def test_a_question_is_read_in_both_forms(text: str, phrases: tuple[str, ...]) -> None:
+def test_a_question_is_read_in_any_form_that_is_certain(text: str, phrases: tuple[str, ...]) -> None:
     assert tuple(one.phrase for one in parse_classes(text)) == phrases
 
 
@@ -28,6 +46,11 @@ def test_a_question_is_read_in_both_forms(text: str, phrases: tuple[str, ...]) -
         ("person:0.4, dog", [("person", 0.4), ("dog", None)]),
         ("person : .5 . dog: 1 .", [("person", 0.5), ("dog", 1.0)]),
         ("sign: exit", [("sign: exit", None)]),
+        ("person:0,4, dog", [("person", 0.4), ("dog", None)]),
+        ("person:0,4,dog:0,5.", [("person", 0.4), ("dog", 0.5)]),
+        ("person : ,4; dog", [("person", 0.4), ("dog", None)]),
+        ("person:40%, dog:35 %", [("person", 0.4), ("dog", 0.35)]),
+        ("person：０．４、dog", [("person", 0.4), ("dog", None)]),
         ("ratio 4:3:0.2", [("ratio 4:3", 0.2)]),
     ],
 )
@@ -48,6 +71,19 @@ def test_a_class_may_have_a_threshold_of_its_own(text: str, classes: list[tuple[
         ("x" * 300, "256"),
         ("person:1.5", "1.5 of the class 'person' is more than 1"),
         (":0.4", "':0.4'|full stop"),
+        ("person:0,4 dogs", "threshold of the class 'person' is 0.*write it as person, forklift:0.4"),
+        ("person:0", "threshold of the class 'person' is 0"),
+        ("person:1,5", "1.5 of the class 'person' is more than 1"),
+        ("person:-0.4", "'person:-0.4' ends with a number that is no threshold"),
+        ("person:1e-1", "'person:1e-1' ends with a number"),
+        ("person 0.4", "'person 0.4' has a full stop"),
+        ("1. person 2. dog", "'1' is only a number"),
+        ("1,000 dollars", "'1' is only a number"),
+        ("[person, dog", r"'\[person' has one half of \[\]"),
+        ('"person, male", dog', "has one half of"),
+        ("person\\ndog", "has a backslash in it"),
+        ("gate,yard=person", "'yard=person' has a = in it"),
+        ("my camera=person", "has a = in it"),
     ],
 )
 def test_a_question_that_cannot_be_asked_names_its_class(text: str, names: str) -> None:
@@ -74,7 +110,25 @@ def test_what_is_asked_later_does_not_change_the_version_of_an_older_question() 
 
 def test_a_question_may_be_for_one_camera() -> None:
     assert parse_question("gate=person, bicycle") == ("gate", Question.of("person", "bicycle"))
+    for text in ("*=person, bicycle", " * = person, bicycle", "＊＝person, bicycle"):
+        assert parse_question(text) == ("*", Question.of("person", "bicycle"))
     assert parse_question("person", box_threshold=0.5) == ("*", Question.of("person", box_threshold=0.5))
+
+
+@pytest.mark.parametrize(
+    ("value", "texts"),
+    [
+        ("person, dog", ("person, dog",)),
+        (["person", "dog: 0.4"], ("person, dog: 0.4",)),
+        (["person", {"dog": 0.4}], ("person, dog:0.4",)),
+        ({"person": 0.4, "dog": 1}, ("person:0.4, dog:1",)),
+        (["person . dog .", "cat", "gate=bicycle"], ("person . dog, cat", "gate=bicycle")),
+        ({"*": ["person", "dog"], "gate": "bicycle"}, ("*=person, dog", "gate=bicycle")),
+        (7, 7),
+    ],
+)
+def test_a_question_in_a_file_may_be_a_list_or_a_map(value: object, texts: object) -> None:
+    assert question_texts(value) == texts
 
 
 def test_the_strongest_question_holds() -> None:

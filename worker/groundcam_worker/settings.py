@@ -8,7 +8,8 @@ from pydantic import Field, field_validator, model_validator
 from groundcam_runtime.settings import SettingsPart, Size
 from groundcam_schemas import Question
 from groundcam_schemas.limits import MAX_OBJECTS, CameraId, Fraction
-from groundcam_worker.policy.questions import Questions, parse_question
+from groundcam_worker.policy.questions import Questions
+from groundcam_worker.questions import parse_question, question_texts
 
 
 class WorkSettings(SettingsPart):
@@ -81,12 +82,7 @@ class WorkSettings(SettingsPart):
     @field_validator("question", mode="before")
     @classmethod
     def _one_or_many(cls, value: object) -> object:
-        """A file or a variable may hold one question, or a map of camera to question."""
-        if isinstance(value, str):
-            return (value,)
-        if isinstance(value, dict):
-            return tuple(text if camera == "*" else f"{camera}={text}" for camera, text in value.items())
-        return value
+        return question_texts(value)
 
     @model_validator(mode="after")
     def _has_a_name_for_its_transactions(self) -> Self:

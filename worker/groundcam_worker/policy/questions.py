@@ -1,17 +1,14 @@
-"""Which question is in force for which camera, and how people write questions. Pure.
+"""Which question is in force for which camera. Pure.
 
 Precedence: a frame's own question, the camera's, the default. One from Kafka overrides one from the command line,
 camera by camera.
 """
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pydantic import ValidationError
-
 from groundcam_schemas import CameraQuestion, Question, QuestionRef
-from groundcam_schemas.questions import EVERY_CAMERA, ClassSpec
+from groundcam_schemas.questions import EVERY_CAMERA
 from groundcam_worker.errors import QuestionError
 
 MAX_CAMERAS = 10_000
@@ -19,63 +16,6 @@ MAX_CAMERAS = 10_000
 workers could watch."""
 MAX_CLASSES_IN_ALL = 50_000
 """Of these questions together: some 30 MB where phrases are short, 100 MB at the worst."""
-
-_FOR_CAMERA = re.compile(r"^\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*=\s*(.*)$", re.DOTALL)
-_WITH_THRESHOLD = re.compile(r"^(.*\S)\s*:\s*(\d+(?:\.\d+)?|\.\d+)\s*$", re.DOTALL)
-_SEPARATORS = re.compile(r"\s*,\s*|\s*\.(?:\s+|$)")
-
-
-def parse_classes(text: str) -> tuple[ClassSpec, ...]:
-    """Read `person, forklift:0.4` or the model's own form `person . forklift .`, in lower case.
-
-    A number behind a colon is the class's own box threshold. Raises QuestionError for an empty question or class,
-    one with a full stop or question mark in it (the model takes both as ends), one that is there twice, or a
-    threshold that is none.
-    """
-    stripped = text.strip()
-    parts = _SEPARATORS.split(stripped)
-    if parts and not parts[-1]:
-        parts.pop()
-    if not parts:
-        raise QuestionError("a question needs at least one class")
-    classes = tuple(_class(part) for part in parts)
-    known: set[str] = set()
-    for position, phrase in enumerate((one.phrase for one in classes), 1):
-        if not phrase.strip():
-            raise QuestionError(f"class {position} of the question {stripped!r} is empty")
-        if "." in phrase or "?" in phrase:
-            raise QuestionError(f"the class {phrase!r} has a full stop or question mark in it")
-        if phrase in known:
-            raise QuestionError(f"the class {phrase!r} is listed twice")
-        known.add(phrase)
-    return classes
-
-
-def _class(text: str) -> ClassSpec:
-    match = _WITH_THRESHOLD.match(text)
-    phrase, threshold = match.groups() if match else (text, None)
-    if threshold is not None and float(threshold) > 1:
-        raise QuestionError(f"the threshold {threshold} of the class {phrase.strip()!r} is more than 1")
-    # An empty phrase is reported with its position in the question, which is not known here.
-    return ClassSpec.model_construct(
-        phrase=" ".join(phrase.lower().split()), box_threshold=None if threshold is None else float(threshold)
-    )
-
-
-def parse_question(text: str, **options: float | None) -> tuple[str, Question]:
-    """Read `person, dog` (for every camera, `*`) or `gate=person, dog`.
-
-    Options are fields of Question; those that are None are left at their defaults. Raises QuestionError.
-    """
-    match = _FOR_CAMERA.match(text)
-    camera_id, classes = match.groups() if match else (EVERY_CAMERA, text)
-    given = {name: value for name, value in options.items() if value is not None}
-    try:
-        question = Question.model_validate({"classes": [one.model_dump() for one in parse_classes(classes)], **given})
-    except ValidationError as invalid:
-        first = invalid.errors(include_url=False)[0]
-        raise QuestionError(f"the question {text!r}: {first['msg'].removeprefix('Value error, ')}") from None
-    return camera_id, question
 
 
 @dataclass(frozen=True, slots=True)
