@@ -26,7 +26,7 @@ from groundcam_worker.errors import DetectorLostError
 
 
 def detect(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Pictures, folders of them, or videos.")],
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Pictures, films, and folders of them.")],
     config: Config = None,
     model: Model = None,
     device: Device = None,
@@ -43,10 +43,15 @@ def detect(
         typer.Option(metavar="0.2,0.3,0.4", help="Show side by side what each of these thresholds would find."),
     ] = None,
     fps: Annotated[float, typer.Option(min=0.01, max=100, help="Pictures of each second of a video.")] = 1.0,
+    keep_damaged: Annotated[
+        bool, typer.Option("--keep-damaged", help="Look at a film's pictures that are built on damaged ones, too.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line for each picture.")] = False,
     annotate: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Write pictures with their boxes here, of a video a contact sheet."),
+        typer.Option(
+            metavar="FOLDER", help="Write pictures with their boxes here, of a film a film and a contact sheet."
+        ),
     ] = None,
     compare_reference: Annotated[
         bool,
@@ -68,51 +73,54 @@ def detect(
     ).work  # fmt: skip
     asked = _question(settings, thresholds)
     try:
+        from groundcam.offline.annotating import Drawing
         from groundcam.offline.answering import answered
         from groundcam.offline.inputs import InputError, every_picture, expand, names
-        from groundcam.offline.report import Drawing, Report, progress
+        from groundcam.offline.reading import reader
+        from groundcam.offline.report import Report, Troubles, progress
         from groundcam_worker.run import load_detector
 
         try:
-            files = expand(paths)
+            inputs = expand(paths)
         except InputError as error:
             raise SettingError(str(error)) from None
-        drawing = Drawing(annotate, names(files), thresholds)
-        if existing := drawing.would_overwrite(files):
+        drawing = Drawing(annotate, names(inputs.files), thresholds)
+        if existing := drawing.would_overwrite(inputs.files):
             raise SettingError(f"--annotate: {existing} would be overwritten; use another folder")
         reference = _reference(settings, asked) if compare_reference else None
         detector = load_detector(settings)
         detector.check(asked)
     except ImportError as missing:
         raise SettingError(f"detect needs the package {missing.name}: pip install 'groundcam[worker]'") from None
-    report = Report(asked.labels, thresholds, as_json=as_json)
-    are_readable = True
+    report, troubles = Report(asked.labels, thresholds, as_json=as_json), Troubles(inputs)
     try:
-        with progress(files, sys.stderr) as bar:
-            pictures = every_picture(files, fps, settings.max_pixels)
+        with progress(inputs, sys.stderr) as bar:
+            pictures = every_picture(inputs, reader(fps, settings.max_pixels, keep_damaged=keep_damaged))
             for picture, answer in answered(pictures, detector, asked, settings.batch_size):
                 bar.update()
                 problem = _tell(picture, answer, report, drawing, reference, detector, bar)
-                if problem:
-                    are_readable = False
-                    bar.write(f"groundcam: {printable(problem)}", sys.stderr)
-    except ImportError as missing:
-        raise SettingError(f"a video needs the package {missing.name}: pip install 'groundcam[producer]'") from None
+                if problem is not None and (said := troubles.add(problem)):
+                    bar.write(f"groundcam: {printable(said)}", sys.stderr)
     finally:
         drawing.finish()
+    for line in troubles.lines(report.pictures):
+        print(f"groundcam: {line}", file=sys.stderr)
     if summary := report.summary():
         print(summary)
-    if not are_readable:
+    if troubles.has_failed:
         raise typer.Exit(1)
 
 
-def _tell(picture: Any, answer: Any, report: Any, drawing: Any, reference: Any, detector: Any, bar: Any) -> str | None:
+def _tell(
+    picture: Any, answer: Any, report: Any, drawing: Any, reference: Any, detector: Any, bar: Any
+) -> Exception | None:
     """Write and draw what was found in a picture; return what keeps that from being done for this one.
 
     Raises OSError, such as for a full disk, and DetectorLostError: no later picture fares better.
     """
     if picture is None or isinstance(answer, Exception):
-        return str(answer)
+        failed: Exception = answer
+        return failed
     try:
         compared = reference(picture.image, detector) if reference else None
         bar.write(report.picture(picture, answer, compared), sys.stdout)
@@ -120,7 +128,7 @@ def _tell(picture: Any, answer: Any, report: Any, drawing: Any, reference: Any, 
     except (OSError, DetectorLostError):
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, it is about this picture
-        return f"{picture.path} cannot be compared or drawn: {type(error).__name__}: {error}"
+        return RuntimeError(f"{picture.path} cannot be compared or drawn: {type(error).__name__}: {error}")
     return None
 
 

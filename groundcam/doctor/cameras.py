@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Literal
 
 from groundcam.doctor.finding import Finding, Weight
 from groundcam_producers.errors import SourceError
@@ -44,11 +45,14 @@ def _first_picture(camera: CameraSettings, timeout_s: float) -> str:
     if not camera.is_live and not Path(url).exists():
         raise SettingError(f"there is no file or folder {url}")
     folder = not camera.is_live and Path(url).is_dir()
-    relay = RtspRelay(url, camera.trust, timeout_s) if camera.is_live else None
+    transport: Literal["tcp", "udp"] = "udp" if camera.transport == "udp" else "tcp"
+    relay = RtspRelay(url, camera.trust, timeout_s, transport) if camera.is_live else None
     with (
-        PictureFolder(Path(url), 1.0)
+        PictureFolder(Path(url), 1.0, viewing=camera.viewing)
         if folder
-        else VideoSource(url, is_live=camera.is_live, timeout_s=timeout_s, relay=relay)
+        else VideoSource(
+            url, is_live=camera.is_live, timeout_s=timeout_s, relay=relay, viewing=camera.viewing, transport=transport
+        )
     ) as source:
         for picture in source:
             width, height = picture.size

@@ -1,22 +1,17 @@
-"""Report what was found in pictures: as text for people, as JSON for programs, as pictures with boxes."""
+"""Report what was found in pictures: as text for people, as JSON for programs."""
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, TextIO
 
 from tqdm import tqdm
 
-from groundcam.offline.inputs import Picture, is_video
-from groundcam.offline.thinning import Thinning
-from groundcam_runtime.pictures.drawing import caption, draw, sheet, thumbnail, write
-from groundcam_runtime.pictures.image import Image
+from groundcam.offline.inputs import DamageError, Inputs, PassedOverError, Picture
+from groundcam.offline.reading import is_still
 from groundcam_runtime.printable import printable
 from groundcam_schemas import Object
-
-SHEET_PICTURES, SHEET_COLUMNS = 24, 4
 
 
 class Bar:
@@ -36,11 +31,48 @@ class Bar:
 
 
 @contextmanager
-def progress(files: Sequence[Path], stream: TextIO) -> Iterator[Bar]:
-    """Show how many pictures are answered; how many there are is not known of videos."""
-    total = None if any(is_video(path) for path in files) else len(files)
-    with tqdm(total=total, unit=" pictures", file=stream, disable=not stream.isatty() or total == 1) as bar:
+def progress(inputs: Inputs, stream: TextIO) -> Iterator[Bar]:
+    """Show how many pictures are answered; how many there are is not known of films."""
+    shows = stream.isatty()
+    total = len(inputs.files) if shows and all(map(is_still, inputs.files)) else None
+    with tqdm(total=total, unit=" pictures", file=stream, disable=not shows or total == 1) as bar:
         yield Bar(bar)
+
+
+class Troubles:
+    """What was not looked at, for the end of the run."""
+
+    def __init__(self, inputs: Inputs) -> None:
+        self._passed_over = [(path.name, why) for path, why in inputs.folders]
+        self._files = len(inputs.files)
+        self._failed: list[str] = []
+
+    def add(self, error: Exception) -> str:
+        """Take note of one; return what is to be said of it at once, nothing where the end is early enough."""
+        if isinstance(error, PassedOverError):
+            self._passed_over.append((error.path.name, error.why))
+            return ""
+        if not isinstance(error, DamageError):
+            self._failed.append(str(error))
+        return str(error)
+
+    def lines(self, answered: int) -> list[str]:
+        """Return what is said in the end."""
+        lines = []
+        if self._passed_over:
+            names = ", ".join(f"{printable(name)} ({why})" for name, why in self._passed_over)
+            lines.append(f"passed over: {names}")
+        if not answered and not self._failed:
+            self._failed.append("nothing")
+            lines.append("there is no picture and no film in what was given")
+        elif self._failed and self._files > 1:
+            lines.append(f"{len(self._failed)} of {self._files} files could not be read or answered whole")
+        return lines
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether something that was asked for was not done."""
+        return bool(self._failed)
 
 
 class Report:
@@ -48,7 +80,7 @@ class Report:
 
     def __init__(self, labels: Sequence[str], thresholds: tuple[float, ...], *, as_json: bool) -> None:
         self._labels, self._thresholds, self._as_json = labels, thresholds, as_json
-        self._pictures = 0
+        self.pictures = 0
         self._objects: Counter[str] = Counter()
         self._seen_in: Counter[str] = Counter()
         self._best: dict[str, float] = {}
@@ -72,17 +104,17 @@ class Report:
 
     def summary(self) -> str:
         """Return a table over all pictures, where there were several."""
-        if self._as_json or self._thresholds or self._pictures < 2:
+        if self._as_json or self._thresholds or self.pictures < 2:
             return ""
         width = max(len(label) for label in (*self._labels, "class"))
-        lines = [f"{self._pictures} pictures", f"  {'class':<{width}} {'objects':>8} {'pictures':>9} {'best':>6}"]
+        lines = [f"{self.pictures} pictures", f"  {'class':<{width}} {'objects':>8} {'pictures':>9} {'best':>6}"]
         for label in self._labels:
             best = f"{self._best[label]:.2f}" if label in self._best else "-"
             lines.append(f"  {label:<{width}} {self._objects[label]:>8} {self._seen_in[label]:>9} {best:>6}")
         return "\n".join(lines)
 
     def _count(self, objects: Sequence[Object]) -> None:
-        self._pictures += 1
+        self.pictures += 1
         self._objects.update(one.label for one in objects)
         self._seen_in.update({one.label for one in objects})
         for one in objects:
@@ -95,7 +127,7 @@ class Report:
             line["time_s"] = round(picture.time_s, 3)
         if self._thresholds:
             line["thresholds"] = [
-                {"threshold": one, "objects": _plain(_above(objects, one))} for one in self._thresholds
+                {"threshold": one, "objects": _plain(above(objects, one))} for one in self._thresholds
             ]
         else:
             line["objects"] = _plain(objects)
@@ -107,45 +139,7 @@ class Report:
         return line
 
 
-class Drawing:
-    """Pictures with their boxes, one for each file; of a video a contact sheet."""
-
-    def __init__(self, folder: Path | None, called: Mapping[Path, str], thresholds: tuple[float, ...]) -> None:
-        """`called` names what is written for each file; nothing is, without a folder."""
-        self._folder, self._called, self._thresholds = folder, called, thresholds
-        self._path: Path | None = None
-        self._drawn: Thinning[Image] = Thinning(SHEET_PICTURES)
-
-    def would_overwrite(self, files: Sequence[Path]) -> Path | None:
-        """Return a file that was given and would be written to."""
-        if self._folder is None:
-            return None
-        written = {self._target(path) for path in files}
-        return next((path for path in (one.resolve() for one in files) if path in written), None)
-
-    def add(self, picture: Picture, objects: tuple[Object, ...]) -> None:
-        """Take a picture; those of one file come one behind the other."""
-        if self._folder is None:
-            return
-        if picture.path != self._path:
-            self.finish()
-            self._path, self._drawn = picture.path, Thinning(SHEET_PICTURES)
-        one = _drawn(picture, objects, self._thresholds)
-        self._drawn.add(thumbnail(one) if is_video(picture.path) else one)
-
-    def finish(self) -> None:
-        """Write what belongs to the last file."""
-        if self._path is None or not (chosen := self._drawn.chosen()):
-            return
-        whole = sheet(chosen, min(SHEET_COLUMNS, len(chosen))) if is_video(self._path) else chosen[0]
-        write(self._target(self._path), whole)
-        self._path = None
-
-    def _target(self, path: Path) -> Path:
-        return ((self._folder or Path()) / f"{self._called[path]}.png").resolve()
-
-
-def _above(objects: Sequence[Object], threshold: float) -> tuple[Object, ...]:
+def above(objects: Sequence[Object], threshold: float) -> tuple[Object, ...]:
     """Return what a higher threshold leaves: an object's label is its best class, so that no label changes."""
     return tuple(one for one in objects if one.score > threshold)
 
@@ -168,19 +162,6 @@ def _sweep_text(head: str, objects: Sequence[Object], thresholds: tuple[float, .
     width = max([len(label) for label in labels] + [len("threshold")])
     lines = [f"{head}:", f"  {'threshold':<{width}}" + "".join(f"{one:>8g}" for one in thresholds)]
     for label in [*labels, None]:
-        counts = [sum(label in {None, found.label} for found in _above(objects, one)) for one in thresholds]
+        counts = [sum(label in {None, found.label} for found in above(objects, one)) for one in thresholds]
         lines.append(f"  {label or 'all':<{width}}" + "".join(f"{count:>8}" for count in counts))
     return "\n".join(lines)
-
-
-def _drawn(picture: Picture, objects: tuple[Object, ...], thresholds: tuple[float, ...]) -> Image:
-    if thresholds:
-        shown = [
-            caption(draw(picture.image, left), f"threshold {one:g}: {len(left)} object{'' if len(left) == 1 else 's'}")
-            for one in thresholds
-            for left in [_above(objects, one)]
-        ]
-        return sheet(shown, len(shown), min(960, picture.image.shape[1]))
-    if picture.time_s is None:
-        return draw(picture.image, objects)
-    return caption(draw(picture.image, objects), f"{picture.time_s:.2f} s")

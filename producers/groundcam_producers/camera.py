@@ -7,8 +7,10 @@ import time
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
+from typing import Literal
 
 from groundcam_producers.backoff import Backoff
+from groundcam_producers.decoded import Decoded
 from groundcam_producers.errors import (
     NO_MEMORY,
     SourceError,
@@ -21,11 +23,11 @@ from groundcam_producers.feed import End, Feed
 from groundcam_producers.jpeg import encode
 from groundcam_producers.outbox import Outbox
 from groundcam_producers.pace import Pace
-from groundcam_producers.rtsp.relay import RtspRelay
+from groundcam_producers.rtsp.relay import NO_TRANSPORT, RtspRelay
 from groundcam_producers.sampler import Sampler
 from groundcam_producers.scaling import Scaler
 from groundcam_producers.task import Beat, CameraTask
-from groundcam_producers.video import Decoded, PictureFolder, VideoSource
+from groundcam_producers.video import PictureFolder, VideoSource
 from groundcam_runtime.recurring import Recurring
 from groundcam_runtime.settings import SettingError
 from groundcam_schemas import CameraState, Frame, GapReason
@@ -61,6 +63,7 @@ class CameraLoop:
         self._away_since_ns = task.away_since_ns
         self._last_frame_ns: int | None = None
         self._reason: str | None = None
+        self._transport: Literal["tcp", "udp"] = "udp" if task.camera.transport == "udp" else "tcp"
         # Both go on when a file is played again.
         self._pace = None if self._is_live or task.produce.every_frame else Pace()
         self._offset_s = 0.0
@@ -226,19 +229,25 @@ class CameraLoop:
             raise SourceError(str(error), "SettingError") from None
         relay = None
         if self._is_live:
-            relay = RtspRelay(url, camera.trust, produce.timeout_s)
+            relay = RtspRelay(url, camera.trust, produce.timeout_s, self._transport)
 
         def open_source() -> VideoSource | PictureFolder:
             if not self._is_live and Path(url).is_dir():
-                return PictureFolder(Path(url), self._task.fps or 1.0)
+                return PictureFolder(
+                    Path(url), self._task.fps or 1.0, max_pixels=produce.max_source_pixels, viewing=camera.viewing
+                )
             return VideoSource(
                 url, is_live=self._is_live, timeout_s=produce.timeout_s, all_threads=produce.every_frame,
-                max_pixels=produce.max_source_pixels, relay=relay,
+                max_pixels=produce.max_source_pixels, relay=relay, viewing=camera.viewing, transport=self._transport,
             )  # fmt: skip
 
         return Feed(open_source, relay.close if relay else lambda: None)
 
     def _wait_for_retry(self, error: SourceError, *, had_frames: bool) -> None:
+        if error.kind == NO_TRANSPORT and self._task.camera.transport == "auto" and self._transport == "tcp":
+            log.info("camera %s: it does not send over TCP; trying UDP", self._task.camera_id)
+            self._transport = "udp"
+            return
         refused = isinstance(error, SourceRefusedError)
         self._reason = str(error)
         wait_s = self._backoff.failed()

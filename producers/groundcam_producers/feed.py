@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from groundcam_producers.decoded import Decoded
 from groundcam_producers.errors import SourceError
-from groundcam_producers.video import Decoded, PictureFolder, VideoSource
+from groundcam_producers.video import PictureFolder, VideoSource
 
 DEPTH = 2
 CHECK_S = 0.2

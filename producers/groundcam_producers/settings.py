@@ -3,12 +3,14 @@
 import os
 import re
 from collections.abc import Mapping
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import quote, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator, model_validator
 
+from groundcam_producers.decoded import WIDEST, Viewing
 from groundcam_producers.placement import in_shard
 from groundcam_producers.rtsp.tls import Trust
 from groundcam_runtime import redaction
@@ -45,6 +47,22 @@ def _fingerprint(value: str) -> str:
     return digits
 
 
+def _quarter(value: object) -> object:
+    """Raise ValueError for what is no quarter of a turn."""
+    number = int(value) if isinstance(value, str) and value.strip().lstrip("-").isdigit() else value
+    if isinstance(number, bool) or not isinstance(number, int) or number % 90:
+        raise ValueError("it is 0, 90, 180 or 270")
+    return number % 360
+
+
+def _aspect(value: str) -> str:
+    """Return it as two numbers. Raises ValueError."""
+    match = re.fullmatch(r"\s*([1-9]\d{0,4})\s*[:/xX]\s*([1-9]\d{0,4})\s*", value)
+    if match is None or not 1 / WIDEST <= int(match[1]) / int(match[2]) <= WIDEST:
+        raise ValueError("it is not like 4:3")
+    return f"{match[1]}:{match[2]}"
+
+
 class CameraSettings(SettingsPart):
     """One camera, file or folder of pictures. What is left out is taken from the section around it."""
 
@@ -64,8 +82,24 @@ class CameraSettings(SettingsPart):
     """Frames a second to publish."""
     max_size: Size | None = None
     """Largest width and height to publish, as 960x544."""
-    loop: bool = False
-    """Play a file again and again."""
+    loop: bool | None = None
+    """Play a file again and again, or once, whatever the section says."""
+    transport: Literal["tcp", "udp", "auto"] = "tcp"
+    """How an RTSP camera sends; auto is TCP, and UDP where the camera refuses that."""
+    rotate: Annotated[int, BeforeValidator(_quarter)] = 0
+    """Turn its pictures clockwise by 90, 180 or 270 degrees, on top of what the source itself says."""
+    aspect: Annotated[str, AfterValidator(_aspect)] | None = None
+    """Shape of its pictures before they are turned, as 4:3, where the source does not tell that of its pixels."""
+    deinterlace: bool = True
+    """Take one field of interlaced pictures."""
+    keep_damaged: bool = False
+    """Trust pictures at once after a damaged one, instead of from the next key frame on."""
+
+    @property
+    def viewing(self) -> Viewing:
+        """How its pictures are shown."""
+        aspect = Fraction(*map(int, self.aspect.split(":"))) if self.aspect else None
+        return Viewing(self.rotate, aspect, self.deinterlace, self.keep_damaged)
 
     @model_validator(mode="after")
     def _can_be_opened(self) -> Self:
@@ -80,6 +114,8 @@ class CameraSettings(SettingsPart):
             raise ValueError("a password is of use for rtsp:// and rtsps:// only")
         if self.scheme != "rtsps" and (self.tls_ca_file or self.tls_fingerprint or not self.tls_verify):
             raise ValueError("tls_verify, tls_ca_file and tls_fingerprint are of use for rtsps:// only")
+        if self.transport != "tcp" and not self.is_live:
+            raise ValueError("transport is of use for rtsp:// and rtsps:// only")
         if self.is_live and self.loop:
             raise ValueError("loop: a live camera has no end to play again from")
         return self
@@ -183,8 +219,12 @@ class ProduceSettings(SettingsPart):
     @property
     def is_job(self) -> bool:
         """Whether there will be an end: every camera is a file that is played once, and no shard is to be kept."""
-        ends = (not (one.is_live or one.loop or self.loop) for one in self.own_cameras.values())
+        ends = (not (one.is_live or self.loops(one)) for one in self.own_cameras.values())
         return self.shard is None and all(ends)
+
+    def loops(self, camera: CameraSettings) -> bool:
+        """Whether a file is played again and again: what is set of it beats what is set of all."""
+        return not camera.is_live and (self.loop if camera.loop is None else camera.loop)
 
     @field_validator("only", mode="before")
     @classmethod

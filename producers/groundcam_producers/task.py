@@ -41,7 +41,7 @@ class CameraTask:
     @property
     def loops(self) -> bool:
         """Whether a file is played again and again."""
-        return not self.camera.is_live and (self.camera.loop or self.produce.loop)
+        return self.produce.loops(self.camera)
 
     @property
     def max_size(self) -> tuple[int, int] | None:

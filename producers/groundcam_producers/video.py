@@ -1,34 +1,35 @@
-"""Open and decode cameras, files and folders of pictures, and write videos; `scaling` turns what is decoded into bytes.
+"""Open and decode cameras and files; `scaling` turns what is decoded into bytes.
+
+What a file is follows from what is in it: FFmpeg gets it without its name, in which it would see protocols (`a:b`),
+numbered series (`%03d`) and formats.
 
 FFmpeg's own log stays off, as PyAV has it unless `av.logging.set_level` is called. That would send each line through
 Python: a thread of FFmpeg's then waits for the interpreter's lock, while PyAV frees the decoder under that lock and
 waits for the thread. With 18.1, closing a damaged video hung for ever. What is wrong comes with the exceptions.
 """
 
+import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
-from fractions import Fraction
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Literal, Self
 
 import av
 import av.error
-import numpy as np
-import numpy.typing as npt
 
-from groundcam_producers.errors import (
-    NO_MEMORY,
-    SourceError,
-    SourceRefusedError,
-    SourceTooLargeError,
-    SourceUnusableError,
-)
+from groundcam_producers.damage import Damage
+from groundcam_producers.decoded import AS_IT_SAYS, Decoded, Viewing, pixel_aspect
+from groundcam_producers.errors import SourceError, SourceTooLargeError, SourceUnusableError
+from groundcam_producers.ffmpeg_errors import translated
 from groundcam_producers.rtsp.relay import RtspRelay
 from groundcam_producers.rtsp.tls import Trust
-from groundcam_runtime.redaction import redact
+from groundcam_producers.streams import Choice, candidates, shown, told_aspect, told_orientation
+from groundcam_runtime.pictures.formats import fault_of, orientation_of
+from groundcam_runtime.printable import printable
 
-PICTURES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
+log = logging.getLogger(__name__)
+
 # FFmpeg's `timeout` is in microseconds; `stimeout` and `rw_timeout` are accepted and ignored.
 MICROSECONDS = 1_000_000
 # A camera's answer must not make FFmpeg open anything else, such as a local file.
@@ -39,27 +40,11 @@ MAX_BROKEN_PACKETS = 500
 PICTURES_AT_ONCE = 2
 """The least that a decoder keeps."""
 FRESH_S = 1.0
+STILL = ("_pipe", "image2", "ico")
+"""Ends of the names of FFmpeg's formats for single pictures."""
+NO_PICTURES = "there is no picture and no film in it"
+MOST_PICTURE_BYTES = 256 * 1024 * 1024
 HIGHEST_FPS = 1000
-
-_REFUSALS = (
-    av.error.HTTPUnauthorizedError,
-    av.error.HTTPForbiddenError,
-    av.error.HTTPNotFoundError,
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Decoded:
-    """One decoded picture. `time_s` is on the source's own clock; None where the source gives none."""
-
-    frame: Any
-    time_s: float | None
-    is_corrupt: bool
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Width and height in pixels."""
-        return self.frame.width, self.frame.height
 
 
 class VideoSource:
@@ -77,53 +62,85 @@ class VideoSource:
         all_threads: bool = False,
         max_pixels: int = MOST_PIXELS,
         relay: RtspRelay | None = None,
+        viewing: Viewing = AS_IT_SAYS,
+        transport: Literal["tcp", "udp"] = "tcp",
     ) -> None:
         """Open; a camera (`is_live`) through `relay`, by default one of its own. Raises SourceError and its kinds.
+
+        `url` of a file is its path.
 
         The relay, which is closed with this, may be closed earlier, from another thread: the stream ends then.
         """
         self._broken_packets = 0
         self._is_live = is_live
         self._max_pixels = max_pixels
-        self._relay = (relay or RtspRelay(url, Trust(), timeout_s)) if is_live else None
-        options = {}
+        self._viewing = viewing
+        self._damage = Damage(keep=viewing.keep_damaged)
+        self._orientation: tuple[float, int] | None = None
+        self._file: IO[bytes] | None = None
+        self._relay = (relay or RtspRelay(url, Trust(), timeout_s, transport)) if is_live else None
         try:
-            if self._relay is not None:
-                url = self._relay.open()
-                options = {
-                    "rtsp_transport": "tcp",
-                    # The relay notices silence first, and can say more of it.
-                    "timeout": str(int(2 * timeout_s * MICROSECONDS)),
-                    "protocol_whitelist": LIVE_PROTOCOLS,
-                }
-            # Titles come in all sorts of encodings, and are of no use here.
-            self._container: Any = av.open(url, options=options, metadata_errors="replace")
+            self._container: Any = self._opened(url, timeout_s, transport)
         except (av.error.FFmpegError, OSError, ValueError, MemoryError) as error:
             raise self._failed(error) from None
         except SourceError:
-            self._close_relay()
+            self._close_others()
             raise
         try:
-            self._stream = self._first_stream()
+            self._streams = self._usable_streams()
         except SourceError:
             self.__exit__(None, None, None)
             raise
-        # Frame threads delay each picture by one per thread, and cameras share the cores anyway.
-        self._stream.thread_type = "AUTO" if all_threads else "SLICE"
-        if not all_threads:
-            self._stream.codec_context.thread_count = 1
-        self._stream.codec_context.options = {"max_pixels": str(max_pixels)}
-        rate = self._stream.average_rate or self._stream.guessed_rate
+        for stream in self._streams:
+            # Frame threads delay each picture by one per thread, and cameras share the cores anyway.
+            stream.thread_type = "AUTO" if all_threads else "SLICE"
+            if not all_threads:
+                stream.codec_context.thread_count = 1
+            stream.codec_context.options = {"max_pixels": str(max_pixels)}
+        self._stream = self._streams[0]
+        self.is_picture = self._container.format.name.endswith(STILL)
+        """Whether this is a file of one picture that does not move."""
+        data = self._read_picture() if self.is_picture else b""
+        # FFmpeg turns an orientation into an angle, which knows no mirrors, and makes up what a cut file lacks.
+        self._exif = orientation_of(data) if self.is_picture else None
+        self.fault = fault_of(data)
+        """Of a picture, why it is not whole."""
+        # Of raw streams the average is the demuxer's own 25, whatever the stream says.
+        rate = self._stream.guessed_rate or self._stream.average_rate
         # Streams without a rate of their own are given that of their clock: 90,000.
         self.fps = float(rate) if rate and 0 < rate <= HIGHEST_FPS else None
 
-    def _first_stream(self) -> Any:
+    def _opened(self, url: str, timeout_s: float, transport: str) -> Any:
+        # Titles come in all sorts of encodings, and are of no use here.
+        if self._relay is None:
+            self._file = Path(url).open("rb")  # noqa: SIM115 - closed with this
+            return av.open(self._file, options={"protocol_whitelist": ""}, metadata_errors="replace")
+        options = {
+            "rtsp_transport": transport,
+            # Sound and metadata are of no use, and a camera that refuses them still gives its pictures.
+            "allowed_media_types": "video",
+            # The relay notices silence first, and can say more of it.
+            "timeout": str(int(2 * timeout_s * MICROSECONDS)),
+            "protocol_whitelist": LIVE_PROTOCOLS if transport == "tcp" else f"{LIVE_PROTOCOLS},udp,rtp",
+        }
+        return av.open(self._relay.open(), options=options, metadata_errors="replace")
+
+    def _usable_streams(self) -> list[Any]:
         """Raises SourceUnusableError, SourceTooLargeError."""
-        if not self._container.streams.video:
+        found = candidates(self._container)
+        if not found:
             raise SourceUnusableError("there is no video in it", "NoVideo")
-        stream = self._container.streams.video[0]
-        self._check_size(stream.codec_context)
-        return stream
+        self._check_size(found[0].codec_context)
+        return found
+
+    def _read_picture(self) -> bytes:
+        if self._file is None:
+            return b""
+        at = self._file.tell()
+        self._file.seek(0)
+        data = self._file.read(MOST_PICTURE_BYTES)
+        self._file.seek(at)
+        return data
 
     def _check_size(self, context: Any) -> None:
         if context.width * context.height > self._max_pixels:
@@ -137,14 +154,26 @@ class VideoSource:
         try:
             bytearray(PICTURES_AT_ONCE * context.width * context.height * 3 // 2)
         except MemoryError as error:
-            raise _translated(error) from None
+            raise translated(error) from None
 
     def __iter__(self) -> Iterator[Decoded]:
+        choice = Choice([stream.index for stream in self._streams])
+        waiting: list[Any] = []
         try:
-            for packet in self._container.demux(self._stream):
+            for packet in self._container.demux(*self._streams):
                 if self._relay is not None and (self._relay.silent_s or 0.0) > FRESH_S:
                     break  # what FFmpeg still held back at the end is from before the silence
-                yield from self._decode(packet)
+                if choice.chosen is None:
+                    waiting.append(packet)
+                    if packet.size and not choice.came(packet.stream.index):
+                        continue
+                    choice.chosen = choice.chosen if choice.chosen is not None else self._streams[0].index
+                else:
+                    waiting = [packet]
+                for one in waiting:
+                    if one.stream.index == choice.chosen:
+                        self._stream = one.stream
+                        yield from self._decode(one)
         except (av.error.FFmpegError, OSError, MemoryError) as error:
             raise self._failed(error) from None
         if self._relay is not None and self._relay.failure is not None:
@@ -157,13 +186,33 @@ class VideoSource:
         except (av.error.InvalidDataError, av.error.ArgumentError) as error:
             self._check_size(self._stream.codec_context)
             self._check_memory(self._stream.codec_context)
+            self._damage.lost()
             self._broken_packets += 1
             if self._broken_packets > MAX_BROKEN_PACKETS:
-                raise _translated(error) from None
+                raise translated(error) from None
             return
         for frame in frames:
             self._broken_packets = 0
-            yield Decoded(frame, frame.time, bool(frame.is_corrupt))
+            yield self._seen(frame)
+
+    def _seen(self, frame: Any) -> Decoded:
+        viewing = self._viewing
+        told = None if self.is_picture else told_aspect(self._stream)
+        return Decoded(
+            frame,
+            None if self.is_picture else frame.time,
+            self._damage.taints(is_key=bool(frame.key_frame), is_marked=bool(frame.is_corrupt or self.fault)),
+            shown(self._told_orientation(frame), viewing.rotate),
+            pixel_aspect((frame.width, frame.height), told, viewing.aspect),
+            viewing.deinterlace and bool(frame.interlaced_frame),
+        )
+
+    def _told_orientation(self, frame: Any) -> int:
+        if self._exif is not None:
+            return self._exif
+        if self._orientation is None or self._orientation[0] != frame.rotation:
+            self._orientation = frame.rotation, told_orientation(frame)
+        return self._orientation[1]
 
     def __enter__(self) -> Self:
         return self
@@ -172,90 +221,75 @@ class VideoSource:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._container.close()
-        self._close_relay()
+        self._close_others()
 
-    def _close_relay(self) -> None:
+    def _close_others(self) -> None:
         if self._relay is not None:
             self._relay.close()
+        if self._file is not None:
+            self._file.close()
 
     def _failed(self, error: BaseException) -> SourceError:
         """Return what the relay knows of a failure, else what FFmpeg says."""
-        self._close_relay()
+        self._close_others()
         known = self._relay.failure if self._relay is not None else None
-        return known or _translated(error)
+        return known or translated(error)
 
 
 class PictureFolder:
-    """The pictures of a folder in the order of their names, `fps` of them to a second.
+    """The pictures and films of a folder in the order of their names: `fps` pictures to a second, films at their pace.
 
-    One that cannot be decoded is there all the same, as corrupt, so that it is numbered and reported.
+    A picture that cannot be decoded is there all the same, as corrupt, so that it is numbered and reported. What is
+    neither picture nor film is passed over, and told.
     """
 
-    def __init__(self, folder: Path, fps: float) -> None:
-        """Raises SourceUnusableError for a folder without pictures."""
-        found = (path for path in folder.iterdir() if path.suffix.lower() in PICTURES and path.is_file())
-        self._paths = sorted(found)
+    def __init__(
+        self, folder: Path, fps: float, *, max_pixels: int = MOST_PIXELS, viewing: Viewing = AS_IT_SAYS
+    ) -> None:
+        """Raises SourceUnusableError for a folder without files."""
+        self._folder = folder
+        self._paths = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
         if not self._paths:
-            raise SourceUnusableError(f"there is no picture ({', '.join(sorted(PICTURES))}) in it", "NoPicture")
+            raise SourceUnusableError(NO_PICTURES, "NoPicture")
+        self._options: Any = {"is_live": False, "timeout_s": 0, "max_pixels": max_pixels, "viewing": viewing}
         self.fps: float | None = fps
 
     def __iter__(self) -> Iterator[Decoded]:
-        for index, path in enumerate(self._paths):
-            picture = _first_picture(path) or Decoded(av.VideoFrame(2, 2, "gray"), None, is_corrupt=True)
-            yield Decoded(picture.frame, index / (self.fps or 1.0), picture.is_corrupt)
+        step_s, begin_s, has_any = 1 / (self.fps or 1.0), 0.0, False
+        passed_over: list[str] = []
+        for path in self._paths:
+            last_s = begin_s - step_s
+            try:
+                for decoded in self._pictures(path):
+                    has_any, last_s = True, begin_s + (decoded.time_s or 0.0)
+                    yield replace(decoded, time_s=last_s)
+            except SourceError as error:
+                passed_over.append(f"{printable(path.name)} ({error})")
+            begin_s = last_s + step_s
+        if passed_over:
+            log.warning("passed over in the folder %s: %s", printable(self._folder.name), ", ".join(passed_over))
+        if not has_any:
+            raise SourceUnusableError(NO_PICTURES, "NoPicture")
+
+    def _pictures(self, path: Path) -> Iterator[Decoded]:
+        """Raises SourceError for what is neither picture nor film."""
+        has_any = False
+        try:
+            with VideoSource(str(path), **self._options) as source:
+                for decoded in source:
+                    has_any = True
+                    yield decoded
+                    if source.is_picture:
+                        return
+        except SourceError:
+            with path.open("rb") as file:
+                if fault_of(file.read(MOST_PICTURE_BYTES)) is None:
+                    raise
+        if not has_any:
+            yield Decoded(av.VideoFrame(2, 2, "gray"), None, is_corrupt=True)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        """Each picture was closed when it was read."""
-
-
-def _first_picture(path: Path) -> Decoded | None:
-    try:
-        with VideoSource(str(path), is_live=False, timeout_s=0) as picture:
-            return next(iter(picture), None)
-    except SourceError:
-        return None
-
-
-class VideoWriter:
-    """Writes an H.264 file that players and browsers play; a context manager. Raises OSError."""
-
-    CLOCK = Fraction(1, 1000)
-
-    def __init__(self, path: Path, size: tuple[int, int], *, fps: int, crf: int = 20) -> None:
-        """`size` is (width, height) in pixels, both even; `crf` is x264's quality, smaller is better."""
-        self._container: Any = av.open(str(path), "w", options={"movflags": "+faststart"})
-        self._stream: Any = self._container.add_stream("libx264", rate=fps)
-        self._stream.width, self._stream.height = size
-        self._stream.pix_fmt = "yuv420p"
-        self._stream.codec_context.time_base = self.CLOCK
-        # No picture waits for a later one, and a reader that joins waits for a second at most.
-        self._stream.options = {"preset": "veryfast", "crf": str(crf), "bf": "0", "g": str(fps)}
-
-    def write(self, picture: npt.NDArray[np.uint8], time_s: float) -> None:
-        """Add an RGB picture, [height, width, 3], that is shown from `time_s` on; times only rise."""
-        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), "rgb24")
-        frame.pts, frame.time_base = round(time_s / self.CLOCK), self.CLOCK
-        self._container.mux(self._stream.encode(frame))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        self._container.mux(self._stream.encode(None))
-        self._container.close()
-
-
-def _translated(error: BaseException) -> SourceError:
-    """FFmpeg's texts contain the whole URL: only the error that follows it is kept."""
-    kind = type(error).__name__
-    text = redact(getattr(error, "strerror", None) or kind)
-    if isinstance(error, MemoryError):
-        return SourceTooLargeError(NO_MEMORY, "MemoryError")
-    if isinstance(error, _REFUSALS):
-        return SourceRefusedError(text, kind)
-    if isinstance(error, FileNotFoundError | IsADirectoryError | PermissionError):
-        return SourceUnusableError(text, kind)
-    return SourceError(text, kind)
+        """Each file was closed when it was read."""

@@ -28,8 +28,10 @@ class Frame(_Part):
     pts_ns: Annotated[int, Field(strict=True, ge=-(2**63), le=2**63 - 1)] | None = None
     width: limits.Side
     height: limits.Side
+    """Of `data`, in pixels, upright: as its EXIF orientation says that it is shown."""
     source_width: limits.Side
     source_height: limits.Side
+    """Of the source's own picture, upright and in square pixels; `data` is looked at in these proportions."""
     encoding: Literal["jpeg"] = "jpeg"
     data: Annotated[bytes, Field(strict=True, min_length=1, max_length=limits.MAX_FRAME_BYTES)]
     question: Question | None = None
@@ -100,6 +102,7 @@ class Detections(_Part):
     captured_at_ns: limits.Nanoseconds
     source_width: limits.Side
     source_height: limits.Side
+    """Of the source's own picture, upright and in square pixels; boxes are in these pixels."""
     question: QuestionRef
     model: Model
     objects: Annotated[tuple[Object, ...], Field(max_length=limits.MAX_OBJECTS)] = ()

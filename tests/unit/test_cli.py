@@ -119,7 +119,7 @@ def test_pictures_are_asked_without_kafka(tmp_path: Path) -> None:
 def _film(path: Path, seconds: int) -> Path:
     import numpy as np
 
-    from groundcam_producers.video import VideoWriter
+    from groundcam_producers.film import VideoWriter
 
     with VideoWriter(path, (96, 64), fps=10) as film:
         for number in range(seconds * 10):

@@ -252,7 +252,7 @@ class Deaths:
 class NoRoomForTwo:
     """A device on which a second model does not fit."""
 
-    def answer(self, jpeg: bytes, ask: Question) -> Any:
+    def answer(self, jpeg: bytes, size: tuple[int, int], ask: Question) -> Any:
         raise SandboxUnavailableError("CUDA out of memory")
 
 

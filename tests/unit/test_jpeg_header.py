@@ -25,7 +25,7 @@ from forged_jpegs import (
 )
 from groundcam_runtime.pictures.decoding import decode_jpeg
 from groundcam_runtime.pictures.errors import PictureError
-from groundcam_runtime.pictures.jpeg_header import MAX_SCANS, MAX_SEGMENTS, JpegHeader, jpeg_size, read_header
+from groundcam_runtime.pictures.jpeg_header import MAX_SCANS, MAX_SEGMENTS, JpegHeader, read_header
 
 SLOW = encoded(progressive=True)
 """Ten scans."""
@@ -49,7 +49,7 @@ SLOW = encoded(progressive=True)
 )
 def test_what_encoders_write_is_read(data: bytes, scans: int) -> None:
     assert read_header(data) == JpegHeader(64, 48, scans)
-    assert jpeg_size(data) == (64, 48)
+    assert read_header(data).upright_size == (64, 48)
     assert decode_jpeg(data).shape == (48, 64, 3)
 
 

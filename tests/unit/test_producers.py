@@ -14,6 +14,7 @@ from pydantic import SecretStr, ValidationError
 
 from footage import jpeg
 from groundcam.devkafka.broker import free_port
+from groundcam_producers.decoded import Decoded
 from groundcam_producers.errors import SourceError, SourceUnusableError
 from groundcam_producers.feed import End, Feed
 from groundcam_producers.jpeg import encode
@@ -22,7 +23,7 @@ from groundcam_producers.pace import Pace
 from groundcam_producers.scaling import Scaler
 from groundcam_producers.settings import CameraSettings, ProduceSettings
 from groundcam_producers.task import CameraTask
-from groundcam_producers.video import Decoded, PictureFolder, VideoSource
+from groundcam_producers.video import PictureFolder, VideoSource
 from groundcam_runtime.kafka.publisher import Delivery, Record
 from groundcam_runtime.pictures.decoding import decode_jpeg
 from groundcam_runtime.settings import KafkaSettings, LogSettings, TraceSettings

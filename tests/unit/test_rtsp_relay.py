@@ -12,12 +12,13 @@ import pytest
 import trustme
 
 from faulty_camera import PASSWORD, SDP, Camera, reply, running, wait_until
+from groundcam_producers.decoded import Decoded
 from groundcam_producers.errors import SourceError, SourceRefusedError, SourceTooLargeError
 from groundcam_producers.feed import End, Feed
 from groundcam_producers.rtsp.messages import MOST_BODY_BYTES
 from groundcam_producers.rtsp.relay import RtspRelay
 from groundcam_producers.rtsp.tls import Trust
-from groundcam_producers.video import Decoded, VideoSource
+from groundcam_producers.video import VideoSource
 
 SHORT_S = 1.0
 

@@ -10,7 +10,7 @@ from groundcam_runtime.kafka.ends import EndWatcher
 from groundcam_runtime.partitions.assignment import Assignment
 from groundcam_runtime.pictures.decoding import decode_jpeg
 from groundcam_runtime.pictures.errors import PictureError
-from groundcam_runtime.pictures.jpeg_header import jpeg_size
+from groundcam_runtime.pictures.jpeg_header import read_header
 from groundcam_runtime.records import Assigned, Consumed, Partition, Position
 from groundcam_runtime.settings import KafkaSettings
 from groundcam_schemas import Frame, Object, Question, encode
@@ -46,7 +46,7 @@ def test_the_best_so_many_objects_are_told() -> None:
 @pytest.mark.parametrize("options", [(), (cv2.IMWRITE_JPEG_PROGRESSIVE, 1), (cv2.IMWRITE_JPEG_RST_INTERVAL, 2)])
 def test_the_size_in_a_header_is_that_of_the_picture(options: tuple[int, ...]) -> None:
     data = jpeg(64, 48, *options)
-    assert jpeg_size(data) == (64, 48)
+    assert read_header(data).upright_size == (64, 48)
     assert decode_jpeg(data).shape == (48, 64, 3)
 
 

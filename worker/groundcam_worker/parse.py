@@ -7,11 +7,14 @@ from groundcam_runtime.records import Consumed
 from groundcam_schemas import Frame, FrameId, Question, SchemaError, decode, raw_frame_id
 from groundcam_schemas.limits import MAX_PIXELS_A_SIDE, check_camera_id
 from groundcam_worker.errors import BadMessageError, FrameError
-from groundcam_worker.jpeg import read_header
+from groundcam_worker.pictures import read_header
 
 _JPEG = b"\xff\xd8\xff"
 NS_PER_MS = 1_000_000
 LAST_NS = 2**63 - 1
+SAME_SHAPE = 0.03
+"""Sides are rounded to even numbers, and more in small pictures."""
+MOST_STRETCH = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +24,7 @@ class ParsedFrame:
     id: FrameId
     captured_at_ns: int
     source_size: tuple[int, int]
-    """(width, height) of the camera's own picture, in which boxes are given."""
+    """(width, height) of the camera's own picture, upright and in square pixels, in which boxes are given."""
     header: JpegHeader
     jpeg: bytes
     question: Question | None
@@ -29,8 +32,23 @@ class ParsedFrame:
 
     @property
     def picture_size(self) -> tuple[int, int]:
-        """(width, height) of the JPEG."""
-        return self.header.width, self.header.height
+        """(width, height) at which the JPEG is looked at: upright, and in the proportions of its source."""
+        return in_proportion(self.header.upright_size, self.source_size)
+
+
+def in_proportion(size: tuple[int, int], source_size: tuple[int, int]) -> tuple[int, int]:
+    """Return a picture's size with the width that its source's shape asks for, where the two are no rounding apart."""
+    width, height = size
+    wanted = max(1, round(height * source_size[0] / source_size[1]))
+    is_rounding = abs(wanted - width) <= max(2.0, SAME_SHAPE * width)
+    return size if is_rounding or not width / MOST_STRETCH <= wanted <= width * MOST_STRETCH else (wanted, height)
+
+
+def upright_source(frame: Frame, header: JpegHeader) -> tuple[int, int]:
+    """Return the source's size, upright. Who tells the size of the JPEG as it lies means its source's in that way."""
+    size = frame.source_width, frame.source_height
+    lies = header.upright_size != (header.width, header.height)
+    return size[::-1] if lies and (frame.width, frame.height) == (header.width, header.height) else size
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +77,7 @@ def parse(record: Consumed, max_pixels: int) -> ParsedFrame | ParseFailure:
     return ParsedFrame(
         id=frame_id,
         captured_at_ns=frame.captured_at_ns,
-        source_size=(frame.source_width, frame.source_height),
+        source_size=upright_source(frame, header),
         header=header,
         jpeg=frame.data,
         question=frame.question,
@@ -101,7 +119,7 @@ def _plain_jpeg(record: Consumed, value: bytes, max_pixels: int) -> ParsedFrame 
         id=frame_id,
         # Nobody says when it was captured; Kafka says when it was sent, or when it came.
         captured_at_ns=timestamp_ns(record),
-        source_size=(header.width, header.height),
+        source_size=header.upright_size,
         header=header,
         jpeg=value,
         question=None,

@@ -19,8 +19,7 @@ _CAMERA = re.compile(r"\s*(\*|[A-Za-z0-9][A-Za-z0-9._-]*)\s*=\s*(.*)", re.DOTALL
 _BULLET = re.compile(r"[ \t]*(?:[-*+•‣▪●\u2013\u2014][ \t]+)")
 _NUMBER = re.compile(r"[ \t]*(\d+)[.)][ \t]+")
 _SEPARATORS = re.compile(r"\s*[,;|•‣▪●]\s*|\s+/\s+|\s*\.(?:\s+|$)|[ \t]*[\n\r\t\v\f\x85\u2028\u2029]\s*")
-# A comma in a number behind a colon, where the number ends with the class.
-_DECIMAL_COMMA = re.compile(r"(:\s*[01]?),(\d+)(?=\s*(?:%?\s*$|[,;|\n\r\t\])}'\"]|\.(?:\s|$)))")
+_DECIMAL_COMMA = re.compile(r"[^,;|\n]*:\s*[01]?,\d")
 _THRESHOLD = re.compile(r"(.*\S)\s*:\s*(\d+(?:\.\d+)?|\.\d+)\s*(%?)", re.DOTALL)
 _NO_THRESHOLD = re.compile(r".*:\s*[^\w\s]*\s*\.?\d[\w.,%+-]*", re.DOTALL)
 _BRACKETS = {"[": "]", "(": ")", "{": "}"}
@@ -33,12 +32,14 @@ def parse_classes(text: str) -> tuple[ClassSpec, ...]:
 
     Separators are commas, semicolons, bars, line breaks, tabs, ` / `, their full-width and ideographic forms, and the
     model's own `person . forklift .`; brackets, quotation marks, bullets and numbers around entries are no part of
-    them. A threshold is `0.4`, `0,4` or `40%`. Raises QuestionError for an empty question or class, one with a full
+    them. A threshold is `0.4` or `40%`. Raises QuestionError for an empty question or class, one with a full
     stop or question mark in it (the model takes both as ends), one that is there twice, and whatever could be read in
     two ways.
     """
     stripped = text.translate(_KNOWN).strip()
-    parts = _SEPARATORS.split(_DECIMAL_COMMA.sub(r"\1.\2", _without_marks(_without(stripped))))
+    if found := _DECIMAL_COMMA.search(stripped):
+        raise QuestionError(f"{found[0].strip()!r} has a comma where a threshold has a point: {RIGHT_FORM}")
+    parts = _SEPARATORS.split(_without_marks(_without(stripped)))
     if parts and not parts[-1]:
         parts.pop()
     if not parts:

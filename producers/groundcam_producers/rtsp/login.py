@@ -4,10 +4,16 @@ import base64
 import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 from urllib.request import parse_http_list
 
-_HASHES = {"MD5": hashlib.md5, "SHA-256": hashlib.sha256}
-_STRONGEST_FIRST = ("SHA-256", "MD5")
+_HASHES: dict[str, Callable[[bytes], Any]] = {
+    "MD5": hashlib.md5,
+    "SHA-256": hashlib.sha256,
+    "SHA-512-256": partial(hashlib.new, "sha512_256"),
+}
+_STRONGEST_FIRST = ("SHA-512-256", "SHA-256", "MD5")
 
 
 @dataclass(slots=True)
@@ -54,7 +60,7 @@ class Login:
         name = asked.get("algorithm", "MD5").upper()
 
         def digest(text: str) -> str:
-            return _HASHES[name](text.encode()).hexdigest()
+            return str(_HASHES[name](text.encode()).hexdigest())
 
         realm, nonce = asked.get("realm", ""), asked.get("nonce", "")
         secret, what = digest(f"{self.user}:{realm}:{self.password}"), digest(f"{method}:{uri}")
@@ -74,6 +80,14 @@ class Login:
             bare["algorithm"] = asked["algorithm"]
         quoted = [f'{key}="{_quotable(value)}"' for key, value in fields.items()]
         return "Digest " + ", ".join([*quoted, *(f"{key}={value}" for key, value in bare.items())])
+
+
+def unknown_kinds(headers: Iterable[str]) -> str:
+    """Return what a 401 asks for, as text for people, where it offers nothing that is known here; else nothing."""
+    offered = [_parsed(header) for header in headers]
+    if not offered or _best(offered) is not None:
+        return ""
+    return ", ".join(f"{one['scheme']} {one.get('algorithm', '')}".strip() for one in offered)[:100]
 
 
 def _parsed(header: str) -> dict[str, str]:

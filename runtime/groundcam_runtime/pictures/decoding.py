@@ -1,17 +1,20 @@
 """JPEG bytes to pixels, after a look at the header: 631 forged bytes can cost a decoder 12 s and 3 GB."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import cv2
 import numpy as np
 
 from groundcam_runtime.pictures.errors import PictureError
-from groundcam_runtime.pictures.formats import PictureHeader, picture_header
+from groundcam_runtime.pictures.formats import PNG, PictureHeader, picture_header
 from groundcam_runtime.pictures.image import Image
 from groundcam_runtime.pictures.jpeg_header import JpegHeader, is_cut, read_header
+from groundcam_runtime.pictures.orientation import upright
 
 MAX_PIXELS = 33_177_600
 """8K (7680 x 4320)."""
+WITH_ALPHA = 4
 
 
 def require_pixels(header: JpegHeader | PictureHeader, max_pixels: int) -> None:
@@ -21,7 +24,7 @@ def require_pixels(header: JpegHeader | PictureHeader, max_pixels: int) -> None:
 
 
 def decode_jpeg(data: bytes, max_pixels: int = MAX_PIXELS, header: JpegHeader | None = None) -> Image:
-    """Return the picture as RGB, as it is stored (no rotation by EXIF: boxes refer to what is stored).
+    """Return the picture as RGB, upright: as its EXIF says that it is shown.
 
     `header` is that of `data`, where it was read already. Raises PictureError for damaged or cut data, for more than
     `max_pixels`, and for what `read_header` refuses: a picture that costs far more than others of its size.
@@ -34,12 +37,59 @@ def decode_jpeg(data: bytes, max_pixels: int = MAX_PIXELS, header: JpegHeader | 
 
 
 def decode_picture(data: bytes, max_pixels: int = MAX_PIXELS) -> Image:
-    """Return a JPEG, PNG, WebP or BMP as RGB, as `decode_jpeg` does, and with its bounds. Raises PictureError."""
+    """Return a JPEG, PNG, WebP or BMP as RGB, as `decode_jpeg` does, and with its bounds. Raises PictureError.
+
+    What is transparent shows a white ground.
+    """
     header = picture_header(data)
     if header.jpeg is not None:
         return decode_jpeg(data, max_pixels, header.jpeg)
     require_pixels(header, max_pixels)
+    if data.startswith((PNG, b"RIFF")):
+        stored = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
+        if stored is not None and stored.ndim == 3 and stored.shape[2] == WITH_ALPHA:
+            return upright(as_image(on_white(stored[..., 2::-1], stored[..., 3])), header.orientation)
     return _decoded(data, header)
+
+
+def on_white(rgb: Any, alpha: Any) -> Image:
+    """Return a picture of 8 or 16 bits laid over white, by how opaque it is."""
+    most = np.float32(np.iinfo(alpha.dtype).max)
+    opaque = (alpha.astype(np.float32) / most)[..., None]
+    out: Image = ((rgb.astype(np.float32) / most * opaque + (1 - opaque)) * 255 + 0.5).astype(np.uint8)
+    return out
+
+
+def decode_any(data: bytes, max_pixels: int = MAX_PIXELS) -> Image | None:
+    """Return a picture of another kind that OpenCV reads, upright, as RGB; None where it knows none in these bytes.
+
+    Raises PictureError for more than `max_pixels`. OpenCV itself refuses what would take more than 2^30.
+    """
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+    except cv2.error:
+        return None
+    if image is None:
+        return None
+    require_pixels(PictureHeader(image.shape[1], image.shape[0]), max_pixels)
+    return as_image(image)
+
+
+def animation(data: bytes, max_pixels: int = MAX_PIXELS) -> Iterator[tuple[float, Image]]:
+    """Yield the pictures of an animated WebP with the second at which each is shown. Raises PictureError."""
+    header = picture_header(data)
+    require_pixels(header, max_pixels)
+    try:
+        is_one, found = cv2.imdecodeanimation(np.frombuffer(data, np.uint8))
+    except cv2.error as error:
+        raise PictureError(f"it cannot be decoded ({error.code})") from None
+    if not is_one:
+        raise PictureError("it cannot be decoded")
+    begin_ms = 0
+    for frame, milliseconds in zip(found.frames, found.durations, strict=True):
+        rgb = frame[..., 2::-1]
+        yield begin_ms / 1000, as_image(on_white(rgb, frame[..., 3]) if frame.shape[2] == WITH_ALPHA else rgb.copy())
+        begin_ms += int(milliseconds)
 
 
 def _decoded(data: bytes, header: JpegHeader | PictureHeader) -> Image:
@@ -49,7 +99,7 @@ def _decoded(data: bytes, header: JpegHeader | PictureHeader) -> Image:
         raise PictureError(f"it cannot be decoded ({error.code})") from None
     if image is None or image.shape[:2] != (header.height, header.width):
         raise PictureError("it cannot be decoded")
-    return as_image(image)
+    return upright(as_image(image), header.orientation)
 
 
 def as_image(array: Any) -> Image:

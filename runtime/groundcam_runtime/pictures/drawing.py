@@ -53,6 +53,11 @@ def enlarge(image: Image, height: int) -> Image:
     return cv2.resize(image, size, interpolation=cv2.INTER_CUBIC).astype(np.uint8, copy=False)
 
 
+def stretched(image: Image, size: tuple[int, int]) -> Image:
+    """Return the picture at a size (width, height) in pixels, whatever its shape."""
+    return cv2.resize(image, size, interpolation=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
+
+
 def caption(image: Image, left: str, right: str = "") -> Image:
     """Return the picture with a line of text below it; what does not fit on the left is cut."""
     strip = np.full((max(28, image.shape[0] // 16 * 2), image.shape[1], 3), PAPER, np.uint8)

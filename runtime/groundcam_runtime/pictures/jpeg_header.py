@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from groundcam_runtime.pictures.errors import PictureError
+from groundcam_runtime.pictures.orientation import EXIF, UPRIGHT, of_exif, upright_size
 
 MAX_SCANS = 50
 """libjpeg's own progressions have 10 scans, 18 in four colours (jpeg_simple_progression). Its `djpeg -maxscans` and
@@ -29,6 +30,7 @@ _LATER_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 here: it may be less, where these two bytes are the content of a segment."""
 
 _SCAN = 0xDA
+_APP1 = 0xE1
 _FF = b"\xff"
 _PROGRESSIVE = 0xC2
 _FRAMES = frozenset([0xC0, 0xC1, _PROGRESSIVE])
@@ -48,6 +50,13 @@ class JpegHeader:
     """At least as many as a decoder will find, from 1 to MAX_SCANS."""
     first_scan: int = field(default=0, compare=False)
     """Where the pixels begin, in bytes from the start."""
+    orientation: int = UPRIGHT
+    """As EXIF counts; width and height are those of the stored picture."""
+
+    @property
+    def upright_size(self) -> tuple[int, int]:
+        """Width and height as the picture is shown."""
+        return upright_size(self.width, self.height, self.orientation)
 
     @property
     def pixels(self) -> int:
@@ -63,19 +72,20 @@ def read_header(data: bytes) -> JpegHeader:
     """
     if not data.startswith(_START):
         raise PictureError("it does not begin like a JPEG")
-    size, at_once = None, 0
+    size, at_once, orientation = None, 0, None
     for number, (marker, at) in enumerate(_segments(data)):
         if marker in _FRAMES:
             size = _size(data, at)
             at_once = data[at + 7] if marker != _PROGRESSIVE else 0
+        elif marker == _APP1 and orientation is None and data.startswith(EXIF, at + 2):
+            orientation = of_exif(data[at + 2 + len(EXIF) : at + int.from_bytes(data[at : at + 2])])
         elif marker == _SCAN:
             if size is None:
                 raise PictureError("its pixels come before its size")
-            if data[at + 2] == at_once:
-                # Every component is in its first scan: a decoder ends behind it (libjpeg's has_multiple_scans), so
-                # that nearly all pictures need not be searched.
-                return JpegHeader(*size, scans=1, first_scan=at)
-            return JpegHeader(*size, _scans(data, at - 2, MAX_SEGMENTS - number), first_scan=at)
+            # Where every component is in the first scan, a decoder ends behind it (libjpeg's has_multiple_scans), so
+            # that nearly all pictures need not be searched.
+            scans = 1 if data[at + 2] == at_once else _scans(data, at - 2, MAX_SEGMENTS - number)
+            return JpegHeader(*size, scans, at, orientation or UPRIGHT)
     raise PictureError("its header is cut off")
 
 
@@ -86,12 +96,6 @@ def is_cut(data: bytes, header: JpegHeader) -> bool:
     end of its own, and in a scan there is none but the end.
     """
     return data.rfind(END, header.first_scan) < 0
-
-
-def jpeg_size(data: bytes) -> tuple[int, int]:
-    """Return (width, height) from a JPEG's header. Raises PictureError, as `read_header` does."""
-    header = read_header(data)
-    return header.width, header.height
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int]]:

@@ -22,9 +22,9 @@ from groundcam_worker.errors import (
     UnansweredError,
 )
 from groundcam_worker.frames import Admitted
-from groundcam_worker.jpeg import decode_jpeg
 from groundcam_worker.loop.batches import Outcome, Prepared
 from groundcam_worker.loop.events import DecodeDone
+from groundcam_worker.pictures import decode_jpeg
 
 recurring = Recurring(logging.getLogger(__name__))
 
@@ -143,7 +143,7 @@ def preparation(detector: Detector, max_pixels: int) -> Callable[[Admitted], Pre
         content = admitted.frame.content
         if content.question is not None:
             detector.check(content.question)
-        image = decode_jpeg(content.jpeg, max_pixels, content.header)
+        image = decode_jpeg(content.jpeg, max_pixels, content.header, size=content.picture_size)
         return Prepared(image, detector.input_shape(*content.picture_size), detector.cost(admitted.question))
 
     return prepare

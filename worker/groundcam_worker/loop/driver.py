@@ -171,7 +171,8 @@ class Driver:
             case do.ClearMarks():
                 self._marks.start(None, self._attempt_log.clear)
             case do.Isolate(admitted):
-                answer = partial(self._sandbox.answer, admitted.frame.content.jpeg, admitted.question)
+                content = admitted.frame.content
+                answer = partial(self._sandbox.answer, content.jpeg, content.picture_size, admitted.question)
                 self._trials.start((admitted, time.time_ns()), answer)
             case do.Fail(error):
                 raise error

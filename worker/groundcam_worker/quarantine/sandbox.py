@@ -25,7 +25,7 @@ from groundcam_worker.errors import (
     SandboxUnavailableError,
     UnansweredError,
 )
-from groundcam_worker.jpeg import decode_jpeg
+from groundcam_worker.pictures import decode_jpeg
 
 log = logging.getLogger(__name__)
 
@@ -47,15 +47,15 @@ class Sandbox:
         self._process: BaseProcess | None = None
         self._pipe: Connection | None = None
 
-    def answer(self, jpeg: bytes, question: Question) -> Answer:
-        """Return what is found in a picture.
+    def answer(self, jpeg: bytes, size: tuple[int, int], question: Question) -> Answer:
+        """Return what is found in a picture, looked at in this size (width, height).
 
         Raises FatalFrameError when the process does not survive it, FrameError when it reports that the frame
         cannot be answered, SandboxUnavailableError when it cannot be started.
         """
         pipe = self._start() if self._pipe is None else self._pipe
         try:
-            pipe.send((jpeg, question))
+            pipe.send((jpeg, size, question))
             if not pipe.poll(LONGEST_S):
                 self.close()
                 raise FatalFrameError(f"it was still not answered after {LONGEST_S:.0f} s, alone in a process")
@@ -119,15 +119,15 @@ def _serve(pipe: Connection, load: Load, max_pixels: int) -> None:
     with suppress(EOFError, OSError):  # a worker that is gone needs no answer
         pipe.send(None)
         while True:
-            jpeg, question = pipe.recv()
-            pipe.send(_answer(detector, jpeg, question, max_pixels))
+            jpeg, size, question = pipe.recv()
+            pipe.send(_answer(detector, jpeg, size, question, max_pixels))
 
 
 def _answer(
-    detector: Detector, jpeg: bytes, question: Question, max_pixels: int
+    detector: Detector, jpeg: bytes, size: tuple[int, int], question: Question, max_pixels: int
 ) -> Answer | FrameError | SandboxUnavailableError:
     try:
-        (answer,) = detector.detect([decode_jpeg(jpeg, max_pixels)], [question])
+        (answer,) = detector.detect([decode_jpeg(jpeg, max_pixels, size=size)], [question])
     except FrameError as error:
         return error
     except DetectorLostError:

@@ -1,0 +1,91 @@
+"""Draw what was found: pictures with their boxes, and of a film a film with its boxes and a contact sheet."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from groundcam.offline.inputs import Picture
+from groundcam.offline.report import above
+from groundcam.offline.thinning import Thinning
+from groundcam_runtime.pictures.drawing import caption, draw, sheet, stretched, thumbnail, write
+from groundcam_runtime.pictures.image import Image
+from groundcam_schemas import Object
+
+SHEET_PICTURES, SHEET_COLUMNS = 24, 4
+FILM_FPS = 25
+CLOCK_S = 0.001
+
+
+class Drawing:
+    """What is written of each file."""
+
+    def __init__(self, folder: Path | None, called: Mapping[Path, str], thresholds: tuple[float, ...]) -> None:
+        """`called` names what is written for each file; nothing is, without a folder."""
+        self._folder, self._called, self._thresholds = folder, called, thresholds
+        self._path: Path | None = None
+        self._is_film = False
+        self._drawn: Thinning[Image] = Thinning(SHEET_PICTURES)
+        self._film: Any = None
+
+    def would_overwrite(self, files: Sequence[Path]) -> Path | None:
+        """Return a file that was given and would be written to."""
+        if self._folder is None:
+            return None
+        written = {self._target(path, suffix) for path in files for suffix in (".png", ".mp4")}
+        return next((path for path in (one.resolve() for one in files) if path in written), None)
+
+    def add(self, picture: Picture, objects: tuple[Object, ...]) -> None:
+        """Take a picture; those of one file come one behind the other. Raises OSError."""
+        if self._folder is None:
+            return
+        if picture.path != self._path:
+            self.finish()
+            self._path, self._drawn = picture.path, Thinning(SHEET_PICTURES)
+            self._is_film = picture.time_s is not None
+        one = _drawn(picture, objects, self._thresholds)
+        self._drawn.add(thumbnail(one) if self._is_film else one)
+        if picture.time_s is not None:
+            self._play(one, picture.time_s)
+
+    def finish(self) -> None:
+        """Write what belongs to the last file. Raises OSError."""
+        if self._film is not None:
+            self._film.__exit__(None, None, None)
+            self._film = None
+        if self._path is None or not (chosen := self._drawn.chosen()):
+            return
+        whole = sheet(chosen, min(SHEET_COLUMNS, len(chosen))) if self._is_film else chosen[0]
+        write(self._target(self._path, ".png"), whole)
+        self._path = None
+
+    def _play(self, image: Image, time_s: float) -> None:
+        """Add a picture to the film. Raises OSError."""
+        assert self._path is not None  # noqa: S101 - for the type checker
+        if self._film is None:
+            from groundcam_producers.film import VideoWriter
+
+            target = self._target(self._path, ".mp4")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self._size = max(2, image.shape[1] // 2 * 2), max(2, image.shape[0] // 2 * 2)
+            self._film = VideoWriter(target, self._size, fps=FILM_FPS).__enter__()
+            self._begin_s, self._last_s = time_s, time_s - CLOCK_S
+        shown = image if image.shape[1::-1] == self._size else stretched(image, self._size)
+        # A clock that goes back must not end a film.
+        self._last_s = max(time_s, self._last_s + CLOCK_S)
+        self._film.write(shown, self._last_s - self._begin_s)
+
+    def _target(self, path: Path, suffix: str) -> Path:
+        return ((self._folder or Path()) / f"{self._called[path]}{suffix}").resolve()
+
+
+def _drawn(picture: Picture, objects: tuple[Object, ...], thresholds: tuple[float, ...]) -> Image:
+    if thresholds:
+        shown = [
+            caption(draw(picture.image, left), f"threshold {one:g}: {len(left)} object{'' if len(left) == 1 else 's'}")
+            for one in thresholds
+            for left in [above(objects, one)]
+        ]
+        return sheet(shown, len(shown), min(960, picture.image.shape[1]))
+    if picture.time_s is None:
+        return draw(picture.image, objects)
+    return caption(draw(picture.image, objects), f"{picture.time_s:.2f} s")

@@ -1,0 +1,156 @@
+"""Read a file's pictures: stills whole or not at all, films as FFmpeg plays them, and the rest if OpenCV knows it."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from groundcam.offline.inputs import DamageError, InputError, PassedOverError, Picture
+from groundcam_runtime.pictures.decoding import MAX_PIXELS, animation, decode_any, decode_picture
+from groundcam_runtime.pictures.errors import PictureError
+from groundcam_runtime.pictures.formats import STILLS, is_animated, is_motion_jpeg
+
+if TYPE_CHECKING:
+    from groundcam_producers.video import VideoSource
+
+Reader = Callable[[Path], Iterable[Picture]]
+MOST_BYTES_A_PIXEL = 8
+"""Four channels of 16 bits, not compressed."""
+MOST_HEADER_BYTES = 16 * 1024 * 1024
+"""Of previews and descriptions, and of the film that phones put behind a picture."""
+MAGIC_BYTES = 32
+USUAL_FPS = 25.0
+NONE = "not one picture in it can be decoded"
+HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+
+
+def reader(fps: float, max_pixels: int = MAX_PIXELS, *, keep_damaged: bool = False) -> Reader:
+    """Return what yields the picture in a file, or `fps` pictures of each second of a film.
+
+    It raises InputError, also for pictures of more than `max_pixels` and for such as are cut off; PassedOverError for
+    what is neither; and DamageError behind the pictures of a film of which some were skipped: those that are damaged,
+    and until the next key frame those that are built on them, unless `keep_damaged`.
+    """
+    return lambda path: pictures(path, fps, max_pixels, keep_damaged=keep_damaged)
+
+
+def is_still(path: Path) -> bool:
+    """Whether a file begins like a picture. One that cannot be read does not."""
+    try:
+        with path.open("rb") as file:
+            return file.read(MAGIC_BYTES).startswith(STILLS)
+    except OSError:
+        return False
+
+
+def pictures(path: Path, fps: float, max_pixels: int = MAX_PIXELS, *, keep_damaged: bool = False) -> Iterator[Picture]:
+    """Yield the pictures of one file, as `reader` says."""
+    try:
+        if is_still(path):
+            data = _read(path, max_pixels)
+            if data[:4] == b"RIFF" and is_animated(data):
+                yield from _sampled(path, animation(data, max_pixels), fps)
+                return
+            if not is_animated(data) and not is_motion_jpeg(data):
+                yield Picture(path, decode_picture(data, max_pixels))
+                return
+        yield from _film(path, fps, max_pixels, keep_damaged=keep_damaged)
+    except PictureError as error:
+        raise InputError(f"{path} is no picture that can be looked at: {error}") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def _film(path: Path, fps: float, max_pixels: int, *, keep_damaged: bool) -> Iterator[Picture]:
+    """Raises InputError, OSError."""
+    try:
+        from groundcam_producers.decoded import Viewing
+        from groundcam_producers.errors import SourceError
+        from groundcam_producers.video import VideoSource
+    except ImportError as missing:
+        reason = f"a film needs the package {missing.name}: pip install 'groundcam[producer]'"
+        yield _other(path, max_pixels, reason)
+        return
+    try:
+        source = VideoSource(
+            str(path), is_live=False, timeout_s=0, all_threads=True, max_pixels=max_pixels,
+            viewing=Viewing(keep_damaged=keep_damaged),
+        )  # fmt: skip
+    except SourceError as error:
+        yield _other(path, max_pixels, "it is a picture or film of no known kind" if _is_unknown(error) else str(error))
+        return
+    yield from _played(path, source, fps)
+
+
+def _played(path: Path, film: "VideoSource", fps: float) -> Iterator[Picture]:
+    """Raises InputError."""
+    from groundcam_producers.errors import SourceError
+    from groundcam_producers.sampler import Sampler
+    from groundcam_producers.scaling import rgb
+
+    sampler, count, failed = Sampler(fps), Counter[bool](), None
+    first: Picture | None = None
+    try:
+        with film:
+            for index, decoded in enumerate(film):
+                time_s = decoded.time_s if decoded.time_s is not None else index / (film.fps or USUAL_FPS)
+                count[decoded.is_corrupt] += 1
+                if decoded.is_corrupt or not sampler.keep(time_s):
+                    continue
+                if first is not None:
+                    yield first
+                picture = Picture(path, rgb(decoded), time_s)
+                first = picture if index == 0 else None
+                if first is None:
+                    yield picture
+    except SourceError as error:
+        failed = str(error)
+    if first is not None:
+        # One picture alone is none of a film's.
+        yield first if sum(count.values()) > 1 else Picture(path, first.image)
+    if failed is not None or film.fault is not None:
+        raise InputError(f"{path} cannot be read to its end: {failed or film.fault}")
+    if not count[False]:
+        why = (
+            f"all {count[True]} pictures are damaged, or built on damaged ones (--keep-damaged)"
+            if count[True]
+            else NONE
+        )
+        raise InputError(f"{path}: {why}")
+    if damaged := count[True]:
+        plural = "" if damaged == 1 else "s"
+        raise DamageError(f"{path}: {damaged} picture{plural} skipped, damaged or built on damaged ones")
+
+
+def _is_unknown(error: Exception) -> bool:
+    return getattr(error, "kind", "") == "InvalidDataError"
+
+
+def _other(path: Path, max_pixels: int, why: str) -> Picture:
+    """Return a picture that OpenCV reads and FFmpeg does not. Raises PassedOverError, PictureError, OSError."""
+    data = _read(path, max_pixels)
+    if data[4:8] == b"ftyp" and data[8:12] in HEIF_BRANDS:
+        raise PassedOverError(path, "it is a HEIC picture of a kind that is not read here; convert it to JPEG")
+    image = decode_any(data, max_pixels)
+    if image is None:
+        raise PassedOverError(path, why)
+    return Picture(path, image)
+
+
+def _sampled(path: Path, timed: Iterable[tuple[float, object]], fps: float) -> Iterator[Picture]:
+    from groundcam_producers.sampler import Sampler  # pure
+
+    sampler = Sampler(fps)
+    for time_s, image in timed:
+        if sampler.keep(time_s):
+            yield Picture(path, image, time_s)  # type: ignore[arg-type]
+
+
+def _read(path: Path, max_pixels: int) -> bytes:
+    """Raises InputError, OSError."""
+    most = MOST_BYTES_A_PIXEL * max_pixels + MOST_HEADER_BYTES
+    with path.open("rb") as file:
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise InputError(f"{path} is larger than the {most} bytes that a picture of {max_pixels} pixels can take")
+    return data
