@@ -25,7 +25,7 @@ from workers import running
 
 from groundcam.devkafka.broker import EmbeddedBroker, free_port
 from groundcam.sizing import Load, need
-from groundcam_producers.film import VideoWriter
+from groundcam_producers.films.writer import VideoWriter
 
 SETTLE_S = 8.0
 FPS = 25

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from groundcam.demo.scene import Scene
-from groundcam_producers.film import VideoWriter
+from groundcam_producers.films.writer import VideoWriter
 
 FPS = 16
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from groundcam.frame_join import JoinedFrame
-from groundcam_producers.film import VideoWriter
+from groundcam_producers.films.writer import VideoWriter
 from groundcam_runtime.pictures.decoding import decode_jpeg
 from groundcam_runtime.pictures.drawing import caption, draw, enlarge, sheet, write
 from groundcam_runtime.pictures.image import Image

@@ -62,7 +62,7 @@ class Drawing:
         """Add a picture to the film. Raises OSError."""
         assert self._path is not None  # noqa: S101 - for the type checker
         if self._film is None:
-            from groundcam_producers.film import VideoWriter
+            from groundcam_producers.films.writer import VideoWriter
 
             target = self._target(self._path, ".mp4")
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -11,6 +11,12 @@ Passed = tuple[Path, str]
 """A file that was passed over, and why."""
 
 
+PROMISING = frozenset(
+    ".jpg .jpeg .png .bmp .webp .gif .tif .tiff .heic .avif .mp4 .mov .m4v .mkv .webm .avi .ts .mpg .mpeg".split()
+)
+"""Whoever names a file of a folder so expects it to be looked at; what it is still follows from its content."""
+
+
 class InputError(Exception):
     """A path cannot be read; the sentence says which and why."""
 
@@ -83,7 +89,8 @@ def every_picture(inputs: Inputs, read: Callable[[Path], Iterable[Picture]]) -> 
         try:
             yield from read(path)
         except PassedOverError as error:
-            yield error if path in inputs.found else InputError(f"{path} cannot be read: {error.why}")
+            was_meant = path not in inputs.found or path.suffix.lower() in PROMISING
+            yield InputError(f"{path} cannot be read: {error.why}") if was_meant else error
         except InputError as error:
             yield error
         except Exception as error:  # noqa: BLE001 - whatever it is, it is about this file

@@ -20,7 +20,7 @@ MOST_HEADER_BYTES = 16 * 1024 * 1024
 """Of previews and descriptions, and of the film that phones put behind a picture."""
 MAGIC_BYTES = 32
 USUAL_FPS = 25.0
-NONE = "not one picture in it can be decoded"
+UNKNOWN = "it is a picture or film of no known kind"
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
 
@@ -64,8 +64,8 @@ def pictures(path: Path, fps: float, max_pixels: int = MAX_PIXELS, *, keep_damag
 def _film(path: Path, fps: float, max_pixels: int, *, keep_damaged: bool) -> Iterator[Picture]:
     """Raises InputError, OSError."""
     try:
-        from groundcam_producers.decoded import Viewing
         from groundcam_producers.errors import SourceError
+        from groundcam_producers.films.decoded import Viewing
         from groundcam_producers.video import VideoSource
     except ImportError as missing:
         reason = f"a film needs the package {missing.name}: pip install 'groundcam[producer]'"
@@ -77,9 +77,13 @@ def _film(path: Path, fps: float, max_pixels: int, *, keep_damaged: bool) -> Ite
             viewing=Viewing(keep_damaged=keep_damaged),
         )  # fmt: skip
     except SourceError as error:
-        yield _other(path, max_pixels, "it is a picture or film of no known kind" if _is_unknown(error) else str(error))
+        yield _other(path, max_pixels, UNKNOWN if error.kind == "InvalidDataError" else str(error))
         return
-    yield from _played(path, source, fps)
+    pictures = _played(path, source, fps)
+    first = next(pictures, None)
+    # FFmpeg guesses at what a few bytes may be, and finds nothing in them.
+    yield first or _other(path, max_pixels, UNKNOWN)
+    yield from pictures
 
 
 def _played(path: Path, film: "VideoSource", fps: float) -> Iterator[Picture]:
@@ -110,20 +114,11 @@ def _played(path: Path, film: "VideoSource", fps: float) -> Iterator[Picture]:
         yield first if sum(count.values()) > 1 else Picture(path, first.image)
     if failed is not None or film.fault is not None:
         raise InputError(f"{path} cannot be read to its end: {failed or film.fault}")
-    if not count[False]:
-        why = (
-            f"all {count[True]} pictures are damaged, or built on damaged ones (--keep-damaged)"
-            if count[True]
-            else NONE
-        )
-        raise InputError(f"{path}: {why}")
+    if count[True] and not count[False]:
+        raise InputError(f"{path}: all {count[True]} pictures are damaged, or built on damaged ones (--keep-damaged)")
     if damaged := count[True]:
         plural = "" if damaged == 1 else "s"
         raise DamageError(f"{path}: {damaged} picture{plural} skipped, damaged or built on damaged ones")
-
-
-def _is_unknown(error: Exception) -> bool:
-    return getattr(error, "kind", "") == "InvalidDataError"
 
 
 def _other(path: Path, max_pixels: int, why: str) -> Picture:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Literal
 
 from groundcam_producers.backoff import Backoff
-from groundcam_producers.decoded import Decoded
 from groundcam_producers.errors import (
     NO_MEMORY,
     SourceError,
@@ -20,6 +19,7 @@ from groundcam_producers.errors import (
     SourceUnusableError,
 )
 from groundcam_producers.feed import End, Feed
+from groundcam_producers.films.decoded import Decoded
 from groundcam_producers.jpeg import encode
 from groundcam_producers.outbox import Outbox
 from groundcam_producers.pace import Pace

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from groundcam_producers.decoded import Decoded
 from groundcam_producers.errors import SourceError
+from groundcam_producers.films.decoded import Decoded
 from groundcam_producers.video import PictureFolder, VideoSource
 
 DEPTH = 2

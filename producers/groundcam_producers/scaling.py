@@ -9,7 +9,7 @@ import numpy.typing as npt
 from av.filter import Graph
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
-from groundcam_producers.decoded import Decoded
+from groundcam_producers.films.decoded import Decoded
 from groundcam_runtime.pictures.orientation import upright, upright_size
 
 HD_HEIGHT = 720

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator, model_validator
 
-from groundcam_producers.decoded import WIDEST, Viewing
+from groundcam_producers.films.decoded import WIDEST, Viewing
 from groundcam_producers.placement import in_shard
 from groundcam_producers.rtsp.tls import Trust
 from groundcam_runtime import redaction

@@ -18,13 +18,13 @@ from typing import IO, Any, Literal, Self
 import av
 import av.error
 
-from groundcam_producers.damage import Damage
-from groundcam_producers.decoded import AS_IT_SAYS, Decoded, Viewing, pixel_aspect
 from groundcam_producers.errors import SourceError, SourceTooLargeError, SourceUnusableError
-from groundcam_producers.ffmpeg_errors import translated
+from groundcam_producers.films.damage import Damage
+from groundcam_producers.films.decoded import AS_IT_SAYS, Decoded, Viewing, pixel_aspect
+from groundcam_producers.films.errors import translated
+from groundcam_producers.films.streams import Choice, candidates, shown, told_aspect, told_orientation
 from groundcam_producers.rtsp.relay import RtspRelay
 from groundcam_producers.rtsp.tls import Trust
-from groundcam_producers.streams import Choice, candidates, shown, told_aspect, told_orientation
 from groundcam_runtime.pictures.formats import fault_of, orientation_of
 from groundcam_runtime.printable import printable
 

@@ -30,7 +30,13 @@ PURE = ["runtime/groundcam_runtime/partitions", "worker/groundcam_worker/policy"
 IMPURE = {"threading", "time", "socket", "subprocess", "multiprocessing", "concurrent", "queue", "signal", "random", "os",
           "kafka", "torch", "cv2", "prometheus_client"}  # fmt: skip
 OWNERS = {
-    "av": ["producers/groundcam_producers/scaling.py", "producers/groundcam_producers/video.py"],
+    "av": [
+        "producers/groundcam_producers/films/errors.py",
+        "producers/groundcam_producers/films/streams.py",
+        "producers/groundcam_producers/films/writer.py",
+        "producers/groundcam_producers/scaling.py",
+        "producers/groundcam_producers/video.py",
+    ],
     "simplejpeg": ["producers/groundcam_producers/jpeg.py"],
     "transformers": ["worker/groundcam_worker/checkpoints/loading.py"],
     "huggingface_hub": ["worker/groundcam_worker/checkpoints/hub.py"],

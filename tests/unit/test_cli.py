@@ -111,7 +111,7 @@ def test_pictures_are_asked_without_kafka(tmp_path: Path) -> None:
         ("two.png", 64, 48),
     ]
     assert found[0]["objects"] == [{"label": "person", "class_id": 0, "score": 0.9, "box": [16.0, 12.0, 48.0, 36.0]}]
-    assert "broken.jpg is no picture" in done.stderr
+    assert "broken.jpg cannot be read: it is a picture or film of no known kind" in done.stderr
     assert done.returncode == 1
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["one.png", "two.png"]
 
@@ -119,7 +119,7 @@ def test_pictures_are_asked_without_kafka(tmp_path: Path) -> None:
 def _film(path: Path, seconds: int) -> Path:
     import numpy as np
 
-    from groundcam_producers.film import VideoWriter
+    from groundcam_producers.films.writer import VideoWriter
 
     with VideoWriter(path, (96, 64), fps=10) as film:
         for number in range(seconds * 10):
@@ -142,7 +142,7 @@ def test_videos_are_asked_picture_by_picture_and_give_a_contact_sheet(tmp_path: 
     assert [one["time_s"] for one in found] == [number / 2 for number in range(12)]
     assert found[0]["objects"][0]["label"] == "person"
     assert done.returncode == 1
-    assert "broken.mp4 cannot be read as a video" in done.stderr
+    assert "broken.mp4 cannot be read: it is a picture or film of no known kind" in done.stderr
     sheet = cv2.imread(str(out / "clip.png"))
     assert sheet is not None
     assert sheet.shape[1] == 4 * (640 + 8) + 8, "four pictures in a row"

@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from groundcam.offline.inputs import InputError, every_picture, expand, names
+from groundcam.offline.inputs import InputError, Inputs, PassedOverError, Picture, every_picture, expand, names
+from groundcam.offline.reading import reader
 from groundcam_runtime.pictures.decoding import decode_picture
 from groundcam_runtime.pictures.errors import PictureError
 from groundcam_runtime.pictures.formats import picture_header
@@ -107,7 +108,7 @@ def test_bad_files_among_good_ones_are_sentences_and_end_nothing(tmp_path: Path)
         (tmp_path / name).write_bytes(data)
     (tmp_path / "i.jpg").symlink_to(tmp_path / "nowhere")
     paths = [*(tmp_path / name for name in files), tmp_path / "i.jpg", tmp_path]
-    found = list(every_picture(paths, 1.0))
+    found = list(every_picture(Inputs(tuple(paths)), reader(1.0)))
     said = {str(one).removeprefix(f"{tmp_path}/").split()[0] for one in found if isinstance(one, InputError)}
     assert said == {"b.png", "c.jpg", "d.webp", "e.bmp", "f.jpg", "g.mp4", "i.jpg", str(tmp_path)}
     assert len(found) == len(paths)
@@ -118,7 +119,7 @@ def test_a_file_that_is_larger_than_its_pixels_could_be_is_not_read(tmp_path: Pa
     with (tmp_path / "huge.jpg").open("wb") as file:
         file.write(FILES["jpeg"])
         file.truncate(10**12)
-    assert "is larger than the" in str(next(every_picture([tmp_path / "huge.jpg"], 1.0)))
+    assert "is larger than the" in str(next(every_picture(Inputs((tmp_path / "huge.jpg",)), reader(1.0))))
 
 
 def test_a_folder_gives_its_files_and_waits_for_no_pipe(tmp_path: Path) -> None:
@@ -127,7 +128,21 @@ def test_a_folder_gives_its_files_and_waits_for_no_pipe(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(FILES["jpeg"])
     (tmp_path / "sub.jpg").mkdir()
     os.mkfifo(tmp_path / "pipe.jpg")
-    assert expand([tmp_path]) == [tmp_path / "a.jpg"]
+    found = expand([tmp_path])
+    assert found.files == (tmp_path / "a.jpg",)
+    assert found.folders == ((tmp_path / "sub.jpg", "it is a folder"),)
+
+
+def test_what_is_no_picture_is_passed_over_in_a_folder_and_a_fault_where_it_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(FILES["png"])
+    (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / "worse.jpg").write_text("no picture")
+    (tmp_path / ".hidden").write_text("never looked at")
+    of_folder = list(every_picture(expand([tmp_path]), reader(1.0)))
+    assert [type(one) for one in of_folder] == [Picture, PassedOverError, InputError]
+    (named,) = every_picture(expand([tmp_path / "notes.txt"]), reader(1.0))
+    assert type(named) is InputError
+    assert "notes.txt cannot be read: it is a picture or film of no known kind" in str(named)
 
 
 def test_many_files_get_names_of_their_own_in_linear_time() -> None:

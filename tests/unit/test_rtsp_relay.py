@@ -12,9 +12,9 @@ import pytest
 import trustme
 
 from faulty_camera import PASSWORD, SDP, Camera, reply, running, wait_until
-from groundcam_producers.decoded import Decoded
 from groundcam_producers.errors import SourceError, SourceRefusedError, SourceTooLargeError
 from groundcam_producers.feed import End, Feed
+from groundcam_producers.films.decoded import Decoded
 from groundcam_producers.rtsp.messages import MOST_BODY_BYTES
 from groundcam_producers.rtsp.relay import RtspRelay
 from groundcam_producers.rtsp.tls import Trust

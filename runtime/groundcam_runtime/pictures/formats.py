@@ -119,7 +119,7 @@ def orientation_of(data: bytes) -> int:
 
 def fault_of(data: bytes) -> str | None:
     """Return what is wrong with a JPEG, PNG, WebP or BMP, of which decoders make up the missing part; else None."""
-    is_one = data[8:12] == b"WEBP" if data[:4] == b"RIFF" else data.startswith((b"\xff\xd8\xff", PNG))
+    is_one = data[8:12] == b"WEBP" if data[:4] == b"RIFF" else data.startswith((b"\xff\xd8", PNG))
     if not is_one and not (data[:2] == b"BM" and _little(data, 14, 18) in BMP_HEADERS):
         return None
     try:
@@ -159,7 +159,7 @@ def _little(data: bytes, begin: int, end: int, *, signed: bool = False) -> int:
     return int.from_bytes(data[begin:end], "little", signed=signed)
 
 
-STILLS = (b"\xff\xd8\xff", PNG, b"RIFF", b"BM")
+STILLS = (b"\xff\xd8", PNG, b"RIFF", b"BM")
 """How files begin that may be one of these pictures; a film may begin so, too."""
 _READERS: dict[bytes, Callable[[bytes], PictureHeader]] = {
     b"\xff\xd8": _jpeg,

@@ -5,9 +5,11 @@ clockwise to be shown, 8 counter-clockwise, 5 and 7 are mirrored besides (CIPA D
 """
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 UPRIGHT = 1
 EXIF = b"Exif\x00\x00"
@@ -33,7 +35,7 @@ def upright_size(width: int, height: int, orientation: int) -> tuple[int, int]:
     return (height, width) if swaps_sides(orientation) else (width, height)
 
 
-def upright(array: npt.NDArray[np.uint8], orientation: int) -> npt.NDArray[np.uint8]:
+def upright(array: "npt.NDArray[np.uint8]", orientation: int) -> "npt.NDArray[np.uint8]":
     """Return a picture or one of its planes, [height, width, ...], as it stands upright."""
     if orientation == UPRIGHT:
         return array
@@ -41,7 +43,7 @@ def upright(array: npt.NDArray[np.uint8], orientation: int) -> npt.NDArray[np.ui
         array = array.swapaxes(0, 1)
     flips = {2: (0, 1), 3: (1, 1), 4: (1, 0), 5: (0, 0), 6: (0, 1), 7: (1, 1), 8: (1, 0)}[orientation]
     down, across = (-1 if flip else 1 for flip in flips)
-    return np.ascontiguousarray(array[::down, ::across])
+    return array[::down, ::across].copy()
 
 
 def turned(degrees: int) -> int:

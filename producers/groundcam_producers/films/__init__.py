@@ -1,0 +1,1 @@
+"""What comes out of FFmpeg, and what it says about itself."""
