@@ -39,6 +39,8 @@ class Camera:
     answers: dict[str, Callable[[str], bytes]] = field(default_factory=dict)
     """What is answered to a method, by its CSeq, in place of the usual."""
     tls: ssl.SSLContext | None = None
+    over: str = "tcp"
+    """How it sends, and no other way: `tcp` within the connection, or `udp`."""
     keeps_reporting: bool = False
     """Whether bytes that are no picture (RTCP) go on for ever."""
     heard: list[str] = field(default_factory=list)
@@ -108,6 +110,12 @@ def _answer(camera: Camera, connection: socket.socket, request: str) -> None:
         return
     if method == "DESCRIBE":
         connection.sendall(reply(number, "200 OK", "Content-Type: application/sdp\r\n", SDP))
+    elif method == "SETUP" and ("TCP" in request) != (camera.over == "tcp"):
+        connection.sendall(reply(number, "461 Unsupported Transport"))
+    elif method == "SETUP" and camera.over == "udp":
+        ports = request.partition("client_port=")[2].partition("\r")[0]
+        transport = f"Transport: RTP/AVP;unicast;client_port={ports};server_port=5000-5001\r\n"
+        connection.sendall(reply(number, "200 OK", f"{transport}Session: 1\r\n"))
     elif method == "SETUP":
         connection.sendall(reply(number, "200 OK", "Transport: RTP/AVP/TCP;interleaved=0-1\r\nSession: 1\r\n"))
     else:
@@ -135,13 +143,18 @@ def reply(number: str, status: str, headers: str = "", body: str = "") -> bytes:
 
 def _play(camera: Camera, connection: socket.socket) -> None:
     pause, sequence = threading.Event(), 0
+    datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    port = int(camera.heard[-2].partition("client_port=")[2].partition("-")[0] or 0)
     clip = _clip(camera.size)
     for index in range(camera.pictures if camera.pictures is not None else 10**9):
         for is_last, payload in _payloads(clip[index % len(clip)]):
             header = struct.pack(
                 ">BBHII", 0x80, (0x80 if is_last else 0) | PAYLOAD, sequence & 0xFFFF, index * 90000 // FPS, 7
             )
-            connection.sendall(struct.pack(">cBH", b"$", 0, len(header) + len(payload)) + header + payload)
+            if camera.over == "udp":
+                datagrams.sendto(header + payload, ("127.0.0.1", port))
+            else:
+                connection.sendall(struct.pack(">cBH", b"$", 0, len(header) + len(payload)) + header + payload)
             sequence += 1
         pause.wait(1 / FPS)
     while camera.keeps_reporting:

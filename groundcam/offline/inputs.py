@@ -12,7 +12,11 @@ Passed = tuple[Path, str]
 
 
 PROMISING = frozenset(
-    ".jpg .jpeg .png .bmp .webp .gif .tif .tiff .heic .avif .mp4 .mov .m4v .mkv .webm .avi .ts .mpg .mpeg".split()
+    f".{name}"
+    for name in (
+        *("jpg", "jpeg", "png", "bmp", "webp", "gif", "tif", "tiff", "heic", "avif"),
+        *("mp4", "mov", "m4v", "mkv", "webm", "avi", "ts", "mpg", "mpeg"),
+    )
 )
 """Whoever names a file of a folder so expects it to be looked at; what it is still follows from its content."""
 

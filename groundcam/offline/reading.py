@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from groundcam.offline.inputs import DamageError, InputError, PassedOverError, Picture
 from groundcam_runtime.pictures.decoding import MAX_PIXELS, animation, decode_any, decode_picture
 from groundcam_runtime.pictures.errors import PictureError
-from groundcam_runtime.pictures.formats import STILLS, is_animated, is_motion_jpeg
+from groundcam_runtime.pictures.formats import STILL_BYTES, begins_still, is_animated, is_motion_jpeg
 
 if TYPE_CHECKING:
     from groundcam_producers.video import VideoSource
@@ -18,7 +18,6 @@ MOST_BYTES_A_PIXEL = 8
 """Four channels of 16 bits, not compressed."""
 MOST_HEADER_BYTES = 16 * 1024 * 1024
 """Of previews and descriptions, and of the film that phones put behind a picture."""
-MAGIC_BYTES = 32
 USUAL_FPS = 25.0
 UNKNOWN = "it is a picture or film of no known kind"
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
@@ -38,7 +37,7 @@ def is_still(path: Path) -> bool:
     """Whether a file begins like a picture. One that cannot be read does not."""
     try:
         with path.open("rb") as file:
-            return file.read(MAGIC_BYTES).startswith(STILLS)
+            return begins_still(file.read(STILL_BYTES))
     except OSError:
         return False
 

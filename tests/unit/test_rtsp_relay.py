@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from itertools import pairwise
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import trustme
@@ -16,7 +17,7 @@ from groundcam_producers.errors import SourceError, SourceRefusedError, SourceTo
 from groundcam_producers.feed import End, Feed
 from groundcam_producers.films.decoded import Decoded
 from groundcam_producers.rtsp.messages import MOST_BODY_BYTES
-from groundcam_producers.rtsp.relay import RtspRelay
+from groundcam_producers.rtsp.relay import NO_TRANSPORT, RtspRelay
 from groundcam_producers.rtsp.tls import Trust
 from groundcam_producers.video import VideoSource
 
@@ -46,6 +47,47 @@ def test_pictures_come_through_and_the_login_is_answered(login: str | None) -> N
         assert pictures(open_camera(camera), 5) == [(160, 96)] * 5
     assert camera.connections == 1
     assert all(f"rtsp://127.0.0.1:{camera.port}/live" in one.split("\n")[0] for one in camera.heard)
+
+
+def test_a_camera_may_send_over_udp() -> None:
+    with running(Camera(over="udp")) as camera:
+        relay = RtspRelay(camera.url, Trust(), 5.0, "udp")
+        with VideoSource(camera.url, is_live=True, timeout_s=5.0, relay=relay, transport="udp") as source:
+            assert [picture.size for picture, _ in zip(source, range(5), strict=False)] == [(160, 96)] * 5
+    assert "client_port=" in "".join(camera.heard)
+
+
+@pytest.mark.parametrize(("over", "asked"), [("udp", "tcp"), ("tcp", "udp")])
+def test_a_camera_that_does_not_send_as_it_is_asked_to_is_told_with_the_setting(
+    over: str, asked: Literal["tcp", "udp"]
+) -> None:
+    with running(Camera(over=over)) as camera, pytest.raises(SourceError) as failed:
+        VideoSource(camera.url, is_live=True, timeout_s=5.0, transport=asked)
+    assert str(failed.value) == f"it does not send over {asked.upper()}: set transport: {over} for this camera"
+    assert failed.value.kind == NO_TRANSPORT
+
+
+def test_a_login_of_an_unknown_kind_is_named() -> None:
+    def refuse(number: str) -> bytes:
+        asked = 'WWW-Authenticate: Digest realm="r", nonce="1", algorithm=MD6\r\nWWW-Authenticate: NTLM\r\n'
+        return reply(number, "401 Unauthorized", asked)
+
+    error = failure(Camera(answers={"DESCRIBE": refuse}))
+    assert isinstance(error, SourceRefusedError)
+    assert str(error) == "it asks for a login that is not known here (digest MD6, ntlm)"
+
+
+def test_only_video_is_set_up() -> None:
+    """A sound or metadata track that refuses costs nothing."""
+    sdp = SDP + "m=audio 0 RTP/AVP 0\r\na=control:track1\r\nm=application 0 RTP/AVP 107\r\na=control:track2\r\n"
+    sdp += "a=rtpmap:107 vnd.onvif.metadata/90000\r\n"
+
+    def describe(number: str) -> bytes:
+        return reply(number, "200 OK", "Content-Type: application/sdp\r\n", sdp)
+
+    with running(Camera(answers={"DESCRIBE": describe})) as camera:
+        assert pictures(open_camera(camera), 3) == [(160, 96)] * 3
+    assert [one.split()[1].rpartition("/")[2] for one in camera.heard if one.startswith("SETUP")] == ["track0"]
 
 
 def test_a_camera_that_does_not_number_its_answers_is_logged_in_to() -> None:

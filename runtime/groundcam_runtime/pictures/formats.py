@@ -14,6 +14,7 @@ from groundcam_runtime.pictures.orientation import EXIF, UPRIGHT, of_exif
 
 PNG = b"\x89PNG\r\n\x1a\n"
 PNG_END = b"\x00\x00\x00\x00IEND\xaeB`\x82"
+STILL_BYTES = 18
 MAX_CHUNKS = 10_000
 ANIMATION_WITHIN = 1024 * 1024
 WEBP_ANIMATION = 0x02
@@ -117,10 +118,17 @@ def orientation_of(data: bytes) -> int:
         return UPRIGHT
 
 
+def begins_still(head: bytes) -> bool:
+    """Whether a file's first STILL_BYTES are those of a JPEG, PNG, WebP or BMP; some films begin so, too."""
+    if head[:4] == b"RIFF":
+        return head[8:12] == b"WEBP"
+    is_bitmap = head[:2] == b"BM" and (len(head) < STILL_BYTES or _little(head, 14, 18) in BMP_HEADERS)
+    return head.startswith((b"\xff\xd8", PNG)) or is_bitmap
+
+
 def fault_of(data: bytes) -> str | None:
     """Return what is wrong with a JPEG, PNG, WebP or BMP, of which decoders make up the missing part; else None."""
-    is_one = data[8:12] == b"WEBP" if data[:4] == b"RIFF" else data.startswith((b"\xff\xd8", PNG))
-    if not is_one and not (data[:2] == b"BM" and _little(data, 14, 18) in BMP_HEADERS):
+    if not begins_still(data):
         return None
     try:
         picture_header(data)
@@ -159,8 +167,6 @@ def _little(data: bytes, begin: int, end: int, *, signed: bool = False) -> int:
     return int.from_bytes(data[begin:end], "little", signed=signed)
 
 
-STILLS = (b"\xff\xd8", PNG, b"RIFF", b"BM")
-"""How files begin that may be one of these pictures; a film may begin so, too."""
 _READERS: dict[bytes, Callable[[bytes], PictureHeader]] = {
     b"\xff\xd8": _jpeg,
     PNG: _png,
