@@ -4,10 +4,12 @@ import hashlib
 from typing import Annotated, Any, Self
 
 import msgpack
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from groundcam_schemas import limits
 
+NMS_IOU = 0.7
+"""Measured on the bundled model and its scenes (worker/training/overlaps.py)."""
 BOX_THRESHOLD = 0.3
 TEXT_THRESHOLD = 0.3
 EVERY_CAMERA = "*"
@@ -39,8 +41,12 @@ class Question(BaseModel):
 
     None at all means the whole picture.
     """
-    nms_iou: limits.Fraction | None = None
+    nms_iou: limits.Fraction | None = NMS_IOU
     """Of a class's boxes that overlap by more than this (intersection over union) the best is kept; None keeps all."""
+    nms_across: bool = False
+    """Whether also boxes of different classes are merged so."""
+    decoys: Annotated[tuple[limits.AskedPhrase, ...], Field(max_length=limits.MAX_DECOYS)] = ()
+    """What is asked besides, competes for the boxes and is never reported: what the model takes for a class."""
     max_objects: Annotated[int, Field(strict=True, ge=1, le=limits.MAX_OBJECTS)] = limits.MAX_OBJECTS
     """At most so many objects are published, the best ones."""
 
@@ -53,6 +59,15 @@ class Question(BaseModel):
                 raise ValueError(f"the class {spec.phrase!r} is listed twice")
             known.add(spec.phrase)
         return classes
+
+    @model_validator(mode="after")
+    def _no_class_is_a_decoy(self) -> Self:
+        known = set(self.labels)
+        for decoy in self.decoys:
+            if decoy in known:
+                raise ValueError(f"the decoy {decoy!r} is a class too, or listed twice")
+            known.add(decoy)
+        return self
 
     @classmethod
     def of(cls, *phrases: str, **options: Any) -> Self:
@@ -68,6 +83,11 @@ class Question(BaseModel):
         return tuple(spec.phrase for spec in self.classes)
 
     @property
+    def phrases(self) -> tuple[str, ...]:
+        """What the model is asked: the classes, then the decoys. What is found of the latter is not reported."""
+        return (*self.labels, *self.decoys)
+
+    @property
     def version(self) -> str:
         """A hash of everything that can change an answer: equal questions have equal versions."""
         content = [
@@ -75,14 +95,19 @@ class Question(BaseModel):
             self.box_threshold,
             self.text_threshold,
             self.regions,
+            # Also the default one: it may change, and with it the answers.
+            self.nms_iou,
         ]
-        # Fields that came later count only where they are set: the version of an older question stays what it was.
-        if self.nms_iou is not None or self.max_objects != limits.MAX_OBJECTS:
-            content += [self.nms_iou, self.max_objects]
+        # Fields that came later count only where they say something: the version of an older question stays what it is.
+        later = {"max_objects": self.max_objects, "nms_across": self.nms_across, "decoys": self.decoys}
+        usual = type(self).model_fields
+        content += [[name, value] for name, value in later.items() if value != usual[name].default]
         return hashlib.sha256(msgpack.packb(content)).hexdigest()[:16]
 
     def threshold_of(self, class_id: int) -> float:
-        """The box threshold that applies to one class."""
+        """The box threshold that applies to one class; to a decoy the lowest, so that it always competes."""
+        if class_id >= len(self.classes):
+            return min(self.threshold_of(index) for index in range(len(self.classes)))
         own = self.classes[class_id].box_threshold
         return self.box_threshold if own is None else own
 

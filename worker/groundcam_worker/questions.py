@@ -56,7 +56,7 @@ def parse_classes(text: str) -> tuple[ClassSpec, ...]:
     return classes
 
 
-def parse_question(text: str, **options: float | None) -> tuple[str, Question]:
+def parse_question(text: str, **options: object) -> tuple[str, Question]:
     """Read `person, dog` or `*=person, dog` (for every camera), or `gate=person, dog`.
 
     Options are fields of Question; those that are None are left at their defaults. Raises QuestionError.
@@ -70,6 +70,14 @@ def parse_question(text: str, **options: float | None) -> tuple[str, Question]:
         first = invalid.errors(include_url=False)[0]
         raise QuestionError(f"the question {text!r}: {first['msg'].removeprefix('Value error, ')}") from None
     return camera_id, question
+
+
+def parse_decoys(text: str) -> tuple[str, ...]:
+    """Read what competes and is not reported, as a list like that of the classes. Raises QuestionError."""
+    found = parse_classes(text) if text.strip() else ()
+    if with_threshold := next((one for one in found if one.box_threshold is not None), None):
+        raise QuestionError(f"the decoy {with_threshold.phrase!r} has a threshold, and is never reported")
+    return tuple(one.phrase for one in found)
 
 
 def question_texts(value: object) -> object:

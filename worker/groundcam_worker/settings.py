@@ -8,8 +8,9 @@ from pydantic import Field, field_validator, model_validator
 from groundcam_runtime.settings import SettingsPart, Size
 from groundcam_schemas import Question
 from groundcam_schemas.limits import MAX_OBJECTS, CameraId, Fraction
+from groundcam_schemas.questions import NMS_IOU
 from groundcam_worker.policy.questions import Questions
-from groundcam_worker.questions import parse_question, question_texts
+from groundcam_worker.questions import parse_decoys, parse_question, question_texts
 
 
 class WorkSettings(SettingsPart):
@@ -25,8 +26,12 @@ class WorkSettings(SettingsPart):
     """The smallest score of an object; of it and the text threshold the larger applies, where a class has none."""
     text_threshold: Fraction = 0.3
     """The smallest score of a label's best word."""
-    nms_iou: Fraction | None = None
-    """Of boxes of one class that overlap by more than this, keep the best; none keeps all."""
+    decoys: tuple[str, ...] = ()
+    """What is asked besides, competes for the boxes and is never reported, as `shadow, poster of a person`."""
+    nms_iou: Fraction = NMS_IOU
+    """Of boxes of one class that overlap by more than this, keep the best; 1 keeps all."""
+    nms_across: bool = False
+    """Merge boxes of different classes that overlap so, too."""
     max_objects: Annotated[int, Field(ge=1, le=MAX_OBJECTS)] = MAX_OBJECTS
     """The most objects published of a frame, the best ones."""
     input_size: Size | None = None
@@ -84,6 +89,12 @@ class WorkSettings(SettingsPart):
     def _one_or_many(cls, value: object) -> object:
         return question_texts(value)
 
+    @field_validator("decoys", mode="before")
+    @classmethod
+    def _decoys_as_a_list(cls, value: object) -> object:
+        texts = question_texts(value)
+        return parse_decoys(", ".join(map(str, texts))) if isinstance(texts, tuple) else value
+
     @model_validator(mode="after")
     def _has_a_name_for_its_transactions(self) -> Self:
         if self.transactional and not self.instance_id:
@@ -108,6 +119,8 @@ class WorkSettings(SettingsPart):
                 box_threshold=self.box_threshold,
                 text_threshold=self.text_threshold,
                 nms_iou=self.nms_iou,
+                nms_across=self.nms_across,
+                decoys=self.decoys,
                 max_objects=self.max_objects,
             )
             for text in self.question

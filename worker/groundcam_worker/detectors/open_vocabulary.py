@@ -19,7 +19,7 @@ from torch.nn.utils.rnn import pad_sequence
 from groundcam_runtime.pictures.image import Image
 from groundcam_schemas import Model, Question
 from groundcam_worker.checkpoints.loading import Loaded
-from groundcam_worker.detectors.nms import nms
+from groundcam_worker.detectors.nms import kept
 from groundcam_worker.detectors.omdet_turbo import OmDetTurbo
 from groundcam_worker.detectors.owlv2 import Owlv2
 from groundcam_worker.detectors.protocol import Detection, Synchronous
@@ -74,7 +74,7 @@ class OpenVocabulary(Synchronous):
 
     def check(self, question: Question) -> None:
         """Raise QuestionError for a question that the model cannot be asked. Any thread may call this."""
-        self._phrases.check(question.labels)
+        self._phrases.check(question.phrases)
 
     def cost(self, question: Question) -> int:  # noqa: ARG002 - words are compared with boxes, which is cheap
         """Every question takes one pass."""
@@ -102,7 +102,7 @@ class OpenVocabulary(Synchronous):
             list(images), input_data_format="channels_last", return_tensors="pt", device=self._device
         )["pixel_values"].to(self._device)
         with self._in_its_type():
-            logits, boxes = self._network.answer(pixels, [self._words(question.labels) for question in questions])
+            logits, boxes = self._network.answer(pixels, [self._words(question.phrases) for question in questions])
         found = _best_classes(logits.float(), boxes.float(), _thresholds(questions).to(self._device)).cpu()
         return [
             _objects(rows, question, self._network.extent(image.shape[1], image.shape[0]))
@@ -171,7 +171,7 @@ def _input_shape(processor: Any) -> tuple[int, int]:
 def _thresholds(questions: Sequence[Question]) -> Tensor:
     """Return what each class must score [B, C]; no score passes beyond the end of a shorter question."""
     rows = [
-        torch.tensor([question.threshold_of(index) for index in range(len(question.classes))]) for question in questions
+        torch.tensor([question.threshold_of(index) for index in range(len(question.phrases))]) for question in questions
     ]
     return pad_sequence(rows, batch_first=True, padding_value=2.0)
 
@@ -188,7 +188,7 @@ def _objects(rows: Tensor, question: Question, extent: tuple[int, int]) -> tuple
     """Return a picture's objects, best first, from its rows [Q, 6]."""
     rows = rows[rows[:, 0] >= 0]
     boxes = rows[:, 2:] * rows.new_tensor([*extent, *extent])
-    order = nms(boxes, rows[:, 0], rows[:, 1].long(), question.nms_iou)
+    order = kept(boxes, rows[:, 0], rows[:, 1].long(), question)
     return tuple(
         Detection(int(class_id), score, (x1, y1, x2, y2))
         for (score, class_id), (x1, y1, x2, y2) in zip(rows[order, :2].tolist(), boxes[order].tolist(), strict=True)

@@ -104,11 +104,11 @@ class GroundingDino:
 
     def check(self, question: Question) -> None:
         """Raise QuestionError for a question that the model cannot be asked. Any thread may call this."""
-        self._reader.captions(question.labels)
+        self._reader.captions(question.phrases)
 
     def cost(self, question: Question) -> int:
         """Return how many captions a question needs. Raises QuestionError. Any thread may call this."""
-        return len(self._reader.captions(question.labels))
+        return len(self._reader.captions(question.phrases))
 
     @torch.inference_mode()
     def warm_up(self, questions: Sequence[Question], sizes: Sequence[tuple[int, int]], batch_size: int) -> None:

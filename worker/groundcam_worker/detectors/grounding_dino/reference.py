@@ -59,14 +59,14 @@ class Reference:
 
     def require_one_caption(self, question: Question) -> None:
         """Raise QuestionError for more than transformers reads: it would cut the text, or fail."""
-        tokens = len(self._processor.tokenizer(". ".join(question.labels) + ".")["input_ids"])
+        tokens = len(self._processor.tokenizer(". ".join(question.phrases) + ".")["input_ids"])
         most = int(self._model.config.max_text_len)
         if tokens > most:
             raise QuestionError(f"the question has {tokens} tokens, and transformers' own way reads {most}")
 
     def boxes(self, image: Image, question: Question, shape: tuple[int, int]) -> list[ReferenceBox]:
         """Return the boxes of one picture above the question's box threshold, which is the only one it knows."""
-        outputs, ids = self.outputs([image], [question.labels], shape)
+        outputs, ids = self.outputs([image], [question.phrases], shape)
         (found,) = self.post_process(outputs, ids, question.box_threshold, question.text_threshold, [image.shape[:2]])
         scores = outputs.logits[0].sigmoid()
         scores = scores[scores.amax(-1) > question.box_threshold][:, : ids.shape[1]]

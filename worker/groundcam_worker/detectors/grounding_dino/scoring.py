@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from groundcam_schemas import Question
-from groundcam_worker.detectors.nms import nms
+from groundcam_worker.detectors.nms import kept
 from groundcam_worker.detectors.protocol import Detection
 
 NO_NUMBERS = "the model gives no numbers (NaN); in fp16 that is an overflow: set work.precision to bf16 or fp32"
@@ -42,7 +42,7 @@ def objects(found: Sequence[Tensor], question: Question, width: int, height: int
         raise ArithmeticError(NO_NUMBERS)
     rows = rows[rows[:, 0] >= 0]
     boxes = rows[:, 2:] * rows.new_tensor([width, height, width, height])
-    order = nms(boxes, rows[:, 0], rows[:, 1].long(), question.nms_iou)
+    order = kept(boxes, rows[:, 0], rows[:, 1].long(), question)
     return tuple(
         Detection(int(class_id), score, (x1, y1, x2, y2))
         for (score, class_id), (x1, y1, x2, y2) in zip(

@@ -141,10 +141,11 @@ class TextSide:
     def rows(self, question: Question) -> tuple[Row, ...]:
         """Return a question's captions. Raises QuestionError."""
         common = max(question.box_threshold, question.text_threshold)
-        thresholds = tuple(common if one.box_threshold is None else one.box_threshold for one in question.classes)
+        own = tuple(common if one.box_threshold is None else one.box_threshold for one in question.classes)
+        thresholds = own + (min(own),) * len(question.decoys)
         return self._rows.get(
-            (question.labels, thresholds),
-            lambda: tuple(Row(caption, thresholds) for caption in self._reader.captions(question.labels)),
+            (question.phrases, thresholds),
+            lambda: tuple(Row(caption, thresholds) for caption in self._reader.captions(question.phrases)),
         )
 
     def batch(self, rows: Sequence[Row], tokens: int) -> Text:
