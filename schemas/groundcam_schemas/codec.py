@@ -15,10 +15,10 @@ MSGPACK_CONTENT_TYPE = "application/msgpack"
 JSON_CONTENT_TYPE = "application/json"
 
 VERSIONS: dict[type[BaseModel], str] = {
-    Frame: "frame/1.1",
+    Frame: "frame/1.2",
     Detections: "detections/1.0",
     Gap: "gap/1.0",
-    CameraQuestion: "question/1.1",
+    CameraQuestion: "question/1.2",
     CameraStatus: "camera-status/1.0",
     Attempt: "attempt/1.0",
 }

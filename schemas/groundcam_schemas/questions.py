@@ -43,7 +43,7 @@ class Question(BaseModel):
     """
     nms_iou: limits.Fraction | None = NMS_IOU
     """Of a class's boxes that overlap by more than this (intersection over union) the best is kept; None keeps all."""
-    nms_across: bool = False
+    nms_across: Annotated[bool, Field(strict=True)] = False
     """Whether also boxes of different classes are merged so."""
     decoys: Annotated[tuple[limits.AskedPhrase, ...], Field(max_length=limits.MAX_DECOYS)] = ()
     """What is asked besides, competes for the boxes and is never reported: what the model takes for a class."""
@@ -62,7 +62,7 @@ class Question(BaseModel):
 
     @model_validator(mode="after")
     def _no_class_is_a_decoy(self) -> Self:
-        known = set(self.labels)
+        known = {spec.phrase for spec in self.classes}
         for decoy in self.decoys:
             if decoy in known:
                 raise ValueError(f"the decoy {decoy!r} is a class too, or listed twice")
@@ -95,13 +95,12 @@ class Question(BaseModel):
             self.box_threshold,
             self.text_threshold,
             self.regions,
-            # Also the default one: it may change, and with it the answers.
-            self.nms_iou,
         ]
-        # Fields that came later count only where they say something: the version of an older question stays what it is.
-        later = {"max_objects": self.max_objects, "nms_across": self.nms_across, "decoys": self.decoys}
-        usual = type(self).model_fields
-        content += [[name, value] for name, value in later.items() if value != usual[name].default]
+        # Fields that came later count only where they do something: what is answered as ever has the version it had.
+        if self.nms_iou is not None or self.max_objects != limits.MAX_OBJECTS:
+            content += [self.nms_iou, self.max_objects]
+        if self.nms_across or self.decoys:
+            content += [self.nms_across, self.decoys]
         return hashlib.sha256(msgpack.packb(content)).hexdigest()[:16]
 
     def threshold_of(self, class_id: int) -> float:

@@ -131,6 +131,11 @@ BOUNDS: dict[tuple[str, str], tuple[Sequence[Any], Sequence[Any]]] = {
     ("question", "regions"): ([[], [polygon(3)] * 32, [polygon(64)]], [[polygon(3)] * 33, [polygon(2)], [polygon(65)]]),
     ("question", "regions.0.0.1"): FRACTION,
     ("question", "nms_iou"): MAYBE_FRACTION,
+    ("question", "nms_across"): ([True, False], ["yes", 1, None]),
+    ("question", "decoys"): (
+        [[], ["a"], [f"a{n}" for n in range(100)]],
+        [["a", "a"], [f"a{n}" for n in range(101)], "a"],
+    ),
     ("question", "max_objects"): ([1, 1000], [0, 1001, 7.0, "7"]),
     ("attempt", "group"): TEXT,
     ("attempt", "topic"): TEXT,

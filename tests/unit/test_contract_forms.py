@@ -175,7 +175,7 @@ def test_the_version_of_a_question_is_sixteen_digits_that_any_change_changes() -
 def test_a_question_that_says_nothing_else_uses_three_tenths_and_the_whole_picture() -> None:
     ask = Question.of("a", box_threshold=None)
     assert (ask.box_threshold, ask.text_threshold, ask.regions) == (0.3, 0.3, ())
-    assert (ask.nms_iou, ask.max_objects) == (None, 1000)
+    assert (ask.nms_iou, ask.nms_across, ask.decoys, ask.max_objects) == (0.7, False, (), 1000)
     told = decode(
         CameraQuestion, msgpack.packb({"schema": "question/1.0", "classes": [{"phrase": "a"}], "camera_id": "*"})
     )

@@ -6,7 +6,7 @@ from groundcam_schemas import CameraQuestion, Question
 from groundcam_worker.errors import QuestionError
 from groundcam_worker.policy import questions as policy
 from groundcam_worker.policy.questions import Questions
-from groundcam_worker.questions import parse_classes, parse_question, question_texts
+from groundcam_worker.questions import parse_classes, parse_decoys, parse_question, question_texts
 
 
 @pytest.mark.parametrize(
@@ -99,13 +99,30 @@ def test_three_hundred_classes_are_one_question() -> None:
 def test_what_is_asked_later_does_not_change_the_version_of_an_older_question() -> None:
     """Ids of answers are made from it: a field that came later counts only where it says something."""
     plain = Question.of("person", "dog")
-    assert plain.version == "0d27b5ad72c2ad7f"
+    assert plain.model_copy(update={"nms_iou": None}).version == "0d27b5ad72c2ad7f"
     versions = {
+        "0d27b5ad72c2ad7f",
         plain.version,
+        Question.of("person", "dog", nms_across=True).version,
+        Question.of("person", "dog", decoys=("shadow",)).version,
+        Question.of("person", "dog", "shadow").version,
         Question.of("person", "dog", nms_iou=0.5).version,
         Question.of("person", "dog", max_objects=5).version,
     }
-    assert len(versions) == 3
+    assert len(versions) == 7
+
+
+@pytest.mark.parametrize("decoys", [("dog",), ("cat", "cat")])
+def test_a_decoy_is_no_class_and_there_once(decoys: tuple[str, ...]) -> None:
+    with pytest.raises(QuestionError, match=f"the decoy '{decoys[0]}' is a class too, or listed twice"):
+        parse_question("person, dog", decoys=decoys)
+
+
+def test_decoys_are_written_as_classes_are() -> None:
+    assert parse_decoys("Shadow; poster of a person\n") == ("shadow", "poster of a person")
+    assert parse_decoys(" ") == ()
+    with pytest.raises(QuestionError, match="the decoy 'shadow' has a threshold, and is never reported"):
+        parse_decoys("shadow:0.4")
 
 
 def test_a_question_may_be_for_one_camera() -> None:

@@ -113,7 +113,21 @@ def test_of_boxes_of_one_class_in_one_place_the_best_is_kept_where_the_question_
     given = [rows((0.5, 0, FIRST), (0.9, 0, SAME_PLACE), (0.6, 1, FIRST), (0.3, 0, ELSEWHERE))]
     kept = objects(given, Question.of("a", "b", nms_iou=0.5), 100, 100)
     assert [(round(one.score, 1), one.class_id) for one in kept] == [(0.9, 0), (0.6, 1), (0.3, 0)]
-    assert len(objects(given, Question.of("a", "b"), 100, 100)) == 4
+    assert len(objects(given, Question.of("a", "b"), 100, 100)) == 3
+    for off in ({"nms_iou": 1.0}, {"nms_iou": None}):
+        assert len(objects(given, Question.of("a", "b").model_copy(update=off), 100, 100)) == 4
+    across = objects(given, Question.of("a", "b", nms_across=True), 100, 100)
+    assert [(round(one.score, 1), one.class_id) for one in across] == [(0.9, 0), (0.3, 0)]
+
+
+def test_a_decoy_competes_and_is_never_reported() -> None:
+    """It takes boxes of its own, and those of a class on which it has a better one."""
+    given = [rows((0.5, 0, FIRST), (0.9, 1, SAME_PLACE), (0.6, 1, ELSEWHERE), (0.3, 0, ELSEWHERE))]
+    assert objects(given, Question.of("a", decoys=("b",)), 100, 100) == ()
+    weaker = [rows((0.5, 0, FIRST), (0.4, 1, SAME_PLACE), (0.6, 1, ELSEWHERE))]
+    for overlap in (0.7, None):
+        asked = Question.of("a", decoys=("b",)).model_copy(update={"nms_iou": overlap})
+        assert [(round(one.score, 1), one.class_id) for one in objects(weaker, asked, 100, 100)] == [(0.5, 0)]
 
 
 @pytest.mark.parametrize("at", [0, 1])

@@ -83,16 +83,13 @@ def main() -> None:
     for overlap in OVERLAPS:
         shown = (seen[overlap].precision, seen[overlap].recall, other[overlap].precision, other[overlap].recall)
         print(f"| {overlap or 'all are kept'} | " + " | ".join(f"{value or 0:.4f}" for value in shown) + " |")
-    print(
-        "\n| scenes | objects asked for | decoys | boxes | false boxes | recall |\n| --- | --- | --- | --- | --- | --- |"
-    )
+    print("\n| scenes | objects asked for | decoys | boxes | false boxes | recall |")
+    print("| --- | --- | --- | --- | --- | --- |")
     for has_it in (False, True):
         for has_decoys, one in with_decoys(detector, given.pictures, FIRST_SEED + 2, has_it=has_it).items():
-            recall = "" if one.recall is None else f"{one.recall:.3f}"
-            name = f"with{'' if has_it else 'out'} the class"
-            print(
-                f"| {name} | {one.there} | {8 if has_decoys else 0} | {one.found} | {one.found - one.right} | {recall} |"
-            )
+            name, decoys = f"with{'' if has_it else 'out'} the class", 8 if has_decoys else 0
+            recall, wrong = "" if one.recall is None else f"{one.recall:.3f}", one.found - one.right
+            print(f"| {name} | {one.there} | {decoys} | {one.found} | {wrong} | {recall} |")
 
 
 if __name__ == "__main__":
