@@ -105,9 +105,8 @@ class Auditor:
             run.dead_letter(letter.seq)
 
     def _answer(self, record: Consumed) -> None:
-        kind = dict(record.headers).get("content-type", b"").decode("utf-8", "replace")
         try:
-            answer = decode_answer(record.value or b"", kind)
+            answer = decode_answer(record.value or b"")
         except SchemaError:
             self.unreadable += 1
             return

@@ -7,7 +7,9 @@ import pytest
 
 from conftest import Start, Wait, environment
 from groundcam.audit import audit, totals
+from groundcam_runtime.kafka.publisher import Publisher, Record
 from groundcam_runtime.settings import KafkaSettings
+from groundcam_schemas import CameraQuestion, Question, encode_json
 
 pytestmark = pytest.mark.broker
 
@@ -40,3 +42,23 @@ def test_without_a_worker_it_fails_and_says_which_partitions_are_silent(kafka: K
     assert probed.returncode == 1
     assert probed.stdout.count("no answer after") == 4
     assert "4 of 4 partitions have nobody who answers in time" in probed.stdout
+
+
+def test_answers_and_questions_in_json_count_as_those_in_msgpack_do(
+    kafka: KafkaSettings, start: Start, wait: Wait
+) -> None:
+    """Nobody needs a header to say so: many clients cannot set one."""
+    asked = CameraQuestion(**dict(Question.of("forklift")), camera_id="*")
+    publisher = Publisher(kafka, max_waiting_bytes=1_000_000, max_record_bytes=1_000_000)
+    publisher.send(Record(kafka.topics.prompts, encode_json(asked), "*"))
+    publisher.flush(30)
+    publisher.close()
+    worker = start(kafka, "work", "--model", "fake", "--json-answers", "--group", kafka.topic_prefix)
+    wait(lambda: "waiting for frames" in worker.log, 60, "the worker")
+    assert "* is asked now: forklift" in worker.log
+    probed = run(kafka, "--timeout", "30")
+    assert (probed.returncode, probed.stdout.splitlines()[-1]) == (0, "all 4 partitions are answered"), probed.stdout
+    watched = start(kafka, "watch", "--from-beginning", "--count", "4")
+    assert watched.process.wait(30) == 0
+    assert watched.out.count("1 red circle") == 4
+    assert (totals(audit(kafka)).missing, totals(audit(kafka)).detected) == (0, 4)
