@@ -14,9 +14,9 @@ from groundcam_schemas import CameraQuestion, Question, encode_json
 pytestmark = pytest.mark.broker
 
 
-def run(settings: KafkaSettings, *arguments: str) -> "subprocess.CompletedProcess[str]":
+def run(settings: KafkaSettings, *arguments: str, command: str = "probe") -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-m", "groundcam", "probe", *arguments], env=environment(settings), check=False,
+        [sys.executable, "-m", "groundcam", command, *arguments], env=environment(settings), check=False,
         capture_output=True, text=True, timeout=60,
     )  # fmt: skip
 
@@ -42,6 +42,13 @@ def test_without_a_worker_it_fails_and_says_which_partitions_are_silent(kafka: K
     assert probed.returncode == 1
     assert probed.stdout.count("no answer after") == 4
     assert "4 of 4 partitions have nobody who answers in time" in probed.stdout
+    codes = {}
+    for options in ((), ("--grace-s", "0"), ("--grace-s", "0", "--since", "2999-01-01")):
+        audited = run(kafka, *options, command="audit")
+        codes[options] = audited.returncode
+        if not options:
+            assert audited.stdout.splitlines()[-1].split()[-2:] == ["4", "0"], "in flight, and not missing"
+    assert list(codes.values()) == [0, 1, 0], codes
 
 
 def test_answers_and_questions_in_json_count_as_those_in_msgpack_do(

@@ -25,6 +25,8 @@ from command_line import run
         (["detect", "nosuch.jpg", "--question", "a"], "nosuch.jpg", 2),
         (["topics", "ensure", "--bootstrap-servers", "127.0.0.1:1"], "127.0.0.1:1 does not answer", 3),
         (["audit", "--bootstrap-servers", "127.0.0.1:1"], "127.0.0.1:1 does not answer", 3),
+        (["audit", "--since", "yesterday"], "--since: 'yesterday' is neither like 2h nor a time", 2),
+        (["audit", "--grace-s", "-1"], "--grace-s", 2),
         (["watch", "--bootstrap-servers", "127.0.0.1"], r"kafka\.bootstrap_servers", 2),
         (["broker", "--nodes", "2"], "--nodes", 2),
         (["ask"], "question", 2),
