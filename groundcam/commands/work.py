@@ -76,7 +76,7 @@ def work(
         str | None,
         typer.Option(
             help="Consumer group; its workers share the frames.",
-            show_default="groundcam-worker, after the topics' prefix",
+            show_default="groundcam-worker, after the topics' prefix; with .fake behind it where --model is fake",
         ),
     ] = None,
     instance_id: Annotated[str | None, typer.Option(help="Name of this worker, kept over restarts.")] = None,

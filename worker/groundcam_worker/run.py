@@ -96,6 +96,8 @@ def run(
         if health.port:
             log.info("metrics and health on http://%s:%d", http.host, health.port)
         _require_topics(kafka, settings.group)
+        if fake_seconds(settings.model) is not None:
+            log.info("%s is a dry run, whose answers are invented; its group is %s", settings.model, settings.group)
         questions = settings.questions()
         detector = load_detector(settings, _detector_hooks(metrics, settings.batch_size))
         limits = limits_of(settings, detector.device, len(os.sched_getaffinity(0)))
