@@ -19,10 +19,13 @@ from groundcam.commands.work import (
     QuestionTexts,
     TextThreshold,
 )
+from groundcam.extras import PICTURES, needs, require
 from groundcam_runtime.printable import printable
 from groundcam_runtime.settings import SettingError
 from groundcam_schemas import Question
 from groundcam_worker.errors import DetectorLostError
+from groundcam_worker.preflight import check_detector
+from groundcam_worker.settings import fake_seconds
 
 
 def detect(
@@ -67,9 +70,12 @@ def detect(
         work__nms_iou=nms_iou, work__max_objects=max_objects, work__batch_size=batch_size,
     ).work  # fmt: skip
     asked = _question(settings, thresholds)
-    try:
+    is_fake = fake_seconds(settings.model) is not None
+    require("detect", "worker", (*PICTURES, "tqdm") if is_fake else None)
+    check_detector(settings)
+    with needs("detect", "worker", ()):
         from groundcam.offline.answering import answered
-        from groundcam.offline.inputs import InputError, every_picture, expand, names
+        from groundcam.offline.inputs import InputError, every_picture, expand, is_video, names
         from groundcam.offline.report import Drawing, Report, progress
         from groundcam_worker.run import load_detector
 
@@ -80,15 +86,15 @@ def detect(
         drawing = Drawing(annotate, names(files), thresholds)
         if existing := drawing.would_overwrite(files):
             raise SettingError(f"--annotate: {existing} would be overwritten; use another folder")
+        if any(map(is_video, files)):
+            require("a video", "producer")
         reference = _reference(settings, asked) if compare_reference else None
         detector = load_detector(settings)
         detector.check(asked)
-    except ImportError as missing:
-        raise SettingError(f"detect needs the package {missing.name}: pip install 'groundcam[worker]'") from None
     report = Report(asked.labels, thresholds, as_json=as_json)
     are_readable = True
     try:
-        with progress(files, sys.stderr) as bar:
+        with needs("a video", "producer", ()), progress(files, sys.stderr) as bar:
             pictures = every_picture(files, fps, settings.max_pixels)
             for picture, answer in answered(pictures, detector, asked, settings.batch_size):
                 bar.update()
@@ -96,8 +102,6 @@ def detect(
                 if problem:
                     are_readable = False
                     bar.write(f"groundcam: {printable(problem)}", sys.stderr)
-    except ImportError as missing:
-        raise SettingError(f"a video needs the package {missing.name}: pip install 'groundcam[producer]'") from None
     finally:
         drawing.finish()
     if summary := report.summary():
@@ -137,15 +141,14 @@ def _question(settings: Any, thresholds: tuple[float, ...]) -> Question:
 
 def _reference(settings: Any, question: Question) -> Any:
     """Return what compares a picture's answer with that of transformers' own way. Raises SettingError, ModelError."""
+    if fake_seconds(settings.model) is not None:
+        raise SettingError(f"--compare-reference: {settings.model} is no model")
     from groundcam_worker.checkpoints.catalogue import resolve
     from groundcam_worker.checkpoints.loading import load
     from groundcam_worker.detectors.devices import pick
     from groundcam_worker.detectors.grounding_dino.reference import Reference, compare
     from groundcam_worker.detectors.opening import GROUNDING_DINO
-    from groundcam_worker.settings import fake_seconds
 
-    if fake_seconds(settings.model) is not None:
-        raise SettingError(f"--compare-reference: {settings.model} is no model")
     loaded = load(resolve(settings.model))
     if loaded.family not in GROUNDING_DINO:
         raise SettingError(f"--compare-reference: it is for Grounding DINO, and {settings.model} is a {loaded.family}")

@@ -17,8 +17,10 @@ from groundcam.commands.options import (
     start,
     until_stopped,
 )
+from groundcam.extras import PICTURES, needs, require
 from groundcam_runtime.recurring import sum_up_all
-from groundcam_runtime.settings import SettingError
+from groundcam_worker.preflight import check_detector
+from groundcam_worker.settings import fake_seconds
 
 log = logging.getLogger(__name__)
 
@@ -114,18 +116,19 @@ def work(
         work__max_age_s=max_age_s, work__json_answers=json_answers, work__transactional=transactional,
         work__drain_timeout_s=drain_timeout_s,
     )  # fmt: skip
-    from groundcam_worker.run import run
-
+    is_fake = fake_seconds(settings.work.model) is not None
+    require("work", "worker", PICTURES if is_fake else None)
+    check_detector(settings.work)
+    with needs("work", "worker", ()):
+        from groundcam_worker.run import run
     wake = threading.Event()
     stop = until_stopped(wake)
     longest_s = longest_stop_s(settings.work.drain_timeout_s)
     threading.Thread(target=_end_in_time, args=(stop, longest_s), name="last-resort", daemon=True).start()
     if not settings.work.question:
         log.warning("no question is set: frames wait for one on %s", settings.kafka.topics.prompts)
-    try:
+    with needs("work", "worker", ()):
         finished = run(settings.work, settings.kafka, settings.http, settings.trace, __version__, stop, wake)
-    except ImportError as missing:
-        raise SettingError(f"work needs the package {missing.name}: pip install 'groundcam[worker]'") from None
     log.info("stopped%s", "" if finished else "; what was begun and not finished is left to the next worker")
     # A call of the detector or of Kafka's client that does not end would keep the interpreter from ending.
     sum_up_all()

@@ -65,25 +65,6 @@ def test_schemas_are_exported(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
-def test_every_command_has_a_help_text() -> None:
-    for command in (
-        "produce",
-        "work",
-        "watch",
-        "ask",
-        "detect",
-        "audit",
-        "broker",
-        "models",
-        "models fetch",
-        "topics ensure",
-        "schema export",
-    ):
-        done = run(*command.split(), "--help")
-        assert done.returncode == 0
-        assert "Usage" in done.stdout
-
-
 def test_the_version_is_printed() -> None:
     assert run("--version").stdout.startswith("groundcam 0.")
 
