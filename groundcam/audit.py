@@ -113,7 +113,7 @@ class Auditor:
             is_young = record.timestamp_ms in self._young_ms
             run.publish(frame_id.seq, record.partition, record.offset, is_young=is_young)
             run.number_to(numbered_to, is_young=is_young)
-            self._note(run, frame_id.seq, record.timestamp_ms)
+            self._date(run, frame_id.seq, record.timestamp_ms)
 
     def _dead_letter(self, record: Consumed) -> None:
         try:
@@ -126,7 +126,7 @@ class Auditor:
             self._dead_at.setdefault(place, NumberSet()).add(letter.offset)
         if letter.seq is not None and letter.run_id and (run := self._run(letter.camera_id, letter.run_id)):
             run.dead_letter(letter.seq)
-            self._note(run, letter.seq, letter.timestamp_ms)
+            self._date(run, letter.seq, letter.timestamp_ms)
 
     def _answer(self, record: Consumed) -> None:
         try:
@@ -139,10 +139,9 @@ class Auditor:
         else:
             self._detections(answer, record.timestamp_ms)
 
-    def _note(self, run: RunAccount, seq: int, time_ms: int) -> None:
-        """Judge this frame and those after it, if it is of a time that is asked for."""
-        if self._since_ms is not None and time_ms >= self._since_ms:
-            run.is_of_interest(seq)
+    def _date(self, run: RunAccount, seq: int, time_ms: int) -> None:
+        if self._since_ms is not None:
+            run.date(seq, is_of_interest=time_ms >= self._since_ms)
 
     def _gap(self, gap: Gap, told_ms: int) -> None:
         run = self._run(gap.camera_id, gap.run_id)
@@ -152,14 +151,14 @@ class Auditor:
         if not _is_raw(gap.run_id):
             run.number_to(gap.last_seq, is_young=told_ms in self._young_ms)
         # When the others were captured nobody says; those that are on Kafka have a time of their own.
-        self._note(run, gap.last_seq, told_ms)
+        self._date(run, gap.last_seq, told_ms)
 
     def _detections(self, answer: Detections, told_ms: int) -> None:
         if run := self._run(answer.camera_id, answer.frame.run_id):
             run.detect(answer)
             if not _is_raw(answer.frame.run_id):
                 run.number_to(answer.frame.seq, is_young=told_ms in self._young_ms)
-            self._note(run, answer.frame.seq, answer.captured_at_ns // NS_PER_MS)
+            self._date(run, answer.frame.seq, answer.captured_at_ns // NS_PER_MS)
 
 
 def _is_raw(run_id: str) -> bool:

@@ -56,8 +56,8 @@ class RunAccount:
     """Takes what was said, in any order and any number of times."""
 
     __slots__ = (
-        "_again", "_answers", "_dead", "_detected", "_first_of_interest", "_gaps", "_numbered_to", "_places",
-        "_published", "_repeated", "_young", "_young_from",
+        "_again", "_answers", "_dead", "_detected", "_first_of_interest", "_gaps", "_last_before",
+        "_numbered_to", "_places", "_published", "_repeated", "_young", "_young_from",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -66,6 +66,7 @@ class RunAccount:
         self._young_from = 0
         """From here on, only records that are younger than the grace speak of frames."""
         self._first_of_interest: int | None = None
+        self._last_before = -1
         # Most of what strangers invent has frames or answers, not both: what is empty is not there.
         self._published: NumberSet | None = None
         self._young: NumberSet | None = None
@@ -98,10 +99,13 @@ class RunAccount:
         if not is_young:
             self._young_from = max(self._young_from, seq + 1)
 
-    def is_of_interest(self, seq: int) -> None:
-        """This frame is to be judged, and all that have a higher number."""
-        first = self._first_of_interest
-        self._first_of_interest = seq if first is None else min(first, seq)
+    def date(self, seq: int, *, is_of_interest: bool) -> None:
+        """A frame is of a time that is asked for, as all that have a higher number, or of one before that."""
+        if is_of_interest:
+            first = self._first_of_interest
+            self._first_of_interest = seq if first is None else min(first, seq)
+        else:
+            self._last_before = max(self._last_before, seq)
 
     def detect(self, answer: Detections) -> None:
         """A frame was answered."""
@@ -133,7 +137,8 @@ class RunAccount:
         `whole` and `frames_whole` are False where Kafka has deleted the first answers, or frames. None where nothing
         is of interest, and nothing else is asked for.
         """
-        if only_of_interest and self._first_of_interest is None:
+        begin = self._begin_of_interest() if only_of_interest else 0
+        if begin is None:
             return None
         published, answered = self._published or NumberSet(), self._detected or NumberSet()
         dead_lettered = (self._dead or NumberSet()) | self._dead_at(dead_at)
@@ -146,7 +151,7 @@ class RunAccount:
         if self._numbered_to >= start:
             expected.add_range(start, self._numbered_to)
         expected |= published
-        scope = _from(self._first_of_interest, expected) if only_of_interest else expected
+        scope = _from(begin, expected)
         detected = scope & answered
         dead = (scope & dead_lettered) - detected
         left = scope - detected - dead
@@ -158,9 +163,7 @@ class RunAccount:
         # Of a frame without a number of its own nothing but its place is known: it is young if it was published lately.
         in_flight = left & ((self._young or NumberSet()) | _from(self._young_from, left - published))
         missing = left - in_flight
-        again = self._again or NumberSet()
-        if only_of_interest:
-            again = _from(self._first_of_interest, again)
+        again = _from(begin, self._again or NumberSet())
         oldest = published.bounds[0] if published.bounds else self._numbered_to + 1
         return RunReport(
             camera_id=camera_id,
@@ -179,6 +182,11 @@ class RunAccount:
             missing_expired=0 if frames_whole else (missing - _from(oldest, missing)).count,
             begun_later=int(start > 0),
         )
+
+    def _begin_of_interest(self) -> int | None:
+        """Return the first number to judge; of frames between what is old and what is new the time is not known."""
+        first = self._first_of_interest
+        return first if first is None or self._last_before >= first else self._last_before + 1
 
     def _dead_at(self, dead_at: Places) -> NumberSet:
         """Return which frames lie where a dead letter says that one lay."""
@@ -214,10 +222,12 @@ class RunAccount:
         return count
 
 
-def _from(first: int | None, numbers: NumberSet) -> NumberSet:
+def _from(first: int, numbers: NumberSet) -> NumberSet:
     """Return those of the numbers that are not below the first."""
+    if not first or numbers.bounds is None:
+        return numbers
     range_ = NumberSet()
-    if first is not None and numbers.bounds is not None and numbers.bounds[1] >= first:
+    if numbers.bounds[1] >= first:
         range_.add_range(first, numbers.bounds[1])
     return numbers & range_
 

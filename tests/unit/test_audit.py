@@ -229,7 +229,8 @@ def test_a_frame_in_flight_that_is_answered_is_detected(log: Log) -> None:
 
 
 def test_since_a_time_only_newer_frames_are_judged(log: Log) -> None:
-    """And runs that are older are not even named; what is repeated counts where its frame does."""
+    """Runs that are older are not even named; what is repeated counts where its frame does. When 11 was captured,
+    which nobody has seen, is not known: it is judged."""
     log.frame(3, run="old")
     log.frame(10)
     log.detected(3)
@@ -241,10 +242,26 @@ def test_since_a_time_only_newer_frames_are_judged(log: Log) -> None:
     log.detected(13, identity="one")
     log.detected(13, identity="another")
     (report,) = log.report(since_ms=50)
-    assert (report.published, report.detected, report.repeated, report.missing_seqs) == (3, 2, 2, [14])
+    assert (report.published, report.detected, report.repeated, report.missing_seqs) == (3, 2, 2, [11, 14])
     assert report.conflicting_ids == 1
     assert log.report(since_ms=51) == []
     assert totals(log.report()).missing == 7
+
+
+def test_since_a_time_before_a_run_began_what_it_lost_first_is_judged_too() -> None:
+    log = Log()
+    log.now_ms = 50
+    log.frame(2)
+    log.detected(2)
+    assert log.report(since_ms=40)[0].missing_seqs == [0, 1]
+
+
+def test_since_a_time_a_frame_counts_that_was_captured_before_and_appended_after() -> None:
+    log = Log()
+    log.detected(0)
+    log.now_ms = 50
+    log.frame(0)
+    assert [(one.detected, one.missing) for one in log.report(since_ms=40)] == [(1, 0)]
 
 
 def test_answers_whose_frames_have_expired_are_told_as_such_and_nothing_is_missing(log: Log) -> None:
