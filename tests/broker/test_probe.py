@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import kafka as client
 import pytest
 
 from conftest import Start, Wait, environment
@@ -69,3 +70,10 @@ def test_answers_and_questions_in_json_count_as_those_in_msgpack_do(
     assert watched.process.wait(30) == 0
     assert watched.out.count("1 red circle") == 4
     assert (totals(audit(kafka)).missing, totals(audit(kafka)).detected) == (0, 4)
+
+    admin = client.KafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
+    admin.delete_records({client.TopicPartition(kafka.topics.frames, number): 1 for number in range(4)})
+    admin.close()
+    audited = run(kafka, "--grace-s", "0", command="audit")
+    assert audited.returncode == 0, "what was answered is accounted for, whether or not its frame is still there"
+    assert audited.stdout.splitlines()[-1] == "expired on Kafka, and judged by what was said of them: 4 frames"

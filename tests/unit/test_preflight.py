@@ -1,5 +1,6 @@
 """What is wrong with a command is said before anything heavy is imported."""
 
+import os
 import re
 import subprocess
 import sys
@@ -38,7 +39,11 @@ for arguments in {calls!r}:
 def run(*calls: list[str], missing: tuple[str, ...] = (), heavy: tuple[str, ...] = HEAVY) -> tuple[list[str], str]:
     """How each call ended, with what it has imported; and everything that was said."""
     code = PROGRAM.format(missing=missing, calls=calls, heavy=heavy)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60,
+        env={name: value for name, value in os.environ.items() if not name.startswith("GROUNDCAM_")}
+        | {"HF_HUB_OFFLINE": "1"},
+    )  # fmt: skip
     assert "Traceback" not in done.stderr, done.stderr
     ends = [line for line in done.stdout.splitlines() if line.startswith("END")]
     return ends, done.stderr + done.stdout
@@ -72,9 +77,11 @@ def test_a_device_a_model_or_a_file_that_is_not_there_is_refused_before_torch_is
         "work.device: cuda:98 is not there": ["detect", PICTURE, "--model", "demo", "--device", "cuda:98", *asked],
         "did you mean tiny?": ["work", "--model", "tinny"],
         "did you mean base?": ["detect", PICTURE, "--model", "bse", *asked],
+        "reached (OfflineModeIsEnabled); did you mean IDEA-Research/grounding-dino-tiny?":
+            ["detect", PICTURE, "--model", "IDEA-Research/grounding-dino-tinny", *asked],
         "work.model: 'fake:abc' is not like fake:5ms": ["work", "--model", "fake:abc"],
         "there is no file nosuch.jpg": ["detect", "nosuch.jpg", "--model", "demo", *asked],
-    }
+    }  # fmt: skip
     ends, said = run(*calls.values(), heavy=("torch", "transformers"))
     assert ends == ["END 2"] * len(calls), said
     lines = [line for line in said.splitlines() if line.startswith("groundcam: ")]
