@@ -8,10 +8,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from groundcam.subscriber import Repeats, content_type, read_answer
+from groundcam.subscriber import Repeats, read_answer
 from groundcam_runtime.records import Consumed
 from groundcam_schemas import (
-    JSON_CONTENT_TYPE,
     CameraStatus,
     Detections,
     Frame,
@@ -20,7 +19,6 @@ from groundcam_schemas import (
     SchemaError,
     Topics,
     decode,
-    decode_json,
     raw_frame_id,
 )
 
@@ -89,7 +87,6 @@ class _Encoded:
     """An answer as it came: read, 900 objects take ten times as much."""
 
     value: bytes
-    content_type: str
     received_at_ns: int
 
 
@@ -116,13 +113,12 @@ class FrameJoin:
         if topic == self._topics.cameras:
             status = _status(value)
             return status if status and self._is_of_interest(status.camera_id) else None
-        headers = dict(record.headers)
-        answer = read_answer(value, headers, record)
+        answer = read_answer(value, record)
         if answer is None or not self._is_of_interest(answer.camera_id):
             return None
         if isinstance(answer, Gap):
             return answer
-        return self._answer(answer, _Encoded(value, content_type(headers), record.consumed_at_ns))
+        return self._answer(answer, _Encoded(value, record.consumed_at_ns))
 
     def _is_of_interest(self, camera_id: str) -> bool:
         return self._only is None or camera_id in self._only
@@ -153,8 +149,8 @@ class FrameJoin:
         if waiting is None:
             self._frames.put(frame_id, picture, len(picture.jpeg))
             return None
-        read = decode_json if waiting.content_type == JSON_CONTENT_TYPE else decode
-        return JoinedFrame(read(Detections, waiting.value), picture.jpeg, picture.pts_ns, waiting.received_at_ns)
+        answer = decode(Detections, waiting.value)
+        return JoinedFrame(answer, picture.jpeg, picture.pts_ns, waiting.received_at_ns)
 
 
 def _status(value: bytes) -> CameraStatus | None:

@@ -15,7 +15,7 @@ from groundcam.config_file import DuplicateKeyError, read_config
 from groundcam_producers.settings import ProduceSettings
 from groundcam_runtime.redaction import redact
 from groundcam_runtime.settings import HttpSettings, KafkaSettings, LogSettings, SettingError, TraceSettings
-from groundcam_worker.settings import WorkSettings
+from groundcam_worker.settings import WorkSettings, fake_seconds
 
 PREFIX = "GROUNDCAM_"
 # Set for tests and for the programs themselves, not read as settings.
@@ -93,11 +93,15 @@ def _merged(layers: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _with_group(settings: Settings) -> Settings:
-    """Name the workers' group after their topics: two installations on one Kafka must not share one."""
+    """Name the workers' group after their topics: two installations on one Kafka must not share one.
+
+    Nor may a dry run share it with real workers: of their frames, it would answer some with invented boxes.
+    """
     if settings.work.group:
         return settings
     name = settings.kafka.topic_prefix.removesuffix(".") or "groundcam"
-    return settings.model_copy(update={"work": settings.work.model_copy(update={"group": f"{name}-worker"})})
+    group = f"{name}-worker{'' if fake_seconds(settings.work.model) is None else '.fake'}"
+    return settings.model_copy(update={"work": settings.work.model_copy(update={"group": group})})
 
 
 def _nested(options: Mapping[str, Any]) -> dict[str, Any]:

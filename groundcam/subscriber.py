@@ -9,15 +9,7 @@ from groundcam_runtime.kafka.reader import Reader
 from groundcam_runtime.records import Consumed
 from groundcam_runtime.recurring import Recurring
 from groundcam_runtime.settings import KafkaSettings
-from groundcam_schemas import (
-    JSON_CONTENT_TYPE,
-    MSGPACK_CONTENT_TYPE,
-    Detections,
-    FrameId,
-    Gap,
-    SchemaError,
-    decode_answer,
-)
+from groundcam_schemas import Detections, FrameId, Gap, SchemaError, decode_answer
 
 recurring = Recurring(logging.getLogger(__name__))
 
@@ -87,7 +79,7 @@ def follow(
         while True:
             records = reader.poll(POLL_S)
             for record in records:
-                answer = read_answer(record.value or b"", dict(record.headers), record)
+                answer = read_answer(record.value or b"", record)
                 if answer is None or (cameras is not None and answer.camera_id not in cameras):
                     continue
                 if (
@@ -101,13 +93,13 @@ def follow(
                 yield None
 
 
-def read_answer(value: bytes, headers: dict[str, bytes], record: Consumed | None = None) -> Detections | Gap | None:
+def read_answer(value: bytes, record: Consumed | None = None) -> Detections | Gap | None:
     """Return the message in a record of the detections topic, or None for what cannot be read.
 
     That is counted, with a warning for the first of a kind; `record` says where it lay.
     """
     try:
-        return decode_answer(value, content_type(headers))
+        return decode_answer(value)
     except SchemaError as error:
         where = {} if record is None else {**record.partition._asdict(), "offset": record.offset}
         where["partition"] = where.pop("number", None)
@@ -115,12 +107,6 @@ def read_answer(value: bytes, headers: dict[str, bytes], record: Consumed | None
             f"answers with {type(error).__name__}", "a message on the detections topic is skipped: %s", error, **where
         )
         return None
-
-
-def content_type(headers: dict[str, bytes]) -> str:
-    """Return how an answer is encoded: as msgpack where its headers say nothing, or nothing that is known."""
-    is_json = headers.get("content-type") == JSON_CONTENT_TYPE.encode()
-    return JSON_CONTENT_TYPE if is_json else MSGPACK_CONTENT_TYPE
 
 
 def _settings(settings: KafkaSettings | None, bootstrap_servers: str | None, kafka: dict[str, Any]) -> KafkaSettings:

@@ -9,7 +9,7 @@ import typer
 
 from groundcam.commands.options import start, until_stopped
 from groundcam.devkafka.broker import BrokerError
-from groundcam_runtime.settings import SettingError
+from groundcam.extras import needs
 
 INTERRUPTED = 130
 
@@ -27,14 +27,12 @@ def demo(
 ) -> None:
     """Show the whole path on this machine: two cameras, Kafka, a worker with a real model, a subscriber."""
     start(None, log_level="error")
-    try:
+    with needs("demo", "demo"):
         from rich.console import Console
 
         from groundcam.demo.board import board
         from groundcam.demo.parts import PartError
         from groundcam.demo.run import Stopped, run
-    except ImportError as missing:
-        raise SettingError(f"demo needs the package {missing.name}: pip install 'groundcam[demo]'") from None
 
     # What its client says of a broker that goes away, the demo says better.
     logging.getLogger("kafka").setLevel(logging.CRITICAL)

@@ -10,19 +10,24 @@ from groundcam.commands.options import Config, start
 from groundcam.commands.work import (
     BatchSize,
     BoxThreshold,
+    Decoys,
     Device,
     InputSize,
     MaxObjects,
     Model,
+    NmsAcross,
     NmsIou,
     Precision,
     QuestionTexts,
     TextThreshold,
 )
+from groundcam.extras import PICTURES, needs, require
 from groundcam_runtime.printable import printable
 from groundcam_runtime.settings import SettingError
 from groundcam_schemas import Question
 from groundcam_worker.errors import DetectorLostError
+from groundcam_worker.preflight import check_detector
+from groundcam_worker.settings import fake_seconds
 
 
 def detect(
@@ -36,6 +41,8 @@ def detect(
     box_threshold: BoxThreshold = None,
     text_threshold: TextThreshold = None,
     nms_iou: NmsIou = None,
+    nms_across: NmsAcross = None,
+    decoys: Decoys = None,
     max_objects: MaxObjects = None,
     batch_size: BatchSize = None,
     threshold_sweep: Annotated[
@@ -69,13 +76,16 @@ def detect(
         work__question=tuple(question) if question else None,
         work__box_threshold=box_threshold if lowest is None else lowest,
         work__text_threshold=text_threshold if lowest is None else lowest,
-        work__nms_iou=nms_iou, work__max_objects=max_objects, work__batch_size=batch_size,
+        work__nms_iou=nms_iou, work__nms_across=nms_across, work__decoys=decoys, work__max_objects=max_objects, work__batch_size=batch_size,
     ).work  # fmt: skip
     asked = _question(settings, thresholds)
-    try:
+    is_fake = fake_seconds(settings.model) is not None
+    require("detect", "worker", (*PICTURES, "tqdm") if is_fake else None)
+    check_detector(settings)
+    with needs("detect", "worker", ()):
         from groundcam.offline.annotating import Drawing
         from groundcam.offline.answering import answered
-        from groundcam.offline.inputs import InputError, every_picture, expand, names
+        from groundcam.offline.inputs import FILMS, InputError, every_picture, expand, names
         from groundcam.offline.reading import reader
         from groundcam.offline.report import Report, Troubles, progress
         from groundcam_worker.run import load_detector
@@ -87,11 +97,11 @@ def detect(
         drawing = Drawing(annotate, names(inputs.files), thresholds)
         if existing := drawing.would_overwrite(inputs.files):
             raise SettingError(f"--annotate: {existing} would be overwritten; use another folder")
+        if any(path.suffix.lower() in FILMS for path in inputs.files):
+            require("a film", "producer", ("av", "numpy"))
         reference = _reference(settings, asked) if compare_reference else None
         detector = load_detector(settings)
         detector.check(asked)
-    except ImportError as missing:
-        raise SettingError(f"detect needs the package {missing.name}: pip install 'groundcam[worker]'") from None
     report, troubles = Report(asked.labels, thresholds, as_json=as_json), Troubles(inputs)
     try:
         with progress(inputs, sys.stderr) as bar:
@@ -145,15 +155,14 @@ def _question(settings: Any, thresholds: tuple[float, ...]) -> Question:
 
 def _reference(settings: Any, question: Question) -> Any:
     """Return what compares a picture's answer with that of transformers' own way. Raises SettingError, ModelError."""
+    if fake_seconds(settings.model) is not None:
+        raise SettingError(f"--compare-reference: {settings.model} is no model")
     from groundcam_worker.checkpoints.catalogue import resolve
     from groundcam_worker.checkpoints.loading import load
     from groundcam_worker.detectors.devices import pick
     from groundcam_worker.detectors.grounding_dino.reference import Reference, compare
     from groundcam_worker.detectors.opening import GROUNDING_DINO
-    from groundcam_worker.settings import fake_seconds
 
-    if fake_seconds(settings.model) is not None:
-        raise SettingError(f"--compare-reference: {settings.model} is no model")
     loaded = load(resolve(settings.model))
     if loaded.family not in GROUNDING_DINO:
         raise SettingError(f"--compare-reference: it is for Grounding DINO, and {settings.model} is a {loaded.family}")

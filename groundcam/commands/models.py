@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from groundcam.commands.options import LogFormat, start
+from groundcam.extras import HUB, needs
 from groundcam_runtime.settings import SettingError
 
 ADVICE = (
@@ -59,10 +60,8 @@ def fetch(
 
 def _hub() -> ModuleType:
     """Return what knows the Hub. Raises SettingError."""
-    try:
+    with needs("models", "worker", HUB):
         from groundcam_worker.checkpoints import hub
-    except ImportError as missing:
-        raise SettingError(f"models needs the package {missing.name}: pip install 'groundcam[worker]'") from None
     return hub
 
 

@@ -18,6 +18,7 @@ from groundcam.commands.options import (
     start,
     until_stopped,
 )
+from groundcam.extras import needs
 from groundcam_producers.settings import CameraSettings, ProduceSettings
 from groundcam_runtime.settings import SettingError
 
@@ -90,10 +91,8 @@ def produce(
                 name,
             )
     _check(settings.produce)
-    try:
+    with needs("produce", "producer"):
         from groundcam_producers.run import run
-    except ImportError as missing:
-        raise SettingError(f"produce needs the package {missing.name}: pip install 'groundcam[producer]'") from None
 
     stop = until_stopped()
     if not run(settings.produce, settings.kafka, settings.http, settings.log, settings.trace, __version__, stop):

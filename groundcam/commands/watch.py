@@ -8,11 +8,12 @@ from typing import Annotated, Literal
 import typer
 
 from groundcam.commands.options import BootstrapServers, Config, start, until_stopped
+from groundcam.extras import PICTURES, needs
 from groundcam.subscriber import POLL_S, follow
 from groundcam_runtime.kafka.reader import Reader
 from groundcam_runtime.kafka.topic_watch import TopicWatch
 from groundcam_runtime.printable import printable
-from groundcam_runtime.settings import KafkaSettings, SettingError
+from groundcam_runtime.settings import KafkaSettings
 from groundcam_schemas import Detections, Gap, encode_json
 
 NS = 1_000_000_000
@@ -57,11 +58,9 @@ def watch(
 
 def serve(kafka: KafkaSettings, cameras: set[str] | None, host: str, port: int, stop: threading.Event) -> None:
     """Serve the page until `stop` is set. Raises KafkaProblem, SettingError."""
-    try:
+    with needs("--html", "worker", PICTURES):
         from groundcam.page.server import PageServer
         from groundcam.page.view import View
-    except ImportError as missing:
-        raise SettingError(f"--html needs the package {missing.name}: pip install 'groundcam[worker]'") from None
     topics, view = kafka.topics, View(kafka.topics, cameras)
     with (
         TopicWatch(kafka, [topics.cameras, topics.frames, topics.recordings, topics.detections]),

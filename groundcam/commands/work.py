@@ -17,8 +17,10 @@ from groundcam.commands.options import (
     start,
     until_stopped,
 )
+from groundcam.extras import PICTURES, needs, require
 from groundcam_runtime.recurring import sum_up_all
-from groundcam_runtime.settings import SettingError
+from groundcam_worker.preflight import check_detector
+from groundcam_worker.settings import fake_seconds
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +44,16 @@ BoxThreshold = Annotated[
 TextThreshold = Annotated[float | None, typer.Option(help="Smallest score of a label.", show_default="0.3")]
 NmsIou = Annotated[
     float | None,
-    typer.Option(help="Of a class's boxes that overlap by more than this, keep the best.", show_default="keep all"),
+    typer.Option(
+        help="Of a class's boxes that overlap by more than this, keep the best; 1 keeps all.", show_default="0.7"
+    ),
+]
+NmsAcross = Annotated[
+    bool | None, typer.Option("--nms-across", help="Merge overlapping boxes of different classes, too.")
+]
+Decoys = Annotated[
+    str | None,
+    typer.Option("--not", metavar='"CLASS, CLASS"', help="What competes for the boxes and is never reported."),
 ]
 MaxObjects = Annotated[int | None, typer.Option(help="Most objects of a picture, the best ones.", show_default="1000")]
 BatchSize = Annotated[int | None, typer.Option(help="Most pictures in a batch.", show_default="8")]
@@ -71,12 +82,14 @@ def work(
     box_threshold: BoxThreshold = None,
     text_threshold: TextThreshold = None,
     nms_iou: NmsIou = None,
+    nms_across: NmsAcross = None,
+    decoys: Decoys = None,
     max_objects: MaxObjects = None,
     group: Annotated[
         str | None,
         typer.Option(
             help="Consumer group; its workers share the frames.",
-            show_default="groundcam-worker, after the topics' prefix",
+            show_default="groundcam-worker, after the topics' prefix; with .fake behind it where --model is fake",
         ),
     ] = None,
     instance_id: Annotated[str | None, typer.Option(help="Name of this worker, kept over restarts.")] = None,
@@ -109,23 +122,24 @@ def work(
         config, bootstrap_servers, log_format, log_level, http_port,
         work__model=model, work__device=device, work__question=tuple(question) if question else None,
         work__box_threshold=box_threshold, work__text_threshold=text_threshold, work__group=group,
-        work__nms_iou=nms_iou, work__max_objects=max_objects, work__precision=precision,
+        work__nms_iou=nms_iou, work__nms_across=nms_across, work__decoys=decoys, work__max_objects=max_objects, work__precision=precision,
         work__input_size=input_size, work__instance_id=instance_id, work__batch_size=batch_size,
         work__max_age_s=max_age_s, work__json_answers=json_answers, work__transactional=transactional,
         work__drain_timeout_s=drain_timeout_s,
     )  # fmt: skip
-    from groundcam_worker.run import run
-
+    is_fake = fake_seconds(settings.work.model) is not None
+    require("work", "worker", PICTURES if is_fake else None)
+    check_detector(settings.work)
+    with needs("work", "worker", ()):
+        from groundcam_worker.run import run
     wake = threading.Event()
     stop = until_stopped(wake)
     longest_s = longest_stop_s(settings.work.drain_timeout_s)
     threading.Thread(target=_end_in_time, args=(stop, longest_s), name="last-resort", daemon=True).start()
     if not settings.work.question:
         log.warning("no question is set: frames wait for one on %s", settings.kafka.topics.prompts)
-    try:
+    with needs("work", "worker", ()):
         finished = run(settings.work, settings.kafka, settings.http, settings.trace, __version__, stop, wake)
-    except ImportError as missing:
-        raise SettingError(f"work needs the package {missing.name}: pip install 'groundcam[worker]'") from None
     log.info("stopped%s", "" if finished else "; what was begun and not finished is left to the next worker")
     # A call of the detector or of Kafka's client that does not end would keep the interpreter from ending.
     sum_up_all()

@@ -3,14 +3,12 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 
 from groundcam_runtime.kafka.reader import Reader
 from groundcam_runtime.records import Consumed
 from groundcam_runtime.settings import KafkaSettings
 from groundcam_schemas import DeadLetter, Frame, SchemaError, decode
 
-SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _JPEG = b"\xff\xd8\xff"
 
 
@@ -91,16 +89,6 @@ def check_id(text: str) -> str:
     if match is None:
         raise ValueError(f"{text!r} is no id of a dead letter, such as 0@17")
     return f"{int(match[1])}@{int(match[2])}"
-
-
-def since_ms(text: str, now_s: float) -> int:
-    """Read `90s`, `15m`, `2h`, `3d`, or an ISO time, which is local unless it says otherwise. Raises ValueError."""
-    if match := re.fullmatch(r"(\d{1,9})([smhd])", text):
-        return int((now_s - int(match[1]) * SECONDS[match[2]]) * 1000)
-    try:
-        return int(datetime.fromisoformat(text).timestamp() * 1000)
-    except (ValueError, OverflowError, OSError):
-        raise ValueError(f"{text!r} is neither like 2h nor a time like 2030-01-31T14:00") from None
 
 
 def read(settings: KafkaSettings) -> Iterator[Letter]:

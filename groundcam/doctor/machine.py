@@ -7,16 +7,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from groundcam import extras
 from groundcam.doctor.finding import Finding, Weight
 from groundcam_runtime.kafka.connect import require_crc32c
 from groundcam_runtime.kafka.errors import KafkaProblem
 from groundcam_worker.errors import ModelError
 from groundcam_worker.settings import WorkSettings, fake_seconds
 
-PACKAGES = {
-    "producer": ("av", "simplejpeg", "numpy"),
-    "worker": ("torch", "torchvision", "transformers", "cv2", "huggingface_hub"),
-}
+PACKAGES = {role: extras.PACKAGES[role] for role in ("producer", "worker")}
 OLDEST = (3, 11)
 MIB = 1024 * 1024
 _TIME_ERROR = 5

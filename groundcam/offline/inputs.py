@@ -11,13 +11,8 @@ Passed = tuple[Path, str]
 """A file that was passed over, and why."""
 
 
-PROMISING = frozenset(
-    f".{name}"
-    for name in (
-        *("jpg", "jpeg", "png", "bmp", "webp", "gif", "tif", "tiff", "heic", "avif"),
-        *("mp4", "mov", "m4v", "mkv", "webm", "avi", "ts", "mpg", "mpeg"),
-    )
-)
+FILMS = frozenset((".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".ts", ".mpg", ".mpeg"))
+PROMISING = FILMS | {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".heic", ".avif"}
 """Whoever names a file of a folder so expects it to be looked at; what it is still follows from its content."""
 
 

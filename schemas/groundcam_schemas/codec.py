@@ -1,6 +1,7 @@
 """Messages to bytes and back: msgpack maps, or JSON. Any bytes give a message or a SchemaError."""
 
 import json
+import re
 from typing import Any, TypeVar
 
 import msgpack
@@ -24,6 +25,9 @@ VERSIONS: dict[type[BaseModel], str] = {
 }
 """What each message has in its field `schema`: its name, its major and its minor version."""
 
+# Neither a brace, nor a space, nor a byte order mark begins a map in msgpack: there they are numbers.
+_JSON_MAP = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*\{")
+
 M = TypeVar("M", Frame, Detections, Gap, CameraQuestion, CameraStatus, Attempt)
 
 
@@ -41,18 +45,22 @@ def encode_json(message: Message) -> bytes:
 
 
 def decode(kind: type[M], data: bytes) -> M:
-    """Read one message of a known kind from msgpack. Raises SchemaError."""
+    """Read one message of a known kind in either form, which the bytes themselves tell. Raises SchemaError."""
+    if _JSON_MAP.match(data):
+        return decode_json(kind, data)
     return _build(kind, _unpack(data, limits.MAX_FRAME_BYTES if kind is Frame else limits.MAX_MESSAGE_BYTES))
 
 
 def decode_json(kind: type[M], data: bytes) -> M:
-    """Read one message of a known kind from JSON. Raises SchemaError."""
+    """Read one message of a known kind from JSON. Raises SchemaError, always for a Frame."""
+    if kind is Frame:
+        raise SchemaError("", "is JSON, which cannot contain a picture: a frame is msgpack")
     return _build(kind, _parse(data))
 
 
-def decode_answer(data: bytes, content_type: str = MSGPACK_CONTENT_TYPE) -> Detections | Gap:
-    """Read what lies on the detections topic, in either form. Raises SchemaError."""
-    content = _parse(data) if content_type == JSON_CONTENT_TYPE else _unpack(data, limits.MAX_MESSAGE_BYTES)
+def decode_answer(data: bytes) -> Detections | Gap:
+    """Read what lies on the detections topic, in either form, whatever its headers say. Raises SchemaError."""
+    content = _parse(data) if _JSON_MAP.match(data) else _unpack(data, limits.MAX_MESSAGE_BYTES)
     name = str(content.get("schema", "")).partition("/")[0]
     if name == "gap":
         return _build(Gap, content)

@@ -168,7 +168,8 @@ def _the_rest_of_it(site: Site, start: Start, wait: Wait) -> None:
         assert program.process.wait(60) == 0, program.log
     assert program.out.count("grown from 2 to 3") == 3
     assert "may not be seen" not in program.out
-    assert start(site.user("groundcam-subscriber"), "audit").process.wait(60) == 1  # the recordings wait for a worker
+    audited = start(site.user("groundcam-subscriber"), "audit", "--grace-s", "0")
+    assert audited.process.wait(60) == 1  # the recordings wait for a worker
     page = start(site.user("groundcam-subscriber"), "watch", "--html", 0)
     wait(lambda: "the page is at" in page.out, 30, "the page")
 

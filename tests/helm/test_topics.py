@@ -32,7 +32,13 @@ def test_strimzi_makes_the_topics_that_the_program_wants() -> None:
 
 @pytest.mark.parametrize(
     ("changes", "group"),
-    [([], "groundcam-worker"), (["kafka.topicPrefix=site-b."], "site-b-worker"), (["worker.group=mine"], "mine")],
+    [
+        ([], "groundcam-worker"),
+        (["kafka.topicPrefix=site-b."], "site-b-worker"),
+        (["worker.group=mine"], "mine"),
+        (["model.name=fake:5ms"], "groundcam-worker.fake"),
+        (["model.name=fake", "worker.group=mine"], "mine"),
+    ],
 )
 def test_the_group_follows_the_topics_prefix_as_in_the_program(changes: list[str], group: str) -> None:
     manifests = objects(BASE, *changes)

@@ -189,6 +189,8 @@ class PlainAuditor:
             *run, len(published), len(detected), len(dead_lettered), sum(by_reason.values()),
             sum(times.values()) - len(times), len(left), sorted(left)[:10], by_reason,
             len({seq for (seq, _), different in ids.items() if len(different) > 1}),
+            expired=len((detected | dead_lettered) - published),
+            begun_later=int(start > 0),
         )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 import gc
 import tracemalloc
 from collections.abc import Callable
+from typing import Any
 
 import cv2
 import numpy as np
@@ -37,10 +38,12 @@ class Log:
 
     def __init__(self) -> None:
         self.records: list[Consumed] = []
+        self.now_ms = 0
+        """What is added has this time."""
 
     def add(self, topic: str, value: bytes, key: str = "gate", headers: tuple[tuple[str, bytes], ...] = ()) -> int:
         offset = sum(record.partition.topic == topic for record in self.records)
-        self.records.append(Consumed(Partition(topic, 0), offset, 0, key.encode(), value, headers, 0))
+        self.records.append(Consumed(Partition(topic, 0), offset, self.now_ms, key.encode(), value, headers, 0))
         return offset
 
     def frame(self, seq: int, run: str = "r") -> int:
@@ -53,8 +56,8 @@ class Log:
     def detected(self, seq: int, run: str = "r", identity: str = "", as_json: bool = False) -> None:
         answer = Detections(
             id=identity or f"id{seq}", camera_id="gate",
-            frame=FrameRef(run_id=run, seq=seq, topic=TOPICS.frames, partition=0, offset=seq), captured_at_ns=0,
-            source_width=8, source_height=8, question=QuestionRef(id="*", version="v", classes=("a",)),
+            frame=FrameRef(run_id=run, seq=seq, topic=TOPICS.frames, partition=0, offset=seq),
+            captured_at_ns=self.now_ms * 1_000_000, source_width=8, source_height=8, question=QuestionRef(id="*", version="v", classes=("a",)),
             model=Model(name="m"), timings_ns=TimingsNs(**dict.fromkeys(TimingsNs.model_fields, 0)),
         )  # fmt: skip
         if as_json:
@@ -73,8 +76,8 @@ class Log:
         letter = DeadLetter(topic=TOPICS.frames, partition=0, offset=offset, timestamp_ms=0, error_class="E", **fields)  # type: ignore[arg-type]
         self.add(TOPICS.dead_letters, b"bytes", headers=tuple(letter.headers()))
 
-    def report(self) -> list[RunReport]:
-        auditor = Auditor(TOPICS)
+    def report(self, **options: Any) -> list[RunReport]:
+        auditor = Auditor(TOPICS, **options)
         for record in reversed(self.records):  # topics are read in no particular order
             auditor.take(record)
         return auditor.report()
@@ -181,6 +184,103 @@ def test_the_largest_gap_that_can_be_written_is_counted(log: Log) -> None:
     assert (report.detected, report.in_gaps, report.missing) == (7, 2**63 - 8, 0)
 
 
+YOUNG = range(90, 111)
+"""What is of such a time is in flight, now that it is 100."""
+
+
+@pytest.mark.parametrize(
+    ("plant", "in_flight", "missing"),
+    [
+        (lambda log: log.frame(10), 1, []),  # not answered yet
+        (lambda log: log.detected(12), 2, []),  # gaps are told within a second
+        (lambda log: log.gap(12, 12), 2, []),
+        (lambda log: log.add(TOPICS.frames, JPEG), 1, []),
+        (lambda log: log.add(TOPICS.frames, b"nonsense"), 1, []),
+    ],
+)
+def test_what_is_younger_than_the_grace_is_in_flight(
+    log: Log, plant: Callable[[Log], object], in_flight: int, missing: list[int]
+) -> None:
+    log.now_ms = 95
+    plant(log)
+    total = totals(log.report(young_ms=YOUNG))
+    assert (total.in_flight, total.missing) == (in_flight, 0)
+    assert totals(log.report()).missing == in_flight, "without a grace it is missing"
+
+
+@pytest.mark.parametrize("sent_ms", [89, 111, 2**62])
+def test_neither_an_old_frame_nor_one_from_the_future_is_in_flight(log: Log, sent_ms: int) -> None:
+    log.now_ms = sent_ms
+    log.frame(10)
+    log.add(TOPICS.frames, b"nonsense")
+    log.now_ms = 100
+    log.frame(12)
+    reports = {one.run_id: one for one in log.report(young_ms=YOUNG)}
+    assert (reports["r"].missing_seqs, reports["r"].in_flight) == ([10], 2), "11 may still be told as a gap"
+    assert reports[f"@{TOPICS.frames}/0"].missing == 1
+
+
+def test_a_frame_in_flight_that_is_answered_is_detected(log: Log) -> None:
+    log.now_ms = 95
+    log.frame(10)
+    log.detected(10)
+    (report,) = log.report(young_ms=YOUNG)
+    assert (report.detected, report.in_flight, report.missing) == (8, 0, 0)
+
+
+def test_since_a_time_only_newer_frames_are_judged(log: Log) -> None:
+    """Runs that are older are not even named; what is repeated counts where its frame does. When 11 was captured,
+    which nobody has seen, is not known: it is judged."""
+    log.frame(3, run="old")
+    log.frame(10)
+    log.detected(3)
+    log.now_ms = 50
+    for seq in (12, 13, 14):
+        log.frame(seq)
+    log.detected(12)
+    log.detected(12)
+    log.detected(13, identity="one")
+    log.detected(13, identity="another")
+    (report,) = log.report(since_ms=50)
+    assert (report.published, report.detected, report.repeated, report.missing_seqs) == (3, 2, 2, [11, 14])
+    assert report.conflicting_ids == 1
+    assert log.report(since_ms=51) == []
+    assert totals(log.report()).missing == 7
+
+
+def test_since_a_time_before_a_run_began_what_it_lost_first_is_judged_too() -> None:
+    log = Log()
+    log.now_ms = 50
+    log.frame(2)
+    log.detected(2)
+    assert log.report(since_ms=40)[0].missing_seqs == [0, 1]
+
+
+def test_since_a_time_a_frame_counts_that_was_captured_before_and_appended_after() -> None:
+    log = Log()
+    log.detected(0)
+    log.now_ms = 50
+    log.frame(0)
+    assert [(one.detected, one.missing) for one in log.report(since_ms=40)] == [(1, 0)]
+
+
+def test_answers_whose_frames_have_expired_are_told_as_such_and_nothing_is_missing(log: Log) -> None:
+    log.records = [one for one in log.records if one.partition.topic != TOPICS.frames or one.offset > 5]
+    (report,) = log.report(frames_whole=False)
+    assert (report.published, report.detected, report.missing, report.expired) == (4, 7, 0, 5)
+    assert "expired on Kafka, and judged by what was said of them: 5 frames" in table([report, totals([report])])
+
+
+def test_frames_that_kafka_deleted_unread_are_missing_and_told_apart(log: Log) -> None:
+    for seq in (12, 13):
+        log.frame(seq)
+    log.records = [one for one in log.records if one.partition.topic != TOPICS.frames or one.offset > 10]
+    (report,) = log.report(frames_whole=False)
+    assert (report.missing_seqs, report.missing_expired) == ([10, 11, 12, 13], 3)
+    assert log.report()[0].missing_expired == 0, "where nothing was deleted, nobody deleted them"
+    assert "of the missing, 3 are older" in table([report, totals([report])])
+
+
 def test_names_of_strangers_neither_widen_the_table_nor_steer_the_terminal(log: Log) -> None:
     log.add(TOPICS.frames, b"nonsense", key="K" * 900_000)
     log.add(TOPICS.frames, b"nonsense", key="L" * 900_000)
@@ -191,7 +291,7 @@ def test_names_of_strangers_neither_widen_the_table_nor_steer_the_terminal(log: 
     text = table([*reports, totals(reports)])
     assert "]0;owned" in text
     assert all(line.isprintable() and len(line) < 200 for line in text.splitlines())
-    assert len(text.splitlines()) == 1 + 5 + 1 + 3, "a head, five runs, their total, and what is missing of three"
+    assert len(text.splitlines()) == 1 + 5 + 1 + 3 + 1, "a head, five runs, their total, what is missing, one expired"
 
 
 def test_runs_for_which_there_is_no_room_are_told() -> None:

@@ -9,6 +9,10 @@ import msgpack
 import pytest
 
 from groundcam_schemas import (
+    Attempt,
+    CameraQuestion,
+    CameraStatus,
+    Detections,
     Frame,
     Gap,
     SchemaError,
@@ -157,16 +161,29 @@ def test_a_schema_that_is_no_short_text_is_refused(schema: object) -> None:
 def test_on_the_detections_topic_what_is_no_gap_must_be_detections(schema: str) -> None:
     for read, data in (
         (decode_answer, gap(schema=schema)),
-        (lambda data: decode_answer(data, "application/json"), json.dumps({**GAP, "schema": schema}).encode()),
+        (decode_answer, json.dumps({**GAP, "schema": schema}).encode()),
     ):
         with pytest.raises(SchemaError, match="expected detections"):
             read(data)
 
 
-def test_json_is_read_where_the_header_says_so_and_msgpack_elsewhere() -> None:
+@pytest.mark.parametrize("before", [b"", b" \r\n\t", b"\xef\xbb\xbf", b"\xef\xbb\xbf\n"])
+def test_the_bytes_themselves_tell_json_from_msgpack(before: bytes) -> None:
     found = decode(Gap, gap())
-    assert decode_answer(encode_json(found), "application/json") == found
-    for content_type in ("application/msgpack", "", "text/plain", "application/xml"):
-        assert decode_answer(encode(found), content_type) == found
-        with pytest.raises(SchemaError):
-            decode_answer(encode_json(found), content_type)
+    for data in (encode(found), before + encode_json(found)):
+        assert decode_answer(data) == found
+        assert decode(Gap, data) == found
+
+
+@pytest.mark.parametrize("kind", [Attempt, CameraQuestion, CameraStatus, Detections])
+def test_every_message_but_a_frame_is_read_in_either_form(kind: Any) -> None:
+    name = {Attempt: "attempt", CameraQuestion: "question", CameraStatus: "camera-status", Detections: "detections"}
+    message = decode(kind, (GOLDEN / f"{name[kind]}-1.0.msgpack").read_bytes())
+    assert decode(kind, encode_json(message)) == message
+
+
+def test_a_frame_in_json_is_refused_by_a_sentence_that_says_what_it_has_to_be() -> None:
+    text = json.dumps({**FRAME, "data": "/9j/"}, default=str).encode()
+    for read in (decode, decode_json):
+        with pytest.raises(SchemaError, match="a frame is msgpack"):
+            read(Frame, text)

@@ -14,10 +14,10 @@ from groundcam.dead_letters.letters import (
     check_id,
     contents,
     letter_of,
-    since_ms,
 )
 from groundcam.dead_letters.replay import Planner, original
 from groundcam.dead_letters.report import as_object, as_text, table
+from groundcam.since import since_ms
 from groundcam_runtime.records import Consumed, Partition
 from groundcam_schemas import DeadLetter, Topics, encode
 

@@ -211,6 +211,12 @@ def test_an_answer_that_waited_comes_out_as_it_came_in_either_encoding() -> None
         assert (joined.answer, joined.received_at_ns) == (answer(4), 5)
 
 
+def test_a_camera_s_state_is_read_in_either_encoding() -> None:
+    status = CameraStatus(camera_id="gate", state=CameraState.ONLINE, since_ns=1, url="")
+    for value in (encode(status), encode_json(status)):
+        assert FrameJoin(TOPICS).take(record(TOPICS.cameras, value)) == status
+
+
 def test_cameras_of_no_interest_take_no_room() -> None:
     frame_join = FrameJoin(TOPICS, {"yard"})
     assert frame_join.take(record(TOPICS.frames, encode(frame("gate", 1, jpeg())))) is None

@@ -12,7 +12,7 @@ import pytest
 from groundcam_runtime.kafka.errors import UnreachableError
 from groundcam_runtime.records import Consumed, Partition
 from groundcam_runtime.settings import KafkaSettings
-from groundcam_schemas import CameraQuestion, Question, encode
+from groundcam_schemas import CameraQuestion, Question, encode, encode_json
 from groundcam_worker import question_follower
 from groundcam_worker.errors import QuestionError
 from groundcam_worker.policy import questions as policy
@@ -122,6 +122,13 @@ def test_a_question_that_fails_loses_none_of_its_neighbours(
     follow(reader, questions, refuse_bad)
     wait(lambda: labels(questions, "d")["d"], 10, "the last question")
     assert labels(questions, "a", "b", "c") == dict.fromkeys("abc", ("cat",))
+
+
+def test_a_question_in_json_is_asked_as_one_in_msgpack(follow: Follow) -> None:
+    question = CameraQuestion(**dict(Question.of("open door")), camera_id="gate")
+    questions = Questions()
+    follow(ScriptedReader(record(b"gate", encode_json(question))), questions)
+    assert labels(questions, "gate") == {"gate": ("open door",)}
 
 
 def test_what_is_wrong_with_a_question_is_said(follow: Follow, caplog: pytest.LogCaptureFixture) -> None:

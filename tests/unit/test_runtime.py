@@ -100,6 +100,9 @@ def test_the_variables_of_a_kubernetes_service_are_no_settings(monkeypatch: pyte
         ({}, "groundcam-worker"),
         ({"kafka.topic_prefix": "site-b."}, "site-b-worker"),
         ({"kafka.topic_prefix": ""}, "groundcam-worker"),
+        ({"work.model": "fake"}, "groundcam-worker.fake"),
+        ({"work.model": "fake:5ms", "kafka.topic_prefix": "site-b."}, "site-b-worker.fake"),
+        ({"work.model": "fake", "work.group": "mine"}, "mine"),
         ({"kafka.topic_prefix": "site-b.", "work.group": "mine"}, "mine"),
     ],
 )

@@ -1,11 +1,35 @@
 """GPUs as NVIDIA's driver reports them. The only file that imports pynvml; without a driver there are none."""
 
+import ctypes
 import logging
+from dataclasses import dataclass
 from typing import Any
 
 from groundcam_worker.snapshot import GpuReading
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """What is known of NVIDIA's driver; None where it does not say."""
+
+    version: str | None = None
+    """Only where it has a GPU."""
+    count: int | None = None
+    """How many GPUs it has."""
+    cuda: tuple[int, int] | None = None
+    """The newest CUDA that it knows, as (13, 2); None where its library cannot be loaded: then no GPU works."""
+
+
+def cuda_of_driver() -> tuple[int, int] | None:
+    """Ask the driver's library, which torch loads, too. Nothing is begun on a GPU."""
+    version = ctypes.c_int(0)
+    try:
+        failed = ctypes.CDLL("libcuda.so.1").cuDriverGetVersion(ctypes.byref(version))
+    except (OSError, AttributeError):
+        return None
+    return None if failed or not version.value else (version.value // 1000, version.value % 1000 // 10)
 
 
 class Nvml:
@@ -49,6 +73,13 @@ class Nvml:
             return float(self._library.nvmlDeviceGetUtilizationRates(handle).gpu) / 100
         except self._library.NVMLError:
             return None  # a part of a GPU (MIG) has memory of its own, and no utilization
+
+    def count(self) -> int | None:
+        """Return how many GPUs there are; None where nobody knows."""
+        try:
+            return None if self._library is None else int(self._library.nvmlDeviceGetCount())
+        except self._library.NVMLError:
+            return None
 
     def driver(self) -> str | None:
         """Return the driver's version, where it has a GPU."""

@@ -58,8 +58,11 @@ def load_detector(settings: WorkSettings, hooks: DetectorHooks | None = None) ->
     if wait_s is not None:
         return FakeDetector(wait_s)
     source = resolve(settings.model)
+    # A model that cannot be fetched is told before torch is imported, which takes seconds, and gigabytes.
+    from groundcam_worker.checkpoints.hub import local_folder  # noqa: PLC0415
+
+    local_folder(source, check=False)
     log.info("importing torch and transformers, which takes some seconds")
-    # Seconds, and gigabytes.
     from groundcam_worker.detectors.grounding_dino.optimisations import Optimisations  # noqa: PLC0415
     from groundcam_worker.detectors.opening import open_detector  # noqa: PLC0415
 
@@ -96,6 +99,8 @@ def run(
         if health.port:
             log.info("metrics and health on http://%s:%d", http.host, health.port)
         _require_topics(kafka, settings.group)
+        if fake_seconds(settings.model) is not None:
+            log.info("%s is a dry run, whose answers are invented; its group is %s", settings.model, settings.group)
         questions = settings.questions()
         detector = load_detector(settings, _detector_hooks(metrics, settings.batch_size))
         limits = limits_of(settings, detector.device, len(os.sched_getaffinity(0)))

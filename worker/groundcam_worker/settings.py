@@ -49,7 +49,8 @@ class WorkSettings(SettingsPart):
     compile: bool = False
     """torch.compile for warmed shapes; takes minutes at the start."""
     group: Annotated[str, Field(max_length=249)] = ""
-    """Consumer group; its members share the frames. Named after `kafka.topic_prefix` by default."""
+    """Consumer group; its members share the frames. Named after `kafka.topic_prefix` by default, with `.fake` behind
+    it where the model is fake."""
     instance_id: str | None = None
     """Name of this member, kept over restarts (static membership)."""
     transactional: bool = False
@@ -78,6 +79,12 @@ class WorkSettings(SettingsPart):
     """How long the group waits for a worker that is silent."""
     json_answers: bool = False
     """Publish detections as JSON instead of msgpack."""
+
+    @field_validator("model")
+    @classmethod
+    def _is_fake_in_a_known_way(cls, model: str) -> str:
+        fake_seconds(model)
+        return model
 
     @field_validator("warm_sizes", mode="before")
     @classmethod
@@ -136,5 +143,5 @@ def fake_seconds(model: str) -> float | None:
     if not wait:
         return 0.0
     if not wait.endswith("ms") or not wait.removesuffix("ms").replace(".", "", 1).isdigit():
-        raise ValueError(f"work.model: {model!r} is not like fake:5ms")
+        raise ValueError(f"{model!r} is not like fake:5ms")
     return float(wait.removesuffix("ms")) / 1000

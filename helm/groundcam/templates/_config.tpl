@@ -142,7 +142,8 @@ http:
 {{/* As the program names it itself. */}}
 {{- define "groundcam.group" -}}
 {{- $name := trimSuffix "." .Values.kafka.topicPrefix | default "groundcam" -}}
-{{- default (printf "%s-worker" $name) .Values.worker.group -}}
+{{- $isFake := or (eq .Values.model.name "fake") (hasPrefix "fake:" .Values.model.name) -}}
+{{- default (printf "%s-worker%s" $name (ternary ".fake" "" $isFake)) .Values.worker.group -}}
 {{- end }}
 
 {{- define "groundcam.workerConfig" -}}

@@ -1,6 +1,7 @@
 """Which checkpoint a name means, what is published of those that have a short name, and the record of one. Pure."""
 
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -139,4 +140,16 @@ def resolve(text: str) -> ModelSource:
         return ModelSource(name, name, revision or None)
     raise ModelError(
         f"the model {text!r} is neither one of {', '.join(KNOWN)}, nor a folder, nor a Hub id like owner/name"
+        f"{did_you_mean(text)}"
     )
+
+
+def did_you_mean(text: str) -> str:
+    """Return `; did you mean tiny?` where a name is close to one that is known, else nothing."""
+    name = text.partition("@")[0]
+    known = {name.casefold(): name for name in KNOWN}
+    for model in KNOWN.values():
+        if model.hub_id:
+            known |= {model.hub_id.casefold(): model.hub_id, model.hub_id.partition("/")[2].casefold(): model.hub_id}
+    close = [known[one] for one in get_close_matches(name.casefold(), known, n=1)]
+    return f"; did you mean {close[0]}?" if close and close[0] != name else ""

@@ -23,7 +23,7 @@ from huggingface_hub import HfApi, constants, errors, hf_hub_download, snapshot_
 from huggingface_hub.file_download import repo_folder_name
 from pydantic import ValidationError
 
-from groundcam_worker.checkpoints.catalogue import RECORD, FileRecord, ModelSource, Record
+from groundcam_worker.checkpoints.catalogue import RECORD, FileRecord, ModelSource, Record, did_you_mean
 from groundcam_worker.checkpoints.folder_lock import alone_in
 from groundcam_worker.errors import ModelError
 
@@ -45,16 +45,17 @@ class Fetched:
     fetched: int
 
 
-def local_folder(source: ModelSource) -> Path:
+def local_folder(source: ModelSource, *, check: bool = True) -> Path:
     """Return the folder that a model is loaded from, fetching it if need be.
 
-    Raises ModelError, also for a folder in which a file is missing, cut off or not what was fetched.
+    Raises ModelError; with `check` also for a folder in which a file is missing, cut off or not what was fetched.
     """
     folder = Path(source.path) if Path(source.path).is_dir() else cached_folder(source)
     if folder is None:
         log.info("fetching %s from the Hugging Face Hub, which is hundreds of megabytes", source)
         return fetch(source).folder
-    _check(source, folder)
+    if check:
+        _check(source, folder)
     return folder
 
 
@@ -283,14 +284,15 @@ def _reason(error: Exception, source: ModelSource, into: Path | None) -> str:
         case errors.GatedRepoError():
             return "it is gated; accept its conditions on the Hub and give a token in HF_TOKEN"
         case errors.RepositoryNotFoundError():
-            return "it is not on the Hub, or it is private and needs a token in HF_TOKEN"
+            return f"it is not on the Hub, or it is private and needs a token in HF_TOKEN{did_you_mean(source.path)}"
         case errors.RevisionNotFoundError():
             return f"the Hub has no revision {source.revision} of it"
         case errors.HfHubHTTPError():
             return f"the Hub answered with HTTP {error.response.status_code}"
         case errors.LocalEntryNotFoundError() | errors.OfflineModeIsEnabled() | _HTTP_ERROR():
             lacking = "" if into or cached_folder(source) else "it is not in the local cache, and "
-            return f"{lacking}the Hub cannot be reached ({type(error.__cause__ or error).__name__})"
+            cause = type(error.__cause__ or error).__name__
+            return f"{lacking}the Hub cannot be reached ({cause}){did_you_mean(source.path)}"
         case OSError(errno=errno.ENOSPC | errno.EDQUOT):
             return f"the disk of {into or constants.HF_HUB_CACHE} is full"
     return str(error).partition("\n")[0][:200]
