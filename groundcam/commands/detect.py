@@ -76,7 +76,8 @@ def detect(
         work__question=tuple(question) if question else None,
         work__box_threshold=box_threshold if lowest is None else lowest,
         work__text_threshold=text_threshold if lowest is None else lowest,
-        work__nms_iou=nms_iou, work__nms_across=nms_across, work__decoys=decoys, work__max_objects=max_objects, work__batch_size=batch_size,
+        work__nms_iou=nms_iou, work__nms_across=nms_across, work__decoys=decoys,
+        work__max_objects=max_objects, work__batch_size=batch_size,
     ).work  # fmt: skip
     asked = _question(settings, thresholds)
     is_fake = fake_seconds(settings.model) is not None
