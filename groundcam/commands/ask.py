@@ -1,23 +1,27 @@
 """`groundcam ask`"""
 
 import getpass
+import json
 import os
 import time
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
+import yaml
 
+from groundcam.asking import region as parse_region
+from groundcam.asking import regions_in, require_camera
 from groundcam.commands.options import BootstrapServers, Config, start
-from groundcam.commands.work import BoxThreshold, MaxObjects, NmsIou, TextThreshold
-from groundcam_runtime.kafka.connect import describe
-from groundcam_runtime.kafka.errors import RefusedError, UnreachableError
-from groundcam_runtime.kafka.publisher import Publisher, Record, RecordTooLargeError
-from groundcam_runtime.kafka.topics import TopicAdmin
-from groundcam_schemas import MSGPACK_CONTENT_TYPE, CameraQuestion, encode
+from groundcam.commands.work import BoxThreshold, Decoys, MaxObjects, NmsAcross, NmsIou, TextThreshold
+from groundcam.questions_asked import Asking, listed
+from groundcam_runtime.kafka.camera_statuses import camera_statuses
+from groundcam_runtime.printable import printable
+from groundcam_runtime.settings import KafkaSettings, SettingError
+from groundcam_schemas import CameraQuestion, Question
 from groundcam_schemas.questions import EVERY_CAMERA
-from groundcam_worker.questions import parse_question
-
-SEND_S = 10.0
+from groundcam_worker.errors import QuestionError
+from groundcam_worker.questions import parse_decoys, parse_question
 
 
 def _who() -> str:
@@ -26,20 +30,6 @@ def _who() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return f"uid {os.getuid()}"
-
-
-def _send(publisher: Publisher, record: Record, where: str) -> None:
-    """Return once Kafka has the record. Raises RefusedError, UnreachableError."""
-    try:
-        publisher.send(record)
-    except RecordTooLargeError as error:
-        raise RefusedError(f"the question is too large: {error}") from None
-    for delivery in publisher.flush(SEND_S):
-        if delivery.error is not None:
-            raise RefusedError(f"Kafka at {where} refuses the question for {record.topic}: {describe(delivery.error)}")
-    if publisher.unfinished:
-        why = f" ({publisher.trouble})" if publisher.trouble else ""
-        raise UnreachableError(f"Kafka at {where} did not take the question in {SEND_S:.0f} s{why}")
 
 
 def ask(
@@ -51,36 +41,97 @@ def ask(
     box_threshold: BoxThreshold = None,
     text_threshold: TextThreshold = None,
     nms_iou: NmsIou = None,
+    nms_across: NmsAcross = None,
+    decoys: Decoys = None,
     max_objects: MaxObjects = None,
+    region: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[ID=]X,Y,X,Y,X,Y",
+            help="Count objects whose centre is in this polygon, or rectangle of X1,Y1,X2,Y2, in fractions. Repeat it.",
+        ),
+    ] = None,
+    regions: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="YAML with a list of regions, or with one for each camera.")
+    ] = None,
+    wait_s: Annotated[float, typer.Option(min=0, max=600, help="Wait so long for workers and a first answer.")] = 10.0,
+    force: Annotated[bool, typer.Option("--force", help="Ask a camera that nobody knows yet.")] = False,
+    show: Annotated[bool, typer.Option("--list", help="Show the questions that hold, and who answers them.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="With --list: JSON.")] = False,
     take_back: Annotated[
         str | None,
         typer.Option(metavar="ID", help="Take back what was asked of a camera, or of * for all of them."),
     ] = None,
 ) -> None:
-    """Ask another question while workers run; it applies from their next batch on."""
-    if (question is None) == (take_back is None):
-        raise typer.BadParameter("give a question, or --take-back")
+    """Ask another question while workers run; it applies from their next batch on.
+
+    Exit codes: 0 asked, and taken by the workers that are there; 1 refused by them, and the question before holds.
+    """
+    if sum((question is not None, take_back is not None, show)) != 1:
+        raise typer.BadParameter("give a question, --take-back or --list")
     settings = start(config, bootstrap_servers)
-    value = b""
+    if show:
+        rows = listed(settings.kafka)
+        print(json.dumps(rows, indent=2) if as_json else _table(rows))
+        return
+    message: CameraQuestion | None = None
     camera_id = take_back or EVERY_CAMERA
     if question is not None:
-        camera_id, asked = parse_question(
-            question, box_threshold=box_threshold, text_threshold=text_threshold, nms_iou=nms_iou,
-            max_objects=max_objects,
-        )  # fmt: skip
+        options = {
+            "box_threshold": box_threshold, "text_threshold": text_threshold, "nms_iou": nms_iou,
+            "nms_across": nms_across, "max_objects": max_objects,
+            "decoys": parse_decoys(decoys) if decoys is not None else None,
+        }  # fmt: skip
+        camera_id, asked = parse_question(question, **options)
+        asked = _with_regions(asked, camera_id, region or [], regions)
         message = CameraQuestion(**dict(asked), camera_id=camera_id, set_by=_who(), set_at_ns=time.time_ns())
-        value = encode(message)
-    topic = settings.kafka.topics.prompts
-    admin = TopicAdmin(settings.kafka)
+    if not force:
+        require_camera(camera_id, _known(settings.kafka, take_back))
+    with Asking(settings.kafka, camera_id, message) as asking:
+        asking.send()
+        who = "every camera" if camera_id == EVERY_CAMERA else camera_id
+        if message is None:
+            print(f"{who}: taken back")
+            return
+        said = asking.wait(wait_s)
+    print(f"{who}: {printable(said.text)}")
+    if said.is_refused:
+        raise typer.Exit(1)
+
+
+def _known(kafka: KafkaSettings, taken_back: str | None) -> list[str]:
+    """Return the cameras that are known; one that has a question of its own can have that taken back."""
+    known = [one.camera_id for one in camera_statuses(kafka)]
+    return [*known, *(row["camera"] for row in listed(kafka))] if taken_back else known
+
+
+def _with_regions(asked: Question, camera_id: str, texts: list[str], file: Path | None) -> Question:
+    """Raises SettingError, QuestionError."""
+    found: list[Any] = []
+    for text in texts:
+        of, corners = parse_region(text)
+        if of not in {None, camera_id}:
+            raise SettingError(f"--region: it is for {of}, and the question for {camera_id}")
+        found.append(corners)
+    if file is not None:
+        try:
+            found += regions_in(yaml.safe_load(file.read_text()), camera_id)
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise SettingError(f"--regions: {file} cannot be read: {str(error).splitlines()[0]}") from None
+    if not found:
+        return asked
     try:
-        admin.require([topic])
-    finally:
-        admin.close()
-    publisher = Publisher(settings.kafka, max_waiting_bytes=1_000_000, max_record_bytes=1_000_000)
-    headers = (("content-type", MSGPACK_CONTENT_TYPE.encode()),)
-    try:
-        _send(publisher, Record(topic, value, camera_id, headers=headers), settings.kafka.bootstrap_servers)
-    finally:
-        publisher.close()
-    who = "every camera" if camera_id == EVERY_CAMERA else camera_id
-    print(f"{who}: {'asked' if question else 'taken back'}")
+        return Question.model_validate({**asked.model_dump(), "regions": tuple(found)})
+    except ValueError:
+        raise QuestionError(f"the question has {len(found)} regions, or one of too many corners") from None
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    if not rows:
+        return "nothing was asked over Kafka: the workers' own questions hold"
+    lines = []
+    for row in rows:
+        lines.append(f"{row['camera']}: {row['question']}")
+        lines.append(f"  version {row['version']}, by {printable(row['by']) or 'somebody'}, since {row['since']}")
+        lines += [f"  {printable(worker['worker'])}: {printable(worker['says'])}" for worker in row["workers"]]
+    return "\n".join(lines)

@@ -73,6 +73,7 @@ def _worker(topics: Topics, group: str, transactional_id: str | None) -> Iterato
     if transactional_id is not None:
         yield "transactional-id", [transactional_id], WRITE, ""
     yield "topic", [topics.cameras], READ, "being ready for the cameras' picture sizes at the start"
+    yield "topic", [topics.workers], (*READ, "write"), "telling ask and other clients what becomes of a question"
     large = "answers of more than 1 MB, and dead-lettering frames of that size"
     yield "topic", [topics.detections, topics.dead_letters], ("describe-configs",), large
     yield "cluster", [CLUSTER], ("idempotent-write",), OLD_BROKERS
@@ -94,12 +95,18 @@ def _subscriber(topics: Topics) -> Iterator[Line]:
 
 def _admin(topics: Topics, group: str) -> Iterator[Line]:
     data = [topics.frames, topics.recordings, topics.detections]
-    every = [*data, topics.dead_letters, topics.prompts, topics.cameras, topics.attempts]
+    every = [*data, topics.dead_letters, topics.prompts, topics.cameras, topics.attempts, topics.workers]
     yield "topic", every, ("create", "describe", "describe-configs"), ""
     yield "topic", data, ("alter",), "topics ensure --repartition"
     yield "topic", every, ("alter-configs",), "setting right, with Kafka's own tools, what topics ensure finds wrong"
     yield "group", [group], ("describe",), "the warning that there are more workers than partitions"
-    yield "topic", [topics.prompts], ("write",), "ask"
+    yield "topic", [topics.prompts], ("read", "write"), "ask"
+    yield (
+        "topic",
+        [topics.cameras, topics.workers, topics.detections],
+        ("read",),
+        "what ask says of cameras and workers",
+    )
     yield "topic", [topics.dead_letters], ("read",), "dead-letters"
     yield "topic", [topics.frames, topics.recordings], ("write",), "dead-letters replay"
     yield "cluster", [CLUSTER], ("idempotent-write",), f"ask and replay on {OLD_BROKERS}"

@@ -59,6 +59,7 @@ def wanted(topics: Topics, partitions: int | None, max_message_bytes: int) -> li
         TopicSpec(topics.prompts, 1, compacted),
         TopicSpec(topics.cameras, 1, compacted),
         TopicSpec(topics.attempts, 1, compacted),
+        TopicSpec(topics.workers, 1, compacted),
     ]
 
 

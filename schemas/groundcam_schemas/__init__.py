@@ -3,6 +3,7 @@
 from groundcam_schemas.codec import (
     JSON_CONTENT_TYPE,
     MSGPACK_CONTENT_TYPE,
+    Message,
     decode,
     decode_answer,
     decode_json,
@@ -21,7 +22,6 @@ from groundcam_schemas.messages import (
     FrameRef,
     Gap,
     GapReason,
-    Message,
     Model,
     Object,
     QuestionRef,
@@ -29,6 +29,7 @@ from groundcam_schemas.messages import (
 )
 from groundcam_schemas.questions import CameraQuestion, ClassSpec, Question
 from groundcam_schemas.topics import Topics
+from groundcam_schemas.workers import Verdict, WorkerState, WorkerStatus
 
 __all__ = [
     "JSON_CONTENT_TYPE",
@@ -54,6 +55,9 @@ __all__ = [
     "TimingsNs",
     "Topics",
     "UnsupportedVersionError",
+    "Verdict",
+    "WorkerState",
+    "WorkerStatus",
     "decode",
     "decode_answer",
     "decode_json",

@@ -9,8 +9,9 @@ from pydantic import BaseModel, ValidationError
 
 from groundcam_schemas import limits
 from groundcam_schemas.errors import SchemaError, UnsupportedVersionError
-from groundcam_schemas.messages import Attempt, CameraStatus, Detections, Frame, Gap, Message
+from groundcam_schemas.messages import Attempt, CameraStatus, Detections, Frame, Gap
 from groundcam_schemas.questions import CameraQuestion
+from groundcam_schemas.workers import WorkerStatus
 
 MSGPACK_CONTENT_TYPE = "application/msgpack"
 JSON_CONTENT_TYPE = "application/json"
@@ -22,13 +23,16 @@ VERSIONS: dict[type[BaseModel], str] = {
     CameraQuestion: "question/1.2",
     CameraStatus: "camera-status/1.0",
     Attempt: "attempt/1.0",
+    WorkerStatus: "worker-status/1.0",
 }
 """What each message has in its field `schema`: its name, its major and its minor version."""
 
 # Neither a brace, nor a space, nor a byte order mark begins a map in msgpack: there they are numbers.
 _JSON_MAP = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*\{")
 
-M = TypeVar("M", Frame, Detections, Gap, CameraQuestion, CameraStatus, Attempt)
+Message = Frame | Detections | Gap | CameraQuestion | CameraStatus | Attempt | WorkerStatus
+
+M = TypeVar("M", Frame, Detections, Gap, CameraQuestion, CameraStatus, Attempt, WorkerStatus)
 
 
 def encode(message: Message) -> bytes:

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from groundcam_schemas import limits
-from groundcam_schemas.questions import CameraQuestion, Question
+from groundcam_schemas.questions import Question
 
 
 class _Part(BaseModel):
@@ -200,6 +200,3 @@ class Attempt(_Part):
     camera_id: limits.CameraId | None = None
     tries: Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
     """This one included."""
-
-
-Message = Frame | Detections | Gap | CameraQuestion | CameraStatus | Attempt

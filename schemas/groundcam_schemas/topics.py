@@ -43,3 +43,8 @@ class Topics:
     def attempts(self) -> str:
         """Frames that are tried alone after a worker died, compacted."""
         return f"{self.prefix}attempts"
+
+    @property
+    def workers(self) -> str:
+        """What each worker is and does with the questions, compacted."""
+        return f"{self.prefix}workers"

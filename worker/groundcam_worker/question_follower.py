@@ -4,7 +4,7 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 
 from groundcam_runtime.kafka.camera_statuses import camera_statuses
@@ -22,6 +22,7 @@ from groundcam_worker.time_limiter import OverdueError, TimeLimiter
 
 log = logging.getLogger(__name__)
 
+Judged = Callable[[str, str, str | None], None]
 POLL_S = 0.2
 PAUSE_S = 1.0
 """After an error of the reader's."""
@@ -68,8 +69,13 @@ class QuestionFollower:
         questions: Questions,
         check: Callable[[Question], None],
         check_s: float = CHECK_S,
+        judged: Judged = lambda _camera_id, _version, _refused: None,
     ) -> None:
-        """Read what is there. `check` raises QuestionError for what cannot be asked. Raises KafkaProblem."""
+        """Read what is there. `check` raises QuestionError for what cannot be asked. Raises KafkaProblem.
+
+        `judged` hears of each question by its camera and version whether it is in force (None), or why not.
+        """
+        self._judged = judged
         self._questions = questions
         self._recurring = Recurring(log)
         self._check = check
@@ -130,6 +136,10 @@ class QuestionFollower:
             log.debug("the question for %s", camera_id, exc_info=True)
 
     def _ignored(self, camera_id: str, record: Consumed, error: Exception, why: str) -> None:
+        version = ""
+        with suppress(SchemaError):
+            version = decode(CameraQuestion, record.value or b"").version
+        self._judged(camera_id, version, why)
         self._recurring.warning(
             f"questions with {type(error).__name__}", "a question for %s is ignored: %s", camera_id, why,
             camera=camera_id, topic=record.partition.topic, partition=record.partition.number, offset=record.offset,
@@ -147,9 +157,11 @@ class QuestionFollower:
             raise QuestionError(f"it is for {question.camera_id}, but its key is {camera_id}")
         if not self._questions.has_room(question):
             self._say_full(camera_id)
+            self._judged(camera_id, question.version, "there are too many questions of single cameras")
             return
         self._limiter.call(partial(self._check, question))
         self._questions.set(question)
+        self._judged(camera_id, question.version, None)
         log.info(
             "%s is asked now: %s (version %s)", camera_id, _brief(question.labels), question.version,
             extra={"camera": camera_id},

@@ -3,6 +3,7 @@
 import logging
 import os
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from typing import Any
@@ -19,6 +20,7 @@ from groundcam_runtime.partitions.commit_note import take_over_note
 from groundcam_runtime.rights import Role, rights
 from groundcam_runtime.settings import HttpSettings, KafkaSettings, TraceSettings
 from groundcam_runtime.tracing import Tracing, require_tracing
+from groundcam_schemas import WorkerState
 from groundcam_schemas.limits import MAX_MESSAGE_BYTES
 from groundcam_worker.checkpoints.catalogue import resolve
 from groundcam_worker.detectors.fake import FakeDetector
@@ -37,9 +39,11 @@ from groundcam_worker.metrics import WorkerMetrics
 from groundcam_worker.policy.freshness import Freshness
 from groundcam_worker.policy.limits import Limits
 from groundcam_worker.policy.policies import Policies
+from groundcam_worker.policy.questions import Questions
 from groundcam_worker.quarantine.attempt_log import AttemptLog
 from groundcam_worker.quarantine.sandbox import Sandbox
 from groundcam_worker.question_follower import QuestionFollower, camera_sizes
+from groundcam_worker.reports import WorkerReports
 from groundcam_worker.settings import WorkSettings, fake_seconds
 from groundcam_worker.warm_up import warm_up
 
@@ -52,8 +56,10 @@ HAND_OVER_S = 2.0
 """A rebalance waits so long at most for Kafka to acknowledge what was published of partitions that go."""
 
 
-def load_detector(settings: WorkSettings, hooks: DetectorHooks | None = None) -> Detector:
-    """Return a detector. Raises ModelError, ValueError."""
+def load_detector(
+    settings: WorkSettings, hooks: DetectorHooks | None = None, tell: Callable[[WorkerState], None] = lambda _: None
+) -> Detector:
+    """Return a detector; `tell` hears how far it is. Raises ModelError, ValueError."""
     wait_s = fake_seconds(settings.model)
     if wait_s is not None:
         return FakeDetector(wait_s)
@@ -61,7 +67,9 @@ def load_detector(settings: WorkSettings, hooks: DetectorHooks | None = None) ->
     # A model that cannot be fetched is told before torch is imported, which takes seconds, and gigabytes.
     from groundcam_worker.checkpoints.hub import local_folder  # noqa: PLC0415
 
+    tell(WorkerState.FETCHING)
     local_folder(source, check=False)
+    tell(WorkerState.LOADING)
     log.info("importing torch and transformers, which takes some seconds")
     from groundcam_worker.detectors.grounding_dino.optimisations import Optimisations  # noqa: PLC0415
     from groundcam_worker.detectors.opening import open_detector  # noqa: PLC0415
@@ -101,14 +109,10 @@ def run(
         _require_topics(kafka, settings.group)
         if fake_seconds(settings.model) is not None:
             log.info("%s is a dry run, whose answers are invented; its group is %s", settings.model, settings.group)
+        reports = stack.enter_context(WorkerReports(kafka, settings.group, settings.model))
         questions = settings.questions()
-        detector = load_detector(settings, _detector_hooks(metrics, settings.batch_size))
+        detector = _ready_detector(settings, kafka, metrics, questions, reports, stack)
         limits = limits_of(settings, detector.device, len(os.sched_getaffinity(0)))
-        prompts = QuestionFollower(kafka, questions, detector.check)
-        stack.callback(prompts.close)
-        sizes = {*settings.warm_sizes, *camera_sizes(kafka)}
-        warm_up(detector, questions, sorted(sizes), settings.batch_size)
-        prompts.start()
         if stop.is_set():
             return True
         source = GroupSource(
@@ -165,11 +169,37 @@ def run(
         ends.start()
         watch = stack.enter_context(TopicWatch(kafka, _topics(kafka)))
         worker_health.begin(driver, ends.behind, lambda: watch.refusal)
+        reports.ready(lambda: {"partitions": len(state.assignment), "reason": worker_health.not_ready()})
         log.info("waiting for frames as a member of %s", settings.group)
         finished = driver.run(stop.is_set, settings.drain_timeout_s)
         if finished:
             source.finish()
         return finished
+
+
+def _ready_detector(
+    settings: WorkSettings,
+    kafka: KafkaSettings,
+    metrics: WorkerMetrics,
+    questions: Questions,
+    reports: WorkerReports,
+    stack: ExitStack,
+) -> Detector:
+    """Return the detector, warmed up for the questions in force, which are followed from now on. Raises as `run`."""
+    detector = load_detector(settings, _detector_hooks(metrics, settings.batch_size), reports.now)
+    reports.now(WorkerState.WARMING_UP, model=detector.model, **_seat(settings, detector))
+    prompts = QuestionFollower(kafka, questions, detector.check, judged=reports.judged)
+    stack.callback(prompts.close)
+    sizes = {*settings.warm_sizes, *camera_sizes(kafka)}
+    warm_up(detector, questions, sorted(sizes), settings.batch_size)
+    prompts.start()
+    return detector
+
+
+def _seat(settings: WorkSettings, detector: Detector) -> dict[str, str]:
+    """Return what a detector runs on, and in which precision."""
+    usual = "fp16" if detector.device.startswith("cuda") else "fp32"
+    return {"device": detector.device, "precision": usual if settings.precision == "auto" else settings.precision}
 
 
 def _sink(

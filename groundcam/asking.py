@@ -1,0 +1,120 @@
+"""What becomes of a question that was asked: decided from what workers say. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from groundcam_runtime.kafka.worker_statuses import is_alive
+from groundcam_runtime.printable import printable
+from groundcam_runtime.settings import SettingError
+from groundcam_schemas import Question, Verdict, WorkerState, WorkerStatus
+from groundcam_schemas.questions import EVERY_CAMERA
+
+RECTANGLE, LEAST_CORNERS = 4, 3
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the workers that are alive do with a question."""
+
+    takes: tuple[WorkerStatus, ...] = ()
+    refuses: tuple[tuple[WorkerStatus, str], ...] = ()
+    silent: tuple[WorkerStatus, ...] = ()
+    """They have not said."""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether every worker has said."""
+        return not self.silent
+
+
+def outcome(
+    workers: Iterable[WorkerStatus], camera_id: str, version: str, before: Mapping[str, int], now_ns: int
+) -> Outcome:
+    """Return what is known by now of a question.
+
+    `before` has, by worker, the time of the verdict on this camera that it had given before the question was asked:
+    a verdict that is still that one is on another question. Nobody's clock is compared with ours but for its life.
+    """
+    takes, refuses, silent = [], [], []
+    for worker in workers:
+        if not is_alive(worker, now_ns) or worker.state is WorkerState.STOPPING:
+            continue
+        verdict = verdict_on(worker, camera_id)
+        is_new = verdict is not None and before.get(worker.worker_id) != verdict.at_ns
+        if verdict is None or not is_new or verdict.version not in {version, ""}:
+            silent.append(worker)
+        elif verdict.refused is None:
+            takes.append(worker)
+        else:
+            refuses.append((worker, verdict.refused))
+    return Outcome(tuple(takes), tuple(refuses), tuple(silent))
+
+
+def verdict_on(worker: WorkerStatus, camera_id: str) -> Verdict | None:
+    """Return a worker's verdict on a camera's newest question."""
+    return next((one for one in worker.verdicts if one.camera_id == camera_id), None)
+
+
+def require_camera(camera_id: str, known: Sequence[str]) -> None:
+    """Raise SettingError for a camera that nobody knows."""
+    if camera_id == EVERY_CAMERA or camera_id in known:
+        return
+    near = get_close_matches(camera_id, known, 1)
+    hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(sorted(known)[:10]) or 'none'}"
+    raise SettingError(f"there is no camera {printable(camera_id)}{hint} (--force asks one that is to come)")
+
+
+def region(text: str) -> tuple[str | None, tuple[tuple[float, float], ...]]:
+    """Read `gate=0.1,0.5,0.9,0.5,0.5,1` (x,y of each corner), or a rectangle's four sides, x1,y1,x2,y2.
+
+    Returns the camera, None where there is none, and the polygon in fractions of the picture. Raises SettingError.
+    """
+    camera_id, separator, rest = text.rpartition("=")
+    try:
+        numbers = [float(one) for one in rest.replace(";", ",").replace(" ", ",").split(",") if one]
+    except ValueError:
+        numbers = []
+    if len(numbers) == RECTANGLE:
+        x1, y1, x2, y2 = numbers
+        numbers = [x1, y1, x2, y1, x2, y2, x1, y2]
+    corners = tuple(zip(numbers[::2], numbers[1::2], strict=False))
+    inside = all(0 <= one <= 1 for one in numbers)
+    if len(numbers) % 2 or len(corners) < LEAST_CORNERS or not inside:
+        raise SettingError(
+            f"--region: {printable(text)!r} is not like gate=0.1,0.5,0.9,0.5,0.5,1: x and y of three corners or more,"
+            " or x1,y1,x2,y2 of a rectangle, in fractions of the picture"
+        )
+    return (camera_id.strip() or None) if separator else None, corners
+
+
+def regions_in(content: object, camera_id: str) -> list[tuple[tuple[float, float], ...]]:
+    """Return a camera's regions of a YAML file: a list of them, or a map of camera (or `*`) to such lists.
+
+    A region is a list of [x, y], or of numbers as `region` has them. Raises SettingError.
+    """
+    if isinstance(content, dict):
+        content = content.get(camera_id, content.get(EVERY_CAMERA, []))
+    if not isinstance(content, list):
+        raise SettingError("--regions: there is no list of regions in it")
+    found = []
+    for one in content:
+        flat = (
+            [number for corner in one for number in (corner if isinstance(corner, list) else [corner])]
+            if isinstance(one, list)
+            else [one]
+        )
+        found.append(region(",".join(map(str, flat)))[1])
+    return found
+
+
+def brief(question: Question) -> str:
+    """Return a question as it is written."""
+    classes = ", ".join(
+        one.phrase if one.box_threshold is None else f"{one.phrase}:{one.box_threshold:g}" for one in question.classes
+    )
+    besides = f", not {', '.join(question.decoys)}" if question.decoys else ""
+    regions = (
+        f", in {len(question.regions)} region{'' if len(question.regions) == 1 else 's'}" if question.regions else ""
+    )
+    return printable(f"{classes}{besides}{regions}")

@@ -1,0 +1,73 @@
+"""What a worker says of itself, and of the questions that it was asked: the workers topic."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from groundcam_schemas import limits
+from groundcam_schemas.messages import Model
+from groundcam_schemas.questions import EVERY_CAMERA
+
+
+class WorkerState(StrEnum):
+    """What a worker is doing."""
+
+    STARTING = "starting"
+    FETCHING = "fetching"
+    LOADING = "loading"
+    WARMING_UP = "warming_up"
+    READY = "ready"
+    STOPPING = "stopping"
+
+
+class Verdict(BaseModel):
+    """What a worker does with a question that came over Kafka."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    camera_id: limits.Identifier
+    """Or `*`."""
+    version: limits.Text
+    """The question's; empty where it could not be read."""
+    at_ns: limits.Nanoseconds
+    refused: limits.Text | None = None
+    """Why it is not asked, in words; None where it is in force."""
+
+    @field_validator("camera_id")
+    @classmethod
+    def _camera_or_all(cls, camera_id: str) -> str:
+        return camera_id if camera_id == EVERY_CAMERA else limits.check_camera_id(camera_id)
+
+
+class WorkerStatus(BaseModel):
+    """One worker (compacted; key = worker_id). It comes at least every `heartbeat_s`, and is taken back at the end.
+
+    One that is older than three heartbeats is of a worker that died.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    worker_id: limits.Identifier
+    """Of one process, such as its host's name, its number and its start."""
+    group: limits.Text
+    state: WorkerState
+    since_ns: limits.Nanoseconds
+    """Of this state."""
+    at_ns: limits.Nanoseconds
+    """When this was said."""
+    heartbeat_s: Annotated[float, Field(strict=True, gt=0, le=3600, allow_inf_nan=False)]
+    progress: limits.Fraction | None = None
+    """Of what takes long, such as fetching a model, where that is known."""
+    asked_for: limits.Text
+    """The model as it was asked for."""
+    model: Model | None = None
+    """The one that answers, once it is loaded."""
+    device: limits.Text | None = None
+    precision: limits.Text | None = None
+    partitions: limits.Count = 0
+    """How many partitions of frames are its own."""
+    reason: limits.Text | None = None
+    """Why it does not answer, in words."""
+    verdicts: Annotated[tuple[Verdict, ...], Field(max_length=limits.MAX_VERDICTS)] = ()
+    """On the newest questions, the last one last."""
