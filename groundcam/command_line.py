@@ -12,6 +12,7 @@ from groundcam.commands import (
     ask,
     audit,
     broker,
+    config,
     dead_letters,
     demo,
     detect,
@@ -72,6 +73,7 @@ app.command("doctor")(doctor.doctor)
 app.command("size")(size.size)
 app.command("broker")(broker.broker)
 app.add_typer(models.app, name="models")
+app.add_typer(config.app, name="config")
 app.add_typer(topics.app, name="topics")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(schema.app, name="schema")
