@@ -8,10 +8,12 @@ from typing import Any
 import typer
 
 from groundcam import __version__
+from groundcam.camera_list import CameraError
 from groundcam.commands import (
     ask,
     audit,
     broker,
+    cameras,
     config,
     dead_letters,
     demo,
@@ -46,6 +48,7 @@ EXIT_CODES: dict[type[Exception], int] = {
     BrokerError: 1,
     PartError: 1,
     DeadLetterError: 1,
+    CameraError: 1,
     SourceLostError: 1,
     DetectorLostError: 70,
 }
@@ -73,6 +76,7 @@ app.command("doctor")(doctor.doctor)
 app.command("size")(size.size)
 app.command("broker")(broker.broker)
 app.add_typer(models.app, name="models")
+app.add_typer(cameras.app, name="cameras")
 app.add_typer(config.app, name="config")
 app.add_typer(topics.app, name="topics")
 app.add_typer(dead_letters.app, name="dead-letters")

@@ -9,15 +9,12 @@ import typer
 
 from groundcam.commands.options import BootstrapServers, Config, start
 from groundcam.commands.work import BoxThreshold, MaxObjects, NmsIou, TextThreshold
-from groundcam_runtime.kafka.connect import describe
-from groundcam_runtime.kafka.errors import RefusedError, UnreachableError
-from groundcam_runtime.kafka.publisher import Publisher, Record, RecordTooLargeError
+from groundcam_runtime.kafka.publisher import Record
+from groundcam_runtime.kafka.send_now import send_now
 from groundcam_runtime.kafka.topics import TopicAdmin
 from groundcam_schemas import MSGPACK_CONTENT_TYPE, CameraQuestion, encode
 from groundcam_schemas.questions import EVERY_CAMERA
 from groundcam_worker.policy.questions import parse_question
-
-SEND_S = 10.0
 
 
 def _who() -> str:
@@ -26,20 +23,6 @@ def _who() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return f"uid {os.getuid()}"
-
-
-def _send(publisher: Publisher, record: Record, where: str) -> None:
-    """Return once Kafka has the record. Raises RefusedError, UnreachableError."""
-    try:
-        publisher.send(record)
-    except RecordTooLargeError as error:
-        raise RefusedError(f"the question is too large: {error}") from None
-    for delivery in publisher.flush(SEND_S):
-        if delivery.error is not None:
-            raise RefusedError(f"Kafka at {where} refuses the question for {record.topic}: {describe(delivery.error)}")
-    if publisher.unfinished:
-        why = f" ({publisher.trouble})" if publisher.trouble else ""
-        raise UnreachableError(f"Kafka at {where} did not take the question in {SEND_S:.0f} s{why}")
 
 
 def ask(
@@ -61,7 +44,7 @@ def ask(
     if (question is None) == (take_back is None):
         raise typer.BadParameter("give a question, or --take-back")
     settings = start(config, bootstrap_servers)
-    value = b""
+    value: bytes | None = None  # a null, not nothing: only then compaction removes the key
     camera_id = take_back or EVERY_CAMERA
     if question is not None:
         camera_id, asked = parse_question(
@@ -76,11 +59,7 @@ def ask(
         admin.require([topic])
     finally:
         admin.close()
-    publisher = Publisher(settings.kafka, max_waiting_bytes=1_000_000, max_record_bytes=1_000_000)
     headers = (("content-type", MSGPACK_CONTENT_TYPE.encode()),)
-    try:
-        _send(publisher, Record(topic, value, camera_id, headers=headers), settings.kafka.bootstrap_servers)
-    finally:
-        publisher.close()
+    send_now(settings.kafka, [Record(topic, value, camera_id, headers=headers)], "the question")
     who = "every camera" if camera_id == EVERY_CAMERA else camera_id
     print(f"{who}: {'asked' if question else 'taken back'}")
