@@ -11,7 +11,8 @@ import functools
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 PIPE_BYTES = 65_536
 """What a pipe takes on Linux (man 7 pipe): one read empties it."""
@@ -56,6 +57,23 @@ def raise_on_interrupt() -> None:
     """Take `end_on_interrupt` back. Raises ValueError outside the main thread."""
     if signal.getsignal(signal.SIGINT) is _end:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@contextmanager
+def interrupt_is_ours() -> Iterator[None]:
+    """Keep Ctrl-C, which reaches the whole process group, from the processes that are started within.
+
+    Their parent decides what it means; they would print a traceback while they import. What comes meanwhile comes
+    afterwards to us.
+    """
+    from multiprocessing import resource_tracker  # noqa: PLC0415 - the program begins by importing this file
+
+    resource_tracker.ensure_running()  # its own start would take the mask away
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _end(_number: int, _frame: object) -> None:

@@ -2,11 +2,14 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from groundcam_runtime.signals import interrupt_is_ours
 
 HEAVY = {"torch", "torchvision", "transformers", "av", "cv2", "numpy", "simplejpeg", "rich.live", "jgo"}
 INTERRUPTED = """
@@ -50,6 +53,14 @@ def test_ctrl_c_ends_it_without_a_traceback_whatever_is_being_imported(module: s
     arguments = [sys.executable, "-c", INTERRUPTED, module, *command.split()]
     done = subprocess.run(arguments, capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stderr.strip(), done.stdout) == (130, "", "")
+
+
+def test_ctrl_c_is_kept_from_a_process_that_is_started_and_not_from_its_parent() -> None:
+    is_blocked = "import signal; print(signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, []))"
+    with interrupt_is_ours():
+        done = subprocess.run([sys.executable, "-c", is_blocked], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "True"
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
