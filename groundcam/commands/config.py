@@ -11,9 +11,9 @@ from groundcam.commands.options import BootstrapServers, Config, HttpPort, LogFo
 from groundcam.config.example import example as example_of
 from groundcam.config.layers import options_layer
 from groundcam.config.names import every_name, has
-from groundcam.config.origins import in_force as every_setting
+from groundcam.config.origins import in_force
 from groundcam.config.written import in_yaml
-from groundcam.settings import Settings, examine, file_layers, in_force, variable_layers
+from groundcam.settings import Settings, examine, file_layers, variable_layers
 from groundcam_runtime.printable import printable
 from groundcam_runtime.settings import SettingError
 
@@ -30,13 +30,13 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line for each setting.")] = False,
 ) -> None:
     """Show every setting in force, and where its value comes from. Secrets are left out."""
-    start(None, log_format=log_format)
+    settings = start(config, bootstrap_servers, log_format, log_level, http_port)
     options = {
         "kafka.bootstrap_servers": bootstrap_servers, "http.port": http_port,
         "log.format": log_format, "log.level": log_level,
     }  # fmt: skip
     layers = [*file_layers(config), *variable_layers(), options_layer(options)]
-    found = list(every_setting(in_force(layers), layers))
+    found = list(in_force(settings, layers))
     if as_json:
         for one in found:
             print(json.dumps({"setting": one.name, "value": one.value, "source": one.source}))

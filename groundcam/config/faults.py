@@ -46,7 +46,7 @@ def sentences(model: type[BaseModel], invalid: ValidationError, layers: Sequence
         text = error["msg"].removeprefix("Value error, ")
         is_unknown = error["type"] == "extra_forbidden"
         where = path if is_unknown else _named(path, text, layers)
-        layer = owner(layers, where)
+        layer = _nearest(layers, where)
         if is_unknown:
             text = "there is no such setting"
             if instead := meant(model, path):
@@ -54,6 +54,12 @@ def sentences(model: type[BaseModel], invalid: ValidationError, layers: Sequence
                 text += f"; did you mean {name}?"
         of_name = is_unknown or error["loc"][-1:] == ("[key]",)
         yield _sentence(layer.fault_at(where, of_name=of_name) if layer else "", _about(path, text))
+
+
+def _nearest(layers: Sequence[Layer], path: Path) -> Layer | None:
+    """Return the layer that gives a setting, or else what is above it: a name may be missing, or be no text."""
+    above = (path[:end] for end in range(len(path), 0, -1))
+    return next((layer for one in above if (layer := owner(layers, one))), None)
 
 
 def _named(path: Path, text: str, layers: Sequence[Layer]) -> Path:

@@ -44,6 +44,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
             "c.yaml:3:24: produce.cameras.gate.fpz: there is no such setting; did you mean produce.cameras.gate.fps?",
         ),
         ("produce: {cameras: {gate: {fps: 1}}}", "c.yaml:1:21: produce.cameras.gate.url: Field required"),
+        ("produce:\n  cameras: {5: a.mp4}", "c.yaml:2:13: produce.cameras.5: Input should be a valid string"),
         ("5: {}", "c.yaml:1:1: 5: there is no such setting"),
         ("work: 5", "c.yaml:1:1: work: it is no map of settings"),
         ("[]", "c.yaml:1:1: it is no YAML map of settings"),
@@ -86,9 +87,12 @@ def test_a_file_that_is_right_is_said_to_be(config: Config) -> None:
 
 def test_a_file_may_leave_a_part_to_variables(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
     text = "kafka: {security_protocol: SASL_SSL, sasl_mechanism: PLAIN, sasl_username: me}"
-    monkeypatch.setenv("GROUNDCAM_KAFKA__SASL_PASSWORD", "hunter2222")
     assert config(text, "check", "c.yaml")[0] == 1
+    monkeypatch.setenv("GROUNDCAM_KAFKA__SASL_PASSWORD", "hunter2222")
+    monkeypatch.setenv("GROUNDCAM_KAFKA__SASL_MECHANISM", "PLAIN")
+    assert config(text.replace("sasl_mechanism: PLAIN, ", ""), "check", "c.yaml")[0] == 1
     assert config(text, "check", "c.yaml", "--variables")[0] == 0
+    assert config(text, "show", "--config", "c.yaml")[0] == 0
 
 
 def test_the_example_names_every_setting_and_is_right(config: Config) -> None:
