@@ -87,7 +87,7 @@ def main(first: int, last: int, target: Path) -> None:
     """Be a worker that writes its account at the end of the stretch."""
     import kafka
 
-    from groundcam.__main__ import app
+    from groundcam.command_line import app
     from groundcam_runtime.kafka.publisher import Publisher
     from groundcam_worker.detectors.fake import FakeDetector
     from groundcam_worker.loop import decoding, intake, publishing, state

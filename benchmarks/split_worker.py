@@ -211,7 +211,7 @@ def instead(module: object, **parts: Any) -> None:
 
 def main() -> None:
     """Be a worker with the parts that this file replaces."""
-    from groundcam.__main__ import app
+    from groundcam.command_line import app
     from groundcam_worker import run
     from groundcam_worker.loop import decoding, intake
 

@@ -1,23 +1,28 @@
-"""Ask cameras written questions. `from groundcam import subscribe` reads the answers; it needs no torch."""
+"""Ask cameras written questions. `from groundcam import subscribe` reads the answers; it needs no torch.
 
-from importlib.metadata import version
+The names are imported when they are asked for: the program begins by importing this package.
+"""
 
-from groundcam.subscriber import subscribe
-from groundcam_schemas import (
-    CameraQuestion,
-    CameraStatus,
-    DeadLetter,
-    Detections,
-    Frame,
-    FrameId,
-    Gap,
-    GapReason,
-    Object,
-    Question,
-    SchemaError,
-)
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__version__ = version("groundcam")
+if TYPE_CHECKING:
+    from groundcam.subscriber import subscribe
+    from groundcam_schemas import (
+        CameraQuestion,
+        CameraStatus,
+        DeadLetter,
+        Detections,
+        Frame,
+        FrameId,
+        Gap,
+        GapReason,
+        Object,
+        Question,
+        SchemaError,
+    )
+
+    __version__: str
 
 __all__ = [
     "CameraQuestion",
@@ -34,3 +39,18 @@ __all__ = [
     "__version__",
     "subscribe",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name == "__version__":
+        value: Any = import_module("importlib.metadata").version(__name__)
+    else:
+        value = getattr(import_module("groundcam.subscriber" if name == "subscribe" else "groundcam_schemas"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

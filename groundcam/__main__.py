@@ -1,122 +1,22 @@
-"""The command line. The only place that turns errors into sentences and exit codes."""
+"""Where the program begins. Little is imported here: Ctrl-C shall end it quietly while the rest is being imported."""
 
-import logging
-import os
 import sys
-from typing import Any
-
-import typer
-
-from groundcam import __version__
-from groundcam.commands import (
-    ask,
-    audit,
-    broker,
-    dead_letters,
-    demo,
-    detect,
-    doctor,
-    models,
-    probe,
-    produce,
-    schema,
-    size,
-    topics,
-    watch,
-    work,
-)
-from groundcam.commands.options import log_format_of
-from groundcam.dead_letters.letters import DeadLetterError
-from groundcam.demo.parts import PartError
-from groundcam.devkafka.broker import BrokerError
-from groundcam_runtime import logs
-from groundcam_runtime.kafka.errors import KafkaProblem, TransactionLostError
-from groundcam_runtime.recurring import sum_up_all
-from groundcam_runtime.settings import SettingError
-from groundcam_worker.errors import DetectorLostError, ModelError, QuestionError, SourceLostError
-
-EXIT_CODES: dict[type[Exception], int] = {
-    SettingError: 2,
-    QuestionError: 2,
-    ModelError: 2,
-    TransactionLostError: 1,
-    KafkaProblem: 3,
-    BrokerError: 1,
-    PartError: 1,
-    DeadLetterError: 1,
-    SourceLostError: 1,
-    DetectorLostError: 70,
-}
-AT_ONCE = (DetectorLostError, SourceLostError, TransactionLostError)
-INTERRUPTED = 130
-# Newer versions of typer carry their own click: its errors are found through the one that typer exports.
-UsageProblem: type[Any] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
-
-app = typer.Typer(
-    name="groundcam",
-    help="Cameras go in, answers to a written question come out.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.command("demo")(demo.demo)
-app.command("produce")(produce.produce)
-app.command("work")(work.work)
-app.command("watch")(watch.watch)
-app.command("ask")(ask.ask)
-app.command("detect")(detect.detect)
-app.command("audit")(audit.audit)
-app.command("probe")(probe.probe)
-app.command("doctor")(doctor.doctor)
-app.command("size")(size.size)
-app.command("broker")(broker.broker)
-app.add_typer(models.app, name="models")
-app.add_typer(topics.app, name="topics")
-app.add_typer(dead_letters.app, name="dead-letters")
-app.add_typer(schema.app, name="schema")
-
-
-@app.callback(invoke_without_command=True)
-def _version(
-    *, version: bool = typer.Option(False, "--version", help="Print the version and end.", is_eager=True)
-) -> None:
-    if version:
-        print(f"groundcam {__version__}")
-        raise typer.Exit
 
 
 def main() -> None:
     """Run the command line and exit."""
-    logs.configure(log_format_of(None, None))
     try:
-        code = app(standalone_mode=False)
-    except (KeyboardInterrupt, typer.Abort):
-        code = INTERRUPTED
-    except tuple(EXIT_CODES) as error:
-        logs.say(str(error))
-        code = next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind))
-        if isinstance(error, AT_ONCE):
-            # A lost detector, source or transaction can hang or crash the interpreter while it takes itself apart.
-            sum_up_all()
-            logging.shutdown()
-            os._exit(code)
-    except UsageProblem as error:
-        if type(error).__name__ == "NoArgsIsHelpError":
-            error.show()
-        else:
-            logs.say(error.format_message())
-        code = 2
-    except BrokenPipeError:
-        # Whoever read our output has had enough: `groundcam watch | head`.
-        sys.stderr.close()
-        code = 0
-    except OSError as error:
-        # A folder that may not be written to, a path that is something else, a full disk.
-        logs.say(f"{error.filename}: {error.strerror}" if error.filename else str(error))
-        code = 2 if isinstance(error, PermissionError | FileExistsError | NotADirectoryError) else 1
-    sys.exit(code if isinstance(code, int) else 0)
+        from groundcam_runtime import signals
+
+        signals.end_on_interrupt()
+        from groundcam import command_line
+
+        signals.raise_on_interrupt()
+        code = command_line.run()
+        signals.end_on_interrupt()
+    except KeyboardInterrupt:
+        code = 130
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -8,10 +8,10 @@ from typing import Any, Self
 
 from groundcam.asking import Outcome, brief, outcome, verdict_on
 from groundcam_runtime.kafka.camera_statuses import camera_statuses
-from groundcam_runtime.kafka.connect import describe
-from groundcam_runtime.kafka.errors import KafkaProblem, RefusedError, UnreachableError
-from groundcam_runtime.kafka.publisher import Publisher, Record, RecordTooLargeError
+from groundcam_runtime.kafka.errors import KafkaProblem
+from groundcam_runtime.kafka.publisher import Record
 from groundcam_runtime.kafka.reader import Reader
+from groundcam_runtime.kafka.send_now import send_now
 from groundcam_runtime.kafka.topics import TopicAdmin
 from groundcam_runtime.kafka.worker_statuses import is_alive, take, worker_statuses
 from groundcam_runtime.settings import KafkaSettings
@@ -27,8 +27,7 @@ from groundcam_schemas import (
 )
 from groundcam_schemas.questions import EVERY_CAMERA
 
-SEND_S, POLL_S = 10.0, 0.1
-MOST_BYTES = 1_000_000
+POLL_S = 0.1
 HEADERS = (("content-type", MSGPACK_CONTENT_TYPE.encode()),)
 
 
@@ -62,8 +61,6 @@ class Asking:
         }
         topics = [self._kafka.topics.detections, *([self._kafka.topics.workers] if self._workers else [])]
         self._reader = self._stack.enter_context(Reader(self._kafka, topics, start="end"))
-        self._publisher = Publisher(self._kafka, max_waiting_bytes=MOST_BYTES, max_record_bytes=MOST_BYTES)
-        self._stack.callback(self._publisher.close)
         return self
 
     def __exit__(self, *_exception: object) -> None:
@@ -71,7 +68,7 @@ class Asking:
 
     def send(self) -> None:
         """Return once Kafka has the question. Raises RefusedError, UnreachableError."""
-        self._put(encode(self._message) if self._message else b"")
+        self._put(self._message)
         self._sent_at = time.monotonic()
 
     def wait(self, seconds: float) -> Said:
@@ -81,7 +78,7 @@ class Asking:
         while True:
             found = outcome(self._workers.values(), self._camera_id, version, self._verdicts, time.time_ns())
             if found.refuses and found.is_known and not found.takes:
-                self._put(encode(self._before) if self._before else b"")
+                self._put(self._before)
                 return Said(f"refused, and the question before holds: {found.refuses[0][1]}", is_refused=True)
             if time.monotonic() >= deadline:
                 return self._late(found, seconds)
@@ -115,19 +112,11 @@ class Asking:
         camera = f": the camera is {states.get(self._camera_id, 'unknown')}" if self._camera_id != EVERY_CAMERA else ""
         return Said(f"asked; taken by {len(found.takes)} workers, and not answered in {seconds:g} s{camera}")
 
-    def _put(self, value: bytes) -> None:
+    def _put(self, message: CameraQuestion | None) -> None:
         """Raises RefusedError, UnreachableError."""
-        where = f"Kafka at {self._kafka.bootstrap_servers}"
-        try:
-            self._publisher.send(Record(self._topic, value, self._camera_id, headers=HEADERS))
-        except RecordTooLargeError as error:
-            raise RefusedError(f"the question is too large: {error}") from None
-        for delivery in self._publisher.flush(SEND_S):
-            if delivery.error is not None:
-                raise RefusedError(f"{where} refuses the question for {self._topic}: {describe(delivery.error)}")
-        if self._publisher.unfinished:
-            why = f" ({self._publisher.trouble})" if self._publisher.trouble else ""
-            raise UnreachableError(f"{where} did not take the question in {SEND_S:.0f} s{why}")
+        # A null, not nothing: only then compaction removes the key.
+        value = None if message is None else encode(message)
+        send_now(self._kafka, [Record(self._topic, value, self._camera_id, headers=HEADERS)], "the question")
 
 
 def prompts(kafka: KafkaSettings) -> dict[str, CameraQuestion]:

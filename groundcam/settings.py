@@ -1,34 +1,26 @@
 """All settings of all processes: a YAML file, then environment variables, then the command line, weak to strong."""
 
-import os
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError
-from yaml import YAMLError
 
-from groundcam.config_file import DuplicateKeyError, read_config
+from groundcam.config.faults import merged, sentences
+from groundcam.config.file import read_config
+from groundcam.config.layers import BETWEEN, PREFIX, FileLayer, Layer, VariablesLayer, options_layer, unknown_variables
 from groundcam_producers.settings import ProduceSettings
-from groundcam_runtime.redaction import redact
 from groundcam_runtime.settings import HttpSettings, KafkaSettings, LogSettings, SettingError, TraceSettings
 from groundcam_worker.settings import WorkSettings, fake_seconds
-
-PREFIX = "GROUNDCAM_"
-# Set for tests and for the programs themselves, not read as settings.
-OTHER_VARIABLES = ("GROUNDCAM_TEST_",)
-# Kubernetes sets these in every pod when a Service is called groundcam.
-SERVICE_LINK = re.compile(r"_(SERVICE_(HOST|PORT)(_.*)?|PORT(_\d+_(TCP|UDP|SCTP)(_.*)?)?)$")
 
 
 class Settings(BaseSettings):
     """The whole file."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, enable_decoding=False
+        env_prefix=PREFIX, env_nested_delimiter=BETWEEN, extra="forbid", frozen=True, enable_decoding=False
     )
 
     kafka: KafkaSettings = KafkaSettings()
@@ -44,18 +36,44 @@ def load(config: Path | None, options: Mapping[str, Any]) -> Settings:
 
     None means that it gave nothing. Raises SettingError, with one sentence that names what is wrong.
     """
-    if config is not None and not config.is_file():
+    return in_force([*file_layers(config), *variable_layers(), options_layer(options)])
+
+
+def file_layers(config: Path | None) -> list[Layer]:
+    """Return what a file gives, if there is one. Raises SettingError."""
+    if config is None:
+        return []
+    if not config.is_file():
         raise SettingError(f"--config: there is no file {config}")
-    _refuse_unknown_variables()
+    return [FileLayer(read_config(config))]
+
+
+def variable_layers() -> list[Layer]:
+    """Return what the environment gives. Raises SettingError for a variable that names no setting."""
+    if unknown := unknown_variables(Settings):
+        raise SettingError(unknown[0])
     try:
-        layers = [read_config(config) if config else {}, EnvSettingsSource(Settings)(), _nested(options)]
-        return _with_group(_Given(**_merged(layers)))
+        return [VariablesLayer(EnvSettingsSource(Settings)())]
+    except SettingsError as error:
+        raise SettingError(f"the environment's {PREFIX} variables cannot be read ({type(error).__name__})") from None
+
+
+def in_force(layers: Sequence[Layer]) -> Settings:
+    """Return what the layers make together. Raises SettingError with the first thing that is wrong."""
+    settings, faults = examine(layers)
+    if settings is None:
+        raise SettingError(faults[0])
+    return settings
+
+
+def examine(layers: Sequence[Layer]) -> tuple[Settings | None, list[str]]:
+    """Return what the layers make together, or None and a sentence for each thing that is wrong."""
+    whole, faults = merged(layers)
+    try:
+        settings = _Given(**whole)
     except ValidationError as invalid:
-        raise SettingError(_sentence(invalid)) from None
-    except DuplicateKeyError as twice:
-        raise SettingError(f"--config: {config}: {twice}") from None
-    except (SettingsError, YAMLError, TypeError, AttributeError, OSError, UnicodeDecodeError) as error:
-        raise SettingError(f"--config: {config} is no YAML map of settings ({type(error).__name__})") from None
+        faults += sentences(Settings, invalid, layers)
+    return (None, faults) if faults else (_with_group(settings), [])
 
 
 class _Given(Settings):
@@ -73,25 +91,6 @@ class _Given(Settings):
         return (init_settings,)
 
 
-def _merged(layers: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Lay one over the other, weak to strong. A camera is replaced whole: half of one would send it another's password.
-
-    Raises SettingError for a section that is no map.
-    """
-    whole: dict[str, Any] = {}
-    for layer in layers:
-        for section, given in layer.items():
-            under = whole.setdefault(section, {})
-            if not isinstance(given, Mapping | None):
-                raise SettingError(f"{section}: it is no map of settings")
-            for name, value in (given or {}).items():
-                if name == "cameras" and isinstance(value, Mapping) and isinstance(under.get(name), Mapping):
-                    under[name] = {**under[name], **value}
-                else:
-                    under[name] = value
-    return whole
-
-
 def _with_group(settings: Settings) -> Settings:
     """Name the workers' group after their topics: two installations on one Kafka must not share one.
 
@@ -102,39 +101,3 @@ def _with_group(settings: Settings) -> Settings:
     name = settings.kafka.topic_prefix.removesuffix(".") or "groundcam"
     group = f"{name}-worker{'' if fake_seconds(settings.work.model) is None else '.fake'}"
     return settings.model_copy(update={"work": settings.work.model_copy(update={"group": group})})
-
-
-def _nested(options: Mapping[str, Any]) -> dict[str, Any]:
-    tree: dict[str, Any] = {}
-    for path, value in options.items():
-        if value is None:
-            continue
-        *sections, name = path.split(".")
-        branch = tree
-        for section in sections:
-            branch = branch.setdefault(section, {})
-        branch[name] = value
-    return tree
-
-
-def _sentence(invalid: ValidationError) -> str:
-    """The first thing that is wrong, by its path; never the value, which may be a secret."""
-    first = invalid.errors(include_url=False, include_input=False)[0]
-    path = ".".join(str(part) for part in first["loc"])
-    text = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "extra_forbidden":
-        text = "there is no such setting"
-    return redact(f"{path}: {text}" if path else text)
-
-
-def _refuse_unknown_variables() -> None:
-    """pydantic-settings passes over what it does not know, so that a typing error would go unseen."""
-    for name in os.environ:
-        if not name.startswith(PREFIX) or name.startswith(OTHER_VARIABLES) or SERVICE_LINK.search(name):
-            continue
-        section, _, rest = name.removeprefix(PREFIX).lower().partition("__")
-        field = Settings.model_fields.get(section)
-        kind = field.annotation if field else None
-        known = getattr(kind, "model_fields", {})
-        if not known or (rest and rest.partition("__")[0] not in known):
-            raise SettingError(f"{name}: there is no such setting")

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from groundcam.settings import PREFIX, Settings, load
+from groundcam.config.layers import PREFIX
+from groundcam.settings import Settings, load
 from groundcam_runtime import logs
 from groundcam_runtime.signals import on_signal
 
@@ -62,7 +63,7 @@ def log_format_of(config: Path | None, option: str | None) -> logs.LogFormat:
         try:
             content: Any = yaml.safe_load(config.read_text())
             found = content["log"]["format"]
-        except (OSError, ValueError, yaml.YAMLError, TypeError, KeyError, IndexError):
+        except (OSError, ValueError, RecursionError, yaml.YAMLError, TypeError, KeyError, IndexError):
             found = None
     return "json" if found == "json" else "human"
 

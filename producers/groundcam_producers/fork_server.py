@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from typing import Any
 
+from groundcam_runtime.signals import interrupt_is_ours
+
 SETTINGS = "GROUNDCAM_"
 PRELOADED = "groundcam_producers.preloaded"
 
@@ -28,7 +30,8 @@ class ForkServer:
     def start(self, name: str, *arguments: Any) -> ForkServerProcess:
         """Start one."""
         process = self.context.Process(target=self._target, args=arguments, name=name, daemon=True)
-        with self._scrubbed_environment():  # should the server have died, a new one is started here
+        # Should the server have died, a new one is started here.
+        with self._scrubbed_environment(), interrupt_is_ours():
             process.start()
         return process
 

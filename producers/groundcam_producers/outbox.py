@@ -1,6 +1,7 @@
 """What one camera publishes on Kafka: frames, gaps and its state. Nothing that was numbered is left unreported."""
 
 import logging
+import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -123,6 +124,7 @@ class Outbox:
             height=size[1] if size else None,
             fps=fps,
             last_error=error,
+            producer=socket.gethostname(),
         )
         self._reports.state(status)
         self._send_reports(self._reports.due(time.monotonic()))

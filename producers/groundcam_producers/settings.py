@@ -66,7 +66,7 @@ def _aspect(value: str) -> str:
 class CameraSettings(SettingsPart):
     """One camera, file or folder of pictures. What is left out is taken from the section around it."""
 
-    url: SecretStr
+    url: SecretStr = Field(examples=["rtsp://viewer@192.0.2.7/stream1"])
     """rtsp://, rtsps://, a video file, or a folder of pictures. The user name may stand in it."""
     password_file: Path | None = None
     """File with the camera's password."""

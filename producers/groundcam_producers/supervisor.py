@@ -4,6 +4,7 @@ import logging
 import os
 import random
 import selectors
+import socket
 import threading
 import time
 from collections import deque
@@ -233,6 +234,7 @@ class Supervisor:
             since_ns=time.time_ns(),
             url=task.camera.public_url,
             last_error=error,
+            producer=socket.gethostname(),
         )
         self._statuses.send(Record(task.kafka.topics.cameras, encode(status), name, headers=HEADERS), urgent=True)
 

@@ -100,16 +100,13 @@ def _admin(topics: Topics, group: str) -> Iterator[Line]:
     yield "topic", data, ("alter",), "topics ensure --repartition"
     yield "topic", every, ("alter-configs",), "setting right, with Kafka's own tools, what topics ensure finds wrong"
     yield "group", [group], ("describe",), "the warning that there are more workers than partitions"
-    yield "topic", [topics.prompts], ("read", "write"), "ask"
-    yield (
-        "topic",
-        [topics.cameras, topics.workers, topics.detections],
-        ("read",),
-        "what ask says of cameras and workers",
-    )
+    yield "topic", [topics.prompts], ("read", "write"), "ask and cameras forget"
+    seen = [topics.cameras, topics.workers, topics.detections]
+    yield "topic", seen, ("read",), "what ask and cameras say of cameras and workers"
+    yield "topic", [topics.cameras], ("write",), "cameras forget"
     yield "topic", [topics.dead_letters], ("read",), "dead-letters"
     yield "topic", [topics.frames, topics.recordings], ("write",), "dead-letters replay"
-    yield "cluster", [CLUSTER], ("idempotent-write",), f"ask and replay on {OLD_BROKERS}"
+    yield "cluster", [CLUSTER], ("idempotent-write",), f"ask, cameras forget and replay on {OLD_BROKERS}"
 
 
 def commands(given: Iterable[Right], principal: str, bootstrap_servers: str) -> Iterator[str]:

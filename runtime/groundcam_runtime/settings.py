@@ -41,7 +41,8 @@ class SettingsPart(BaseModel):
     """A section of the settings: unknown keys are errors, and nothing changes after the start."""
 
     # An error that shows what was given would show a password.
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    # The text below a setting is its description, of which `groundcam config example` is made.
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
 
 
 class KafkaSettings(SettingsPart):

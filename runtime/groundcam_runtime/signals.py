@@ -11,10 +11,14 @@ import functools
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 PIPE_BYTES = 65_536
 """What a pipe takes on Linux (man 7 pipe): one read empties it."""
+
+INTERRUPTED = 130
+"""The exit code of what Ctrl-C has ended, as shells have it."""
 
 _actions: dict[int, Callable[[], object]] = {}
 
@@ -36,6 +40,44 @@ def on_signal(numbers: Iterable[signal.Signals], act: Callable[[], object], *, a
     for number in numbers:
         _actions[number] = act
         signal.signal(number, give_back if again_ends else _do_nothing)
+
+
+def end_on_interrupt() -> None:
+    """Have Ctrl-C end the process at once and quietly, where it would raise KeyboardInterrupt.
+
+    That is for the time before and after a command. While modules are imported, and while the interpreter takes itself
+    apart, the exception may come up where nobody can catch it, and is printed. Raises ValueError outside the main
+    thread.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not where somebody ignores it, or listens
+        signal.signal(signal.SIGINT, _end)
+
+
+def raise_on_interrupt() -> None:
+    """Take `end_on_interrupt` back. Raises ValueError outside the main thread."""
+    if signal.getsignal(signal.SIGINT) is _end:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@contextmanager
+def interrupt_is_ours() -> Iterator[None]:
+    """Keep Ctrl-C, which reaches the whole process group, from the processes that are started within.
+
+    Their parent decides what it means; they would print a traceback while they import. What comes meanwhile comes
+    afterwards to us.
+    """
+    from multiprocessing import resource_tracker  # noqa: PLC0415 - the program begins by importing this file
+
+    resource_tracker.ensure_running()  # its own start would take the mask away
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _end(_number: int, _frame: object) -> None:
+    os._exit(INTERRUPTED)
 
 
 @functools.cache

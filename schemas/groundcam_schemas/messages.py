@@ -184,6 +184,8 @@ class CameraStatus(_Part):
     fps: Annotated[float, Field(strict=True, ge=0, le=10_000, allow_inf_nan=False)] | None = None
     last_error: limits.Text | None = None
     """The class of the last error, such as `TimeoutError`."""
+    producer: limits.Text | None = None
+    """The host of the producer that looks after the camera, in Kubernetes its pod."""
 
 
 class Attempt(_Part):

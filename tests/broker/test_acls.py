@@ -160,6 +160,8 @@ def _the_rest_of_it(site: Site, start: Start, wait: Wait) -> None:
         (site.user("groundcam-producer"), "produce", "--camera", f"yard={clip}", "--every-frame"),
         (site.user("groundcam-subscriber"), "watch", "--from-beginning", "--count", 1),
         (admin, "ask", "dog"),
+        (admin, "cameras", "list"),
+        (admin, "cameras", "forget", "gate", "--yes"),
         (admin, "dead-letters", "show", "0@0"),
         (admin, "dead-letters", "replay", "--all"),
         (admin, "topics", "ensure", "--partitions", 3, "--repartition", "--group", site.group),

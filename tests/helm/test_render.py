@@ -80,7 +80,7 @@ def test_the_program_accepts_the_settings_of_every_pod(
 def test_the_program_accepts_the_arguments_of_every_container(example: str) -> None:
     from typer.main import get_command
 
-    from groundcam.__main__ import app
+    from groundcam.command_line import app
 
     for name, spec in pod_specs(chart.objects(chart.values(example))):
         for container in containers(spec):

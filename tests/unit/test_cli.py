@@ -30,6 +30,8 @@ from command_line import run
         (["watch", "--bootstrap-servers", "127.0.0.1"], r"kafka\.bootstrap_servers", 2),
         (["broker", "--nodes", "2"], "--nodes", 2),
         (["ask"], "question", 2),
+        (["cameras", "list"], "127.0.0.1:1 does not answer", 3),
+        (["config", "check", "nosuch.yaml"], "nosuch.yaml", 2),
     ],
 )
 def test_an_error_is_one_sentence_that_names_what_is_wrong(arguments: list[str], names: str, code: int) -> None:

@@ -12,7 +12,7 @@ import pytest
 import typer
 
 from groundcam import extras
-from groundcam.__main__ import app
+from groundcam.command_line import app
 from groundcam_worker.checkpoints.catalogue import did_you_mean
 from groundcam_worker.gpus import Driver
 from groundcam_worker.preflight import TorchBuild, device_problem, torch_build

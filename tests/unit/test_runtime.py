@@ -75,8 +75,8 @@ def test_questions_may_stand_in_a_variable(monkeypatch: pytest.MonkeyPatch) -> N
         ("produce: {cameras: {gate: 'rtsp://u:p[hunter22]w@h/x'}}", "cannot be read"),
         ("produce: {cameras: {gate: 'rtsp://u:pa/ss@h/x'}}", "percent-encode"),
         ("produce: {cameras: {gate: 'rtsp:///x'}}", "no host name"),
-        ("[1]", "no YAML map"),
-        ("a: [", "no YAML map"),
+        ("[1]", r"c\.yaml:1:1: it is no YAML map of settings"),
+        ("a: [", r"c\.yaml:1:5: it is no YAML: .*'<stream end>'"),
     ],
 )
 def test_a_bad_setting_gives_one_sentence_that_names_it(tmp_path: Path, text: str, names: str) -> None:

@@ -20,7 +20,9 @@ class WorkSettings(SettingsPart):
     """`tiny`, `base`, `demo`, a folder, a Hub id (owner/name@revision), or `fake:5ms` for a dry run."""
     device: str = "auto"
     """Where the model runs: auto, cpu, cuda or cuda:N."""
-    question: tuple[str, ...] = ()
+    question: tuple[str, ...] = Field(
+        default=(), examples=[{"*": "person, forklift, open door", "gate": "person, bicycle"}]
+    )
     """What to look for, `person, dog`, or of one camera, `gate=person, bicycle`."""
     box_threshold: Fraction = 0.3
     """The smallest score of an object; of it and the text threshold the larger applies, where a class has none."""

@@ -15,6 +15,7 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
+from groundcam_runtime.signals import interrupt_is_ours
 from groundcam_schemas import Question
 from groundcam_worker.detectors.protocol import Detection, Detector
 from groundcam_worker.errors import (
@@ -91,7 +92,8 @@ class Sandbox:
         self._pipe, theirs = context.Pipe()
         process = context.Process(target=_serve, args=(theirs, self._load, self._max_pixels), daemon=True)
         try:
-            process.start()
+            with interrupt_is_ours():
+                process.start()
             self._process = process
             theirs.close()
             if not self._pipe.poll(LONGEST_S):
