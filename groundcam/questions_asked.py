@@ -110,7 +110,8 @@ class Asking:
             return Said(f"asked; {len(found.silent)} of {len(alive)} workers have not said whether they take it")
         states = {one.camera_id: one.state.value for one in camera_statuses(self._kafka)}
         camera = f": the camera is {states.get(self._camera_id, 'unknown')}" if self._camera_id != EVERY_CAMERA else ""
-        return Said(f"asked; taken by {len(found.takes)} workers, and not answered in {seconds:g} s{camera}")
+        takers = "one worker" if len(found.takes) == 1 else f"{len(found.takes)} workers"
+        return Said(f"asked; taken by {takers}, and not answered in {seconds:g} s{camera}")
 
     def _put(self, message: CameraQuestion | None) -> None:
         """Raises RefusedError, UnreachableError."""

@@ -22,6 +22,7 @@ from groundcam_schemas import (
     Gap,
     Object,
     Question,
+    WorkerStatus,
 )
 from groundcam_schemas.limits import check_camera_id
 
@@ -45,6 +46,7 @@ MESSAGES: dict[str, tuple[type[BaseModel], dict[str, Any]]] = {
     "status": (CameraStatus, golden("camera-status")),
     "question": (CameraQuestion, golden("question")),
     "attempt": (Attempt, golden("attempt")),
+    "worker-status": (WorkerStatus, golden("worker-status")),
     "letter": (DeadLetter, LETTER),
     "object": (Object, golden("detections")["objects"][0]),
 }
@@ -137,6 +139,22 @@ BOUNDS: dict[tuple[str, str], tuple[Sequence[Any], Sequence[Any]]] = {
         [["a", "a"], [f"a{n}" for n in range(101)], "a"],
     ),
     ("question", "max_objects"): ([1, 1000], [0, 1001, 7.0, "7"]),
+    ("worker-status", "worker_id"): NAME,
+    ("worker-status", "group"): TEXT,
+    ("worker-status", "state"): (["starting", "fetching", "loading", "warming_up", "ready", "stopping"], ["dead", 1]),
+    ("worker-status", "since_ns"): COUNT,
+    ("worker-status", "at_ns"): COUNT,
+    ("worker-status", "heartbeat_s"): ([0.001, 3600, 5], [0, 3600.1, NAN, INF, "5"]),
+    ("worker-status", "progress"): MAYBE_FRACTION,
+    ("worker-status", "asked_for"): TEXT,
+    ("worker-status", "device"): ([*TEXT[0], None], TEXT[1]),
+    ("worker-status", "precision"): ([*TEXT[0], None], TEXT[1]),
+    ("worker-status", "partitions"): COUNT,
+    ("worker-status", "reason"): ([*TEXT[0], None], TEXT[1]),
+    ("worker-status", "verdicts.0.camera_id"): ([*CAMERA[0], "*"], [*CAMERA[1], "**"]),
+    ("worker-status", "verdicts.0.version"): TEXT,
+    ("worker-status", "verdicts.0.at_ns"): COUNT,
+    ("worker-status", "verdicts.0.refused"): ([*TEXT[0], None], TEXT[1]),
     ("attempt", "group"): TEXT,
     ("attempt", "topic"): TEXT,
     ("attempt", "partition"): COUNT,

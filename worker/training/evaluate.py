@@ -42,7 +42,7 @@ def seen_pairs(count: int, seed: int, objects: tuple[int, int] = (1, 8)) -> Iter
         rng = np.random.default_rng((seed, number))
         question = draw_question(rng)
         kinds = draw_kinds(rng, int(rng.integers(objects[0], objects[1] + 1)), question)
-        yield _case(rng, question, kinds)
+        yield make_case(rng, question, kinds)
 
 
 def held_out_pairs(count: int, seed: int) -> Iterator[Case]:
@@ -54,7 +54,7 @@ def held_out_pairs(count: int, seed: int) -> Iterator[Case]:
         chosen = rng.choice(len(pairs), many, replace=False)
         question = tuple(Phrase(*pairs[index]) for index in chosen)
         kinds = draw_kinds(rng, int(rng.integers(1, 9)), question, tuple(sorted({*SEEN, *HELD_OUT})))
-        yield _case(rng, question, kinds)
+        yield make_case(rng, question, kinds)
 
 
 def other_drawing(count: int, seed: int) -> Iterator[Case]:
@@ -93,7 +93,8 @@ def evaluate(detector: Detector, cases: Iterator[Case]) -> tuple[Score, int]:
     return total, count
 
 
-def _case(rng: np.random.Generator, question: tuple[Phrase, ...], kinds: list[Kind]) -> Case:
+def make_case(rng: np.random.Generator, question: tuple[Phrase, ...], kinds: list[Kind]) -> Case:
+    """Draw a scene of 128 to 640 pixels with these kinds in it."""
     aspect = float(rng.choice(ASPECTS))
     short = math.exp(rng.uniform(math.log(SHORTEST), math.log(LONGEST / aspect)))
     scene = draw_scene(rng, round(short * aspect), round(short), kinds)

@@ -17,8 +17,8 @@ from groundcam_worker.detectors.nms import kept
 from groundcam_worker.detectors.opening import open_detector
 from groundcam_worker.detectors.protocol import Detection, Detector
 from groundcam_worker.policy.answers import objects_of
-from training.evaluate import Case, _case, other_drawing, seen_pairs
-from training.phrases import SEEN, Phrase, draw_kinds
+from training.evaluate import Case, make_case, other_drawing, seen_pairs
+from training.phrases import SEEN, Kind, Phrase
 
 OVERLAPS = (None, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3)
 FIRST_SEED = 2_000_000
@@ -53,9 +53,8 @@ def about_one_class(count: int, seed: int, *, has_it: bool) -> Iterator[tuple[Ca
         asked = pairs[0]
         others = [pair for pair in pairs[1:] if asked[0] == pair[0] or asked[1] == pair[1]]
         inside = [*others[:3], asked] if has_it else others[:4]
-        kinds = draw_kinds(rng, len(inside), tuple(Phrase(*pair) for pair in inside), tuple(inside))
-        if has_it or all((kind.colour, kind.shape) != asked for kind in kinds):
-            yield _case(rng, (Phrase(*asked),), kinds), tuple(str(Phrase(*pair)) for pair in others[:8])
+        kinds = [Kind(*pair) for pair in inside]
+        yield make_case(rng, (Phrase(*asked),), kinds), tuple(str(Phrase(*pair)) for pair in others[:8])
 
 
 def with_decoys(detector: Detector, count: int, seed: int, *, has_it: bool) -> dict[bool, Score]:
