@@ -17,6 +17,7 @@ from typing import IO, Any, Literal, Self
 
 import av
 import av.error
+from av.stream import Disposition
 
 from groundcam_producers.errors import SourceError, SourceTooLargeError, SourceUnusableError
 from groundcam_producers.films.damage import Damage
@@ -130,6 +131,8 @@ class VideoSource:
         found = candidates(self._container)
         if not found:
             raise SourceUnusableError("there is no video in it", "NoVideo")
+        if found[0].disposition & Disposition.dependent:
+            raise SourceUnusableError("its picture is made of tiles, as HEIC has it: convert it to JPEG", "Tiles")
         self._check_size(found[0].codec_context)
         return found
 

@@ -22,7 +22,7 @@ def candidates(container: Any) -> list[Any]:
 
 def _rank(stream: Any) -> tuple[bool, bool, int, int]:
     context = stream.codec_context
-    is_cover = bool(stream.disposition & COVERS)
+    is_cover = bool(stream.disposition & (COVERS | Disposition.dependent))
     is_default = bool(stream.disposition & Disposition.default)
     return is_cover, not is_default, -context.width * context.height, stream.index
 
