@@ -14,6 +14,8 @@ import numpy as np
 
 from groundcam.devkafka.broker import free_port
 from groundcam_runtime.kafka.publisher import Publisher, Record
+from groundcam_runtime.pictures.errors import PictureError
+from groundcam_runtime.pictures.jpeg_header import read_header
 from groundcam_runtime.settings import KafkaSettings
 from groundcam_schemas import Frame, encode
 
@@ -34,9 +36,14 @@ def jpeg(seed: int = 1, width: int = 320, height: int = 240) -> bytes:
 
 
 def frame(camera_id: str, seq: int, data: bytes, run_id: str = "run-1") -> Frame:
+    """A frame whose source is twice as large as its picture."""
+    try:
+        width, height = read_header(data).upright_size
+    except PictureError:
+        width, height = 320, 240
     return Frame(
-        camera_id=camera_id, run_id=run_id, seq=seq, captured_at_ns=time.time_ns(), width=320, height=240,
-        source_width=640, source_height=480, data=data,
+        camera_id=camera_id, run_id=run_id, seq=seq, captured_at_ns=time.time_ns(), width=width, height=height,
+        source_width=2 * width, source_height=2 * height, data=data,
     )  # fmt: skip
 
 

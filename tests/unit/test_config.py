@@ -132,7 +132,7 @@ def test_each_value_is_shown_with_its_source(config: Config, monkeypatch: pytest
     assert found["log.level"] == ("debug", "option")
     assert found["work.group"] == ("site-worker", "default")
     assert found["produce.cameras.gate.url"] == ("a.mp4", "c.yaml:5")
-    assert found["produce.cameras.gate.loop"] == (False, "default")
+    assert found["produce.cameras.gate.loop"] == (None, "default")
     assert found["produce.shard"] == ("0/2", "c.yaml:5")
     assert found["produce.max_size"] == ("960x544", "default")
     _, table = config(text, "show", "--config", "c.yaml")

@@ -45,7 +45,7 @@ def test_cameras_and_questions_stand_in_the_file(tmp_path: Path) -> None:
     settings = load(config, {})
     assert list(settings.produce.cameras) == ["gate", "yard"]
     assert settings.produce.max_size == (640, 360)
-    assert settings.work.question == ("person, dog", "gate=bicycle")
+    assert settings.work.question == ("*=person, dog", "gate=bicycle")
 
 
 def test_questions_may_stand_in_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
