@@ -1,5 +1,6 @@
 """Read the settings' YAML file, in which nothing may be given twice: YAML itself lets the last one win in silence."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -31,3 +32,19 @@ def read_config(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise TypeError(type(content).__name__)
     return content
+
+
+def line_of(path: Path, keys: Iterable[object]) -> int | None:
+    """Return the line of the deepest of these nested keys that is in the file, from 1 up; None where there is none."""
+    try:
+        node = yaml.compose(path.read_text(encoding="utf-8"), yaml.SafeLoader)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return None
+    line = None
+    for key in keys:
+        pairs = node.value if isinstance(node, yaml.MappingNode) else ()
+        found = next((pair for pair in pairs if getattr(pair[0], "value", None) == key), None)
+        if found is None:
+            break
+        line, node = found[0].start_mark.line + 1, found[1]
+    return line

@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 from pydantic_settings.exceptions import SettingsError
 from yaml import YAMLError
 
-from groundcam.config_file import DuplicateKeyError, read_config
+from groundcam.config_file import DuplicateKeyError, line_of, read_config
 from groundcam_producers.settings import ProduceSettings
 from groundcam_runtime.redaction import redact
 from groundcam_runtime.settings import HttpSettings, KafkaSettings, LogSettings, SettingError, TraceSettings
@@ -47,15 +47,25 @@ def load(config: Path | None, options: Mapping[str, Any]) -> Settings:
     if config is not None and not config.is_file():
         raise SettingError(f"--config: there is no file {config}")
     _refuse_unknown_variables()
+    layers: list[Mapping[str, Any]] = []
     try:
-        layers = [read_config(config) if config else {}, EnvSettingsSource(Settings)(), _nested(options)]
+        layers += [read_config(config) if config else {}, EnvSettingsSource(Settings)(), _nested(options)]
         return _with_group(_Given(**_merged(layers)))
     except ValidationError as invalid:
-        raise SettingError(_sentence(invalid)) from None
+        keys = invalid.errors(include_url=False, include_input=False)[0]["loc"]
+        raise SettingError(_sentence(invalid) + _where(config, keys, layers)) from None
+    except _NoMapError as section:
+        raise SettingError(f"{section}: it is no map of settings" + _where(config, (str(section),), layers)) from None
     except DuplicateKeyError as twice:
         raise SettingError(f"--config: {config}: {twice}") from None
     except (SettingsError, YAMLError, TypeError, AttributeError, OSError, UnicodeDecodeError) as error:
-        raise SettingError(f"--config: {config} is no YAML map of settings ({type(error).__name__})") from None
+        mark = getattr(error, "problem_mark", None)
+        at = f", line {mark.line + 1}" if mark else ""
+        raise SettingError(f"--config: {config} is no YAML map of settings ({type(error).__name__}{at})") from None
+
+
+class _NoMapError(Exception):
+    """A section is something else."""
 
 
 class _Given(Settings):
@@ -76,14 +86,14 @@ class _Given(Settings):
 def _merged(layers: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """Lay one over the other, weak to strong. A camera is replaced whole: half of one would send it another's password.
 
-    Raises SettingError for a section that is no map.
+    Raises _NoMapError.
     """
     whole: dict[str, Any] = {}
     for layer in layers:
         for section, given in layer.items():
             under = whole.setdefault(section, {})
             if not isinstance(given, Mapping | None):
-                raise SettingError(f"{section}: it is no map of settings")
+                raise _NoMapError(section)
             for name, value in (given or {}).items():
                 if name == "cameras" and isinstance(value, Mapping) and isinstance(under.get(name), Mapping):
                     under[name] = {**under[name], **value}
@@ -125,6 +135,23 @@ def _sentence(invalid: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         text = "there is no such setting"
     return redact(f"{path}: {text}" if path else text)
+
+
+def _where(config: Path | None, keys: Iterable[object], layers: list[Mapping[str, Any]]) -> str:
+    """Return where in the file a fault is, unless a variable or an option beats what is there."""
+    keys = list(keys)
+    if config is None or any(_has(layer, keys) for layer in layers[1:]):
+        return ""
+    line = line_of(config, keys)
+    return f" (line {line} of {config})" if line else ""
+
+
+def _has(layer: object, keys: Iterable[object]) -> bool:
+    for key in keys:
+        if not isinstance(layer, Mapping) or key not in layer:
+            return False
+        layer = layer[key]
+    return True
 
 
 def _refuse_unknown_variables() -> None:
