@@ -71,8 +71,9 @@ def run(
             _tell(order, waits)
             supervisor.change(order)
 
+        probes.settings_watch = SettingsWatch(reading, take) if reading else None
         try:
-            with probes.watch, SettingsWatch(reading, take) if reading else nullcontext():
+            with probes.watch, probes.settings_watch or nullcontext():
                 supervisor.run(stop)
         finally:
             statuses.close(1.0)
@@ -136,7 +137,7 @@ def _tell(order: Order, waits: list[str]) -> None:
     for name in changes.retuned:
         log.info("camera %s: from now on %s", name, tasks[name].tuning, extra={"camera": name})
     if not (changes.removed or changes.added or changes.reopened or changes.retuned or waits):
-        log.info("the settings were read again, and nothing of the cameras has changed")
+        log.info("the settings were read again, and nothing changes for the cameras here")
     for path in waits:
         log.warning("%s has changed, which needs a restart: it stays as it was", path)
 
@@ -152,6 +153,7 @@ class _Probes:
             "shard": "{}/{}".format(*settings.shard) if settings.shard else None,
         }
         self.supervisor: Supervisor | None = None
+        self.settings_watch: SettingsWatch | None = None
         topics = kafka.topics
         played = topics.recordings if settings.every_frame else topics.frames
         self.watch = TopicWatch(kafka, [played, topics.detections, topics.cameras])
@@ -171,4 +173,9 @@ class _Probes:
         return self.watch.trouble
 
     def report(self) -> dict[str, Any]:
-        return {**self._about, "cameras": self.supervisor.report() if self.supervisor else {}}
+        fault = self.settings_watch.fault if self.settings_watch else None
+        return {
+            **self._about,
+            "fault_in_settings": fault,
+            "cameras": self.supervisor.report() if self.supervisor else {},
+        }

@@ -1,13 +1,18 @@
 """What a new reading of a producer's settings changes, and when a file is read at all."""
 
+import multiprocessing
 import os
+from dataclasses import replace
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from groundcam.settings import load
 from groundcam_producers.changes import Changes, need_restart
+from groundcam_producers.child import Child
 from groundcam_producers.roster import Order, Roster
 from groundcam_producers.settings import ProduceSettings
 from groundcam_producers.settings_watch import WatchedFile
@@ -211,3 +216,28 @@ def test_a_fault_of_an_option_has_no_line_of_the_file_that_it_beats(tmp_path: Pa
     with pytest.raises(SettingError) as caught:
         load(path, {"produce.fps": -1})
     assert "line" not in str(caught.value)
+
+
+def test_a_process_that_does_not_listen_makes_its_parent_wait_for_nothing() -> None:
+    """It hears the newest tuning once it listens again."""
+    ours, theirs = multiprocessing.Pipe()
+    pipe = cast("Connection", ours)
+    task, process = roster(settings({"gate": GATE})).tasks["gate"], cast("ForkServerProcess", None)
+    child = Child(task, process, pipe, 0.0, 0.0)
+    sent = 0
+    while child.untold is None:
+        child.untold = replace(task.tuning, quality=20)
+        child.tell()
+        sent += child.untold is None
+    child.untold = task.tuning
+    child.tell()
+    assert child.untold == task.tuning
+    for _ in range(sent):
+        theirs.recv()
+    child.tell()
+    assert theirs.recv() == task.tuning
+    theirs.close()
+    child.untold = task.tuning
+    child.tell()
+    assert child.untold == task.tuning
+    ours.close()
