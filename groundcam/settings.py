@@ -39,17 +39,18 @@ class Settings(BaseSettings):
     work: WorkSettings = WorkSettings()
 
 
-def load(config: Path | None, options: Mapping[str, Any]) -> Settings:
+def load(config: Path | None, options: Mapping[str, Any], variables: Mapping[str, Any] | None = None) -> Settings:
     """Return the settings. `options` maps dotted paths (`kafka.topic_prefix`) to what the command line gave.
 
-    None means that it gave nothing. Raises SettingError, with one sentence that names what is wrong.
+    None means that it gave nothing. `variables` are those of the environment if they were read before. Raises
+    SettingError, with one sentence that names what is wrong.
     """
     if config is not None and not config.is_file():
         raise SettingError(f"--config: there is no file {config}")
-    _refuse_unknown_variables()
     layers: list[Mapping[str, Any]] = []
     try:
-        layers += [read_config(config) if config else {}, EnvSettingsSource(Settings)(), _nested(options)]
+        known = read_variables() if variables is None else variables
+        layers += [read_config(config) if config else {}, known, _nested(options)]
         return _with_group(_Given(**_merged(layers)))
     except ValidationError as invalid:
         keys = invalid.errors(include_url=False, include_input=False)[0]["loc"]
@@ -62,6 +63,12 @@ def load(config: Path | None, options: Mapping[str, Any]) -> Settings:
         mark = getattr(error, "problem_mark", None)
         at = f", line {mark.line + 1}" if mark else ""
         raise SettingError(f"--config: {config} is no YAML map of settings ({type(error).__name__}{at})") from None
+
+
+def read_variables() -> Mapping[str, Any]:
+    """Return what the environment's variables give, section by section. Raises SettingError, SettingsError."""
+    _refuse_unknown_variables()
+    return EnvSettingsSource(Settings)()
 
 
 class _NoMapError(Exception):

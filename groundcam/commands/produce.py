@@ -21,7 +21,7 @@ from groundcam.commands.options import (
     until_stopped,
 )
 from groundcam.extras import needs
-from groundcam.settings import Settings, load
+from groundcam.settings import Settings, load, read_variables
 from groundcam_producers.settings import CameraSettings, ProduceSettings
 from groundcam_producers.settings_watch import Reading, WatchedFile
 from groundcam_runtime.settings import SettingError
@@ -101,7 +101,9 @@ def produce(
         from groundcam_producers.run import run
 
     stop = until_stopped()
-    reading = Reading(file, lambda: _with_cameras(load(config, given))) if file else None
+    # The environment is read once: where processes are started it is without groundcam's variables for a moment.
+    environment = read_variables()
+    reading = Reading(file, lambda: _with_cameras(load(config, given, environment))) if file else None
     if reading:
         on_signal((signal.SIGHUP,), reading.asked.set)
     parts = (settings.produce, settings.kafka, settings.http, settings.log, settings.trace)

@@ -93,6 +93,9 @@ def _roster(
     finally:
         admin.close()
 
+    # Read once: where processes are started it is without passwords for a moment.
+    environment = dict(os.environ)
+
     def task(name: str, produce: ProduceSettings, partition: int | None, is_job: bool) -> CameraTask:
         camera = produce.cameras[name]
         return CameraTask(
@@ -108,7 +111,7 @@ def _roster(
             max_record_bytes=limit - BATCH_OVERHEAD_BYTES,
             away_since_ns=None,
             is_job=is_job,
-            environment={key: value for key, value in os.environ.items() if key == camera.password_env},
+            environment={key: value for key, value in environment.items() if key == camera.password_env},
         )
 
     roster = Roster(settings, partitions, task)

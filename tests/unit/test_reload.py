@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from groundcam.settings import load
+from groundcam.settings import load, read_variables
 from groundcam_producers.changes import Changes, need_restart
 from groundcam_producers.child import Child
 from groundcam_producers.roster import Order, Roster
@@ -208,6 +208,19 @@ def test_a_fault_in_a_file_is_told_with_its_line(tmp_path: Path, content: str, s
     path.write_text(content)
     with pytest.raises(SettingError, match=sentence):
         load(path, {})
+
+
+def test_variables_that_were_read_before_hold_whatever_has_become_of_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a camera's process is started, groundcam's variables are hidden for a moment."""
+    path = tmp_path / "c.yaml"
+    path.write_text("produce:\n  fps: 1\n  quality: 50\n")
+    monkeypatch.setenv("GROUNDCAM_PRODUCE__FPS", "3")
+    variables = read_variables()
+    monkeypatch.delenv("GROUNDCAM_PRODUCE__FPS")
+    produce = load(path, {}, variables).produce
+    assert (produce.fps, produce.quality) == (3, 50)
 
 
 def test_a_fault_of_an_option_has_no_line_of_the_file_that_it_beats(tmp_path: Path) -> None:
