@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from groundcam.subscriber import Repeats, read_answer
-from groundcam_runtime.records import Consumed
+from groundcam_runtime.records import NS_PER_MS, Consumed
 from groundcam_schemas import (
     CameraStatus,
     Detections,
@@ -44,6 +44,14 @@ class JoinedFrame:
     def latency_s(self) -> float:
         """Seconds from the picture's capture until we had its answer."""
         return max(0.0, (self.received_at_ns - self.answer.captured_at_ns) / 1e9)
+
+
+@dataclass(frozen=True, slots=True)
+class TakenBack:
+    """A camera whose state was taken back: its producer looks after it no longer."""
+
+    camera_id: str
+    at_ns: int
 
 
 class Waiting(Generic[T]):
@@ -105,13 +113,13 @@ class FrameJoin:
         self._answers: Waiting[_Encoded] = Waiting(most_bytes)
         self._repeats = Repeats()
 
-    def take(self, record: Consumed) -> JoinedFrame | Gap | CameraStatus | None:
+    def take(self, record: Consumed) -> JoinedFrame | Gap | CameraStatus | TakenBack | None:
         """Return what the record completes or reports, or None where it has to wait for another."""
         topic, value = record.partition.topic, record.value or b""
         if topic in (self._topics.frames, self._topics.recordings):
             return self._frame(record, value)
         if topic == self._topics.cameras:
-            status = _status(value)
+            status = _status(value) if value else _taken_back(record)
             return status if status and self._is_of_interest(status.camera_id) else None
         answer = read_answer(value, record)
         if answer is None or not self._is_of_interest(answer.camera_id):
@@ -151,6 +159,10 @@ class FrameJoin:
             return None
         answer = decode(Detections, waiting.value)
         return JoinedFrame(answer, picture.jpeg, picture.pts_ns, waiting.received_at_ns)
+
+
+def _taken_back(record: Consumed) -> TakenBack:
+    return TakenBack((record.key or b"").decode("utf-8", "replace"), record.timestamp_ms * NS_PER_MS)
 
 
 def _status(value: bytes) -> CameraStatus | None:

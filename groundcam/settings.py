@@ -31,12 +31,14 @@ class Settings(BaseSettings):
     work: WorkSettings = WorkSettings()
 
 
-def load(config: Path | None, options: Mapping[str, Any]) -> Settings:
+def load(config: Path | None, options: Mapping[str, Any], variables: Sequence[Layer] | None = None) -> Settings:
     """Return the settings. `options` maps dotted paths (`kafka.topic_prefix`) to what the command line gave.
 
-    None means that it gave nothing. Raises SettingError, with one sentence that names what is wrong.
+    None means that it gave nothing. `variables` are those of the environment if they were read before. Raises
+    SettingError, with one sentence that names what is wrong.
     """
-    return in_force([*file_layers(config), *variable_layers(), options_layer(options)])
+    given = variable_layers() if variables is None else variables
+    return in_force([*file_layers(config), *given, options_layer(options)])
 
 
 def file_layers(config: Path | None) -> list[Layer]:

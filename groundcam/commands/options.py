@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -39,21 +40,33 @@ def start(
 
     Raises SettingError.
     """
+    return start_with(config, paths(bootstrap_servers, log_format, log_level, http_port, **options))
+
+
+def start_with(config: Path | None, given: Mapping[str, Any]) -> Settings:
+    """Do the same with what the command line gave by the settings' paths. Raises SettingError."""
     # What is wrong with the settings shall be said in the form that they ask for, as far as that can be seen.
-    logs.configure(log_format_of(config, log_format))
-    given = {name.replace("__", "."): value for name, value in options.items()}
-    settings = load(
-        config,
-        {
-            "kafka.bootstrap_servers": bootstrap_servers,
-            "log.format": log_format,
-            "log.level": log_level,
-            "http.port": http_port,
-            **given,
-        },
-    )
+    logs.configure(log_format_of(config, given.get("log.format")))
+    settings = load(config, given)
     logs.configure(settings.log.format, settings.log.level)
     return settings
+
+
+def paths(
+    bootstrap_servers: str | None = None,
+    log_format: str | None = None,
+    log_level: str | None = None,
+    http_port: int | None = None,
+    **options: Any,
+) -> dict[str, Any]:
+    """Return what the command line gave by the settings' paths: `work__model=...` is that of work.model."""
+    return {
+        "kafka.bootstrap_servers": bootstrap_servers,
+        "log.format": log_format,
+        "log.level": log_level,
+        "http.port": http_port,
+        **{name.replace("__", "."): value for name, value in options.items()},
+    }
 
 
 def log_format_of(config: Path | None, option: str | None) -> logs.LogFormat:

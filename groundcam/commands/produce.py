@@ -1,6 +1,7 @@
 """`groundcam produce`"""
 
 import logging
+import signal
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -15,12 +16,16 @@ from groundcam.commands.options import (
     LogFormat,
     LogLevel,
     pairs,
-    start,
+    paths,
+    start_with,
     until_stopped,
 )
 from groundcam.extras import needs
+from groundcam.settings import Settings, load, variable_layers
 from groundcam_producers.settings import CameraSettings, ProduceSettings
+from groundcam_producers.settings_watch import Reading, WatchedFile
 from groundcam_runtime.settings import SettingError
+from groundcam_runtime.signals import on_signal
 
 log = logging.getLogger(__name__)
 
@@ -75,14 +80,15 @@ def produce(
     for name, url in urls.items():
         given = {"url": url, "password_file": files.get(name), "password_env": variables.get(name)}
         cameras[name] = {option: value for option, value in given.items() if value is not None}
-    settings = start(
-        config, bootstrap_servers, log_format, log_level, http_port,
+    given = paths(
+        bootstrap_servers, log_format, log_level, http_port,
         produce__cameras=cameras or None, produce__fps=fps, produce__max_size=max_size, produce__quality=quality,
         produce__shard=shard, produce__only=tuple(only) if only else None,
         produce__every_frame=every_frame, produce__loop=loop, produce__partitioner=partitioner,
     )  # fmt: skip
-    if not settings.produce.cameras:
-        raise SettingError("produce.cameras: there is no camera; use --camera gate=rtsp://host/stream")
+    # Before it is read: what is written into it from now on is seen.
+    file = WatchedFile(config) if config else None
+    settings = _with_cameras(start_with(config, given))
     for name, url in urls.items():
         if settings.produce.cameras[name].is_live and _shows_secrets(url):
             log.warning(
@@ -95,8 +101,21 @@ def produce(
         from groundcam_producers.run import run
 
     stop = until_stopped()
-    if not run(settings.produce, settings.kafka, settings.http, settings.log, settings.trace, __version__, stop):
+    # The environment is read once: where processes are started it is without groundcam's variables for a moment.
+    environment = variable_layers()
+    reading = Reading(file, lambda: _with_cameras(load(config, given, environment))) if file else None
+    if reading:
+        on_signal((signal.SIGHUP,), reading.asked.set)
+    parts = (settings.produce, settings.kafka, settings.http, settings.log, settings.trace)
+    if not run(*parts, __version__, stop, reading):
         raise typer.Exit(1)
+
+
+def _with_cameras(settings: Settings) -> Settings:
+    """Raise SettingError for settings without a camera, as those of a file that is being written."""
+    if not settings.produce.cameras:
+        raise SettingError("produce.cameras: there is no camera; use --camera gate=rtsp://host/stream")
+    return settings
 
 
 def _shows_secrets(url: str) -> bool:

@@ -59,7 +59,7 @@ class Watch:
             self.tallies[found.camera_id].hear(found)
         elif isinstance(found, Gap):
             self.tallies[found.camera_id].messages += 1
-        elif found is not None:
+        elif isinstance(found, JoinedFrame):
             name = found.answer.camera_id
             # The film begins again when it ends, and so do its times: a scene's own is enough to know what was there.
             known = self.scenes[name].objects((found.pts_ns or 0) / 1e9)

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
-from groundcam.frame_join import FrameJoin, JoinedFrame
+from groundcam.frame_join import FrameJoin, JoinedFrame, TakenBack
 from groundcam_runtime.pictures.decoding import decode_jpeg
 from groundcam_runtime.pictures.drawing import draw, jpeg
 from groundcam_runtime.pictures.errors import PictureError
@@ -50,6 +50,8 @@ class View:
         """`cameras` shows some of them only."""
         self._frame_join = FrameJoin(topics, cameras)
         self._cards: dict[str, Card] = {}
+        self._taken_back: dict[str, int] = {}
+        """When cameras went, the last one at the end: answers about a time before that bring no card back."""
         self._version = 0
         self._changed = threading.Condition()
         self._closed = False
@@ -62,11 +64,19 @@ class View:
             if found is None:
                 continue
             name = found.answer.camera_id if isinstance(found, JoinedFrame) else found.camera_id
-            if isinstance(found, JoinedFrame):
+            if isinstance(found, TakenBack):
+                self._take_back(name, found.at_ns)
+                newest.pop(name, None)
+            elif isinstance(found, CameraStatus):
+                self._taken_back.pop(name, None)
+                self._report(name, found)
+            elif isinstance(found, JoinedFrame):
+                if found.answer.captured_at_ns <= self._taken_back.get(name, -1):
+                    continue
                 newest[name] = found
                 with self._changed:
                     self._card(name).received_ns.append(found.received_at_ns)
-            else:
+            elif name not in self._taken_back:
                 self._report(name, found)
         for name, frame in newest.items():
             self._show(name, frame)
@@ -99,6 +109,16 @@ class View:
                     card.gaps += report.last_seq - report.first_seq + 1
                 card.last_gap = report.reason.value.replace("_", " ")
             self._touch(card)
+
+    def _take_back(self, name: str, at_ns: int) -> None:
+        with self._changed:
+            self._taken_back.pop(name, None)
+            self._taken_back[name] = at_ns
+            if len(self._taken_back) > MOST_CARDS:
+                del self._taken_back[next(iter(self._taken_back))]
+            if self._cards.pop(name, None):
+                self._version += 1
+                self._changed.notify_all()
 
     def _card(self, name: str) -> Card:
         if name not in self._cards and len(self._cards) >= MOST_CARDS:

@@ -26,6 +26,7 @@ from groundcam_producers.pace import Pace
 from groundcam_producers.rtsp.relay import NO_TRANSPORT, RtspRelay
 from groundcam_producers.sampler import Sampler
 from groundcam_producers.scaling import Scaler
+from groundcam_producers.settings import Tuning
 from groundcam_producers.task import Beat, CameraTask
 from groundcam_producers.video import PictureFolder, VideoSource
 from groundcam_runtime.recurring import Recurring
@@ -57,8 +58,9 @@ class CameraLoop:
         self._beat_state: CameraState | None = None
         self._stopping = threading.Event()
         self._numbers = count()
-        self._sampler = Sampler(task.fps)
-        self._scaler = Scaler(task.max_size)
+        self._tuning = task.tuning
+        self._sampler = Sampler(self._tuning.fps)
+        self._scaler = Scaler(self._tuning.max_size)
         self._backoff = Backoff(1.0, 60.0, random.random)
         self._away_since_ns = task.away_since_ns
         self._last_frame_ns: int | None = None
@@ -71,6 +73,14 @@ class CameraLoop:
     def stop(self) -> None:
         """Ask the loop to end soon; may be called from another thread, and not from a signal handler."""
         self._stopping.set()
+
+    def retune(self, tuning: Tuning) -> None:
+        """Go on like this from the next picture on. Belongs to the loop's own thread, on which `beat` is called."""
+        if tuning.fps != self._tuning.fps:
+            self._sampler.retune(tuning.fps)
+        if tuning.max_size != self._tuning.max_size:
+            self._scaler = Scaler(tuning.max_size)
+        self._tuning = tuning
 
     def run(self) -> None:
         """Serve. Raises SourceUnusableError for a file that is none, SourceHungError for a call that hangs."""
@@ -118,9 +128,9 @@ class CameraLoop:
             return True
         if self._stopping.is_set():
             return False
-        if not self._task.loops:
+        if not self._tuning.loops:
             log.info("camera %s: the end of %s", self._task.camera_id, self._task.camera.public_url)
-        return self._task.loops
+        return self._tuning.loops
 
     def _play(self) -> Iterator[None]:
         """Publish until the stream ends; yield after each picture. Raises SourceError."""
@@ -203,7 +213,7 @@ class CameraLoop:
     def _frame(self, decoded: Decoded, seq: int, now_ns: int) -> Frame | None:
         """Return the frame to publish, or None where no quality makes it small enough."""
         planes = self._scaler.planes(decoded)
-        jpeg = encode(planes, self._task.produce.quality, self._task.max_record_bytes - ENVELOPE_BYTES)
+        jpeg = encode(planes, self._tuning.quality, self._task.max_record_bytes - ENVELOPE_BYTES)
         if jpeg is None:
             return None
         height, width = planes[0].shape
@@ -234,7 +244,7 @@ class CameraLoop:
         def open_source() -> VideoSource | PictureFolder:
             if not self._is_live and Path(url).is_dir():
                 return PictureFolder(
-                    Path(url), self._task.fps or 1.0, max_pixels=produce.max_source_pixels, viewing=camera.viewing
+                    Path(url), self._tuning.fps or 1.0, max_pixels=produce.max_source_pixels, viewing=camera.viewing
                 )
             return VideoSource(
                 url, is_live=self._is_live, timeout_s=produce.timeout_s, all_threads=produce.every_frame,

@@ -48,3 +48,8 @@ class ForkServer:
 
     def _is_secret(self, key: str) -> bool:
         return key in self._secret or key.startswith(SETTINGS)
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -34,12 +34,25 @@ class ProducerMetrics(Metrics):
     def cameras(self, names: Iterable[str]) -> None:
         """Note which cameras there are: each has its series from the start, so that silence shows."""
         known = list(names)
-        self._cameras.set(len(known))
+        self.number(len(known))
         for name in known:
-            self.state(name, CameraState.CONNECTING)
-            self._restarts.labels(name)
-            for total in self._totals.values():
-                total.labels(name)
+            self.added(name)
+
+    def number(self, cameras: int) -> None:
+        """Note how many cameras there are."""
+        self._cameras.set(cameras)
+
+    def added(self, camera_id: str) -> None:
+        """Give a camera its series."""
+        self.state(camera_id, CameraState.CONNECTING)
+        self._restarts.labels(camera_id)
+        for total in self._totals.values():
+            total.labels(camera_id)
+
+    def removed(self, camera_id: str) -> None:
+        """Drop the series of a camera that is looked after no longer."""
+        several = (self._dropped, self._up, self._state, self._last, self._restarts)
+        self._remove({"camera": camera_id}, *self._totals.values(), *several)
 
     def add(self, camera_id: str, name: str, amount: float) -> None:
         """Add to one of a camera's totals."""

@@ -8,3 +8,4 @@ __all__ = ["process"]
 
 # A signal to the whole group is the parent's to pass on: this server must live to report how each process ended.
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
+signal.signal(signal.SIGHUP, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""The process of one camera: what surrounds its loop. Its parent reads beats from a pipe."""
+"""The process of one camera: what surrounds its loop. Over a pipe its parent reads beats, and tells a new tuning."""
 
 import logging
 import multiprocessing
@@ -41,8 +41,9 @@ def main(task: CameraTask, pipe: Connection) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     logs.configure(task.log.format, task.log.level, camera=task.camera_id)
     redaction.register_url(task.camera.url.get_secret_value())
-    # Ctrl-C reaches the whole process group; the parent decides what it means.
+    # These reach the whole process group; the parent decides what they mean.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         code = _serve(task, pipe)
     except (KafkaProblem, SettingError) as problem:
@@ -74,7 +75,9 @@ def _serve(task: CameraTask, pipe: Connection) -> int:
     def beat(sign: Beat) -> None:
         try:
             pipe.send(sign)
-        except (BrokenPipeError, ConnectionResetError):
+            while loop and pipe.poll():
+                loop.retune(pipe.recv())
+        except (BrokenPipeError, ConnectionResetError, EOFError):
             if loop:
                 loop.stop()  # the parent is gone
 

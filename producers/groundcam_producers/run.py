@@ -4,11 +4,14 @@ import logging
 import os
 import threading
 import time
+from contextlib import nullcontext
 from typing import Any
 
+from groundcam_producers.changes import need_restart
 from groundcam_producers.metrics import ProducerMetrics
-from groundcam_producers.placement import place
+from groundcam_producers.roster import Order, Roster
 from groundcam_producers.settings import ProduceSettings
+from groundcam_producers.settings_watch import Loaded, Reading, SettingsWatch
 from groundcam_producers.supervisor import Supervisor
 from groundcam_producers.task import CameraTask
 from groundcam_runtime.health import HealthServer, Probes
@@ -35,10 +38,11 @@ def run(
     trace: TraceSettings,
     version: str,
     stop: threading.Event,
+    reading: Reading | None = None,
 ) -> bool:
     """Produce until `stop` is set or every file has ended; return whether every camera could be played.
 
-    Raises KafkaProblem, SettingError.
+    Whenever `reading` has changed, cameras come and go with it. Raises KafkaProblem, SettingError.
     """
     require_crc32c()
     require_tracing(trace)
@@ -47,29 +51,38 @@ def run(
     checks = Probes(probes.stuck, probes.idle, probes.started, probes.report)
     with HealthServer(http.host, http.port, metrics, checks, http.names):
         metrics.cameras(settings.own_cameras)
-        tasks = _tasks(settings, kafka, log_settings, trace, version)
+        roster = _roster(settings, kafka, log_settings, trace, version)
         statuses = Publisher(
             kafka, max_waiting_bytes=1_000_000, max_record_bytes=100_000, client_id="groundcam-produce"
         )  # fmt: skip
         supervisor = probes.supervisor = Supervisor(
-            tasks,
+            roster.tasks,
             metrics,
             statuses,
             settings.hang_s,
             is_job=settings.is_job,
-            secret_variables=[one.password_env for one in settings.cameras.values() if one.password_env],
+            secret_variables=settings.password_variables,
         )
+        sections = {"kafka": kafka, "http": http, "log": log_settings, "trace": trace}
+
+        def take(loaded: Loaded) -> None:
+            order, waits = roster.change(loaded.produce)
+            waits += [path for name, old in sections.items() for path in need_restart(name, old, getattr(loaded, name))]
+            _tell(order, waits)
+            supervisor.change(order)
+
+        probes.settings_watch = SettingsWatch(reading, take) if reading else None
         try:
-            with probes.watch:
+            with probes.watch, probes.settings_watch or nullcontext():
                 supervisor.run(stop)
         finally:
             statuses.close(1.0)
     return stop.is_set() or not supervisor.failed
 
 
-def _tasks(
+def _roster(
     settings: ProduceSettings, kafka: KafkaSettings, log_settings: LogSettings, trace: TraceSettings, version: str
-) -> dict[str, CameraTask]:
+) -> Roster:
     """Place the cameras on partitions. Raises KafkaProblem."""
     topics = kafka.topics
     topic = topics.recordings if settings.every_frame else topics.frames
@@ -79,29 +92,57 @@ def _tasks(
         limit = admin.max_message_bytes(topic) or DEFAULT_RECORD_BYTES
     finally:
         admin.close()
-    places = place(settings.cameras, partitions) if settings.partitioner == "balanced" else {}
-    tasks = {}
-    for name, one in settings.own_cameras.items():
-        tasks[name] = CameraTask(
+
+    # Read once: where processes are started it is without passwords for a moment.
+    environment = dict(os.environ)
+
+    def task(name: str, produce: ProduceSettings, partition: int | None, is_job: bool) -> CameraTask:
+        camera = produce.cameras[name]
+        return CameraTask(
             camera_id=name,
-            camera=one,
-            produce=settings,
+            camera=camera,
+            produce=produce,
             kafka=kafka,
             log=log_settings,
             trace=trace,
             version=version,
             topic=topic,
-            partition=places.get(name),
+            partition=partition,
             max_record_bytes=limit - BATCH_OVERHEAD_BYTES,
             away_since_ns=None,
-            is_job=settings.is_job,
-            environment={key: value for key, value in os.environ.items() if key == one.password_env},
+            is_job=is_job,
+            environment={key: value for key, value in environment.items() if key == camera.password_env},
         )
-        where = f"partition {places[name]}" if name in places else "the partition of its key"
-        log.info("camera %s: %s to %s, %s", name, one.public_url, topic, where, extra={"camera": name})
+
+    roster = Roster(settings, partitions, task)
+    for name, one in roster.tasks.items():
+        log.info("camera %s: %s", name, _where(one), extra={"camera": name})
     if settings.shard:
-        log.info("shard %d of %d: %d of %d cameras", *settings.shard, len(tasks), len(settings.cameras))
-    return tasks
+        log.info("shard %d of %d: %d of %d cameras", *settings.shard, len(roster.tasks), len(settings.cameras))
+    return roster
+
+
+def _where(task: CameraTask) -> str:
+    """Return in words where a camera's frames come from, and where they go."""
+    partition = "the partition of its key" if task.partition is None else f"partition {task.partition}"
+    return f"{task.camera.public_url} to {task.topic}, {partition}"
+
+
+def _tell(order: Order, waits: list[str]) -> None:
+    """Say in the log what changes, camera by camera."""
+    changes, tasks = order.changes, order.tasks
+    for name in changes.removed:
+        log.info("camera %s: it is removed, and sends what it has", name, extra={"camera": name})
+    for name in changes.added:
+        log.info("camera %s: it is new, %s", name, _where(tasks[name]), extra={"camera": name})
+    for name in changes.reopened:
+        log.info("camera %s: it is opened anew, %s", name, _where(tasks[name]), extra={"camera": name})
+    for name in changes.retuned:
+        log.info("camera %s: from now on %s", name, tasks[name].tuning, extra={"camera": name})
+    if not (changes.removed or changes.added or changes.reopened or changes.retuned or waits):
+        log.info("the settings were read again, and nothing changes for the cameras here")
+    for path in waits:
+        log.warning("%s has changed, which needs a restart: it stays as it was", path)
 
 
 class _Probes:
@@ -115,6 +156,7 @@ class _Probes:
             "shard": "{}/{}".format(*settings.shard) if settings.shard else None,
         }
         self.supervisor: Supervisor | None = None
+        self.settings_watch: SettingsWatch | None = None
         topics = kafka.topics
         played = topics.recordings if settings.every_frame else topics.frames
         self.watch = TopicWatch(kafka, [played, topics.detections, topics.cameras])
@@ -134,4 +176,9 @@ class _Probes:
         return self.watch.trouble
 
     def report(self) -> dict[str, Any]:
-        return {**self._about, "cameras": self.supervisor.report() if self.supervisor else {}}
+        fault = self.settings_watch.fault if self.settings_watch else None
+        return {
+            **self._about,
+            "fault_in_settings": fault,
+            "cameras": self.supervisor.report() if self.supervisor else {},
+        }

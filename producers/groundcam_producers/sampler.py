@@ -19,11 +19,18 @@ class Sampler:
 
     def __init__(self, fps: float | None) -> None:
         """Raises ValueError for a rate that is not positive."""
-        if fps is not None and fps <= 0:
-            raise ValueError(f"{fps} frames a second cannot be kept")
-        self._slot_s = 1 / fps if fps is not None else None
+        self._slot_s = _slot_s(fps)
         self._due_s: float | None = None
         self._last_s = 0.0
+
+    def retune(self, fps: float | None) -> None:
+        """Go on at another rate: the next frame is due so much after the last one. Raises ValueError."""
+        slot_s = _slot_s(fps)
+        if self._due_s is not None and self._slot_s is not None and slot_s is not None:
+            self._due_s += slot_s - self._slot_s
+        else:
+            self._due_s = None
+        self._slot_s = slot_s
 
     def keep(self, time_s: float) -> bool:
         """Whether to keep the frame of this time."""
@@ -38,3 +45,9 @@ class Sampler:
             return False
         self._due_s = (self._due_s if late < MOST_LATE else time_s) + slot_s
         return True
+
+
+def _slot_s(fps: float | None) -> float | None:
+    if fps is not None and fps <= 0:
+        raise ValueError(f"{fps} frames a second cannot be kept")
+    return 1 / fps if fps is not None else None

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -61,6 +62,25 @@ def _aspect(value: str) -> str:
     if match is None or not 1 / WIDEST <= int(match[1]) / int(match[2]) <= WIDEST:
         raise ValueError("it is not like 4:3")
     return f"{match[1]}:{match[2]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """What of a camera may change while it stays open."""
+
+    fps: float | None
+    """Frames a second to keep; None keeps every frame."""
+    max_size: tuple[int, int] | None
+    """Largest width and height."""
+    quality: int
+    loops: bool
+    """Whether a file is played again and again."""
+
+    def __str__(self) -> str:
+        """In words."""
+        rate = f"{self.fps:g} frames a second" if self.fps else "every frame"
+        size = "{}x{}".format(*self.max_size) if self.max_size else "its own size"
+        return f"{rate}, at most {size}, quality {self.quality}{', again and again' if self.loops else ''}"
 
 
 class CameraSettings(SettingsPart):
@@ -217,6 +237,11 @@ class ProduceSettings(SettingsPart):
         }
 
     @property
+    def password_variables(self) -> set[str]:
+        """Names of the environment's variables in which cameras' passwords are."""
+        return {one.password_env for one in self.cameras.values() if one.password_env}
+
+    @property
     def is_job(self) -> bool:
         """Whether there will be an end: every camera is a file that is played once, and no shard is to be kept."""
         ends = (not (one.is_live or self.loops(one)) for one in self.own_cameras.values())
@@ -225,6 +250,11 @@ class ProduceSettings(SettingsPart):
     def loops(self, camera: CameraSettings) -> bool:
         """Whether a file is played again and again: what is set of it beats what is set of all."""
         return not camera.is_live and (self.loop if camera.loop is None else camera.loop)
+
+    def tuning(self, camera: CameraSettings) -> Tuning:
+        """What holds of a camera: what is set of it, else what is set of all."""
+        fps = None if self.every_frame else camera.fps or self.fps
+        return Tuning(fps, camera.max_size or self.max_size, self.quality, self.loops(camera))
 
     @field_validator("only", mode="before")
     @classmethod

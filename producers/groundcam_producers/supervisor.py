@@ -1,24 +1,23 @@
 """The parent of the cameras' processes: starts them, counts for them, and ends one that hangs."""
 
 import logging
-import os
-import random
 import selectors
 import socket
 import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from multiprocessing.connection import Connection
-from multiprocessing.context import ForkServerProcess
+from dataclasses import replace
+from queue import SimpleQueue
 from typing import Any
 
 from groundcam_producers import process as camera_process
-from groundcam_producers.backoff import Backoff
-from groundcam_producers.fork_server import ForkServer
+from groundcam_producers.child import Child
+from groundcam_producers.fork_server import ForkServer, cores
 from groundcam_producers.metrics import ProducerMetrics
 from groundcam_producers.outbox import HEADERS
+from groundcam_producers.roster import Order
+from groundcam_producers.standing import Standing
 from groundcam_producers.task import Beat, CameraTask
 from groundcam_runtime.kafka.publisher import Publisher, Record
 from groundcam_runtime.recurring import Recurring
@@ -33,20 +32,6 @@ STARTING_BY_CORE = 2
 START_S = 180.0
 """Until a process shows its first sign of life; on a busy machine that takes long, and it ends by itself."""
 STEADY_S = 10.0
-
-
-@dataclass(slots=True)
-class _Child:
-    """One camera's process, and when it last showed life."""
-
-    process: ForkServerProcess
-    pipe: Connection | None
-    """None once the process has closed its end."""
-    started_at: float
-    seen_at: float
-    lives: bool = False
-    """Whether it has shown a sign of life."""
-    hung: bool = False
 
 
 class Supervisor:
@@ -67,23 +52,21 @@ class Supervisor:
     ) -> None:
         """`secret_variables` are those of the environment that no camera's process shall see."""
         self._is_job = is_job
-        self._most_starting = STARTING_BY_CORE * _cores()
+        self._most_starting = STARTING_BY_CORE * cores()
         self._waiting: deque[str] = deque(tasks)
-        self._tasks = dict(tasks)
+        self._tasks = tasks
+        self._orders: SimpleQueue[Order] = SimpleQueue()
         self._metrics = metrics
         self._statuses = statuses
         self._hang_s = hang_s
         self._fork_server = ForkServer(camera_process.main, secret_variables)
-        self._children: dict[str, _Child] = {}
+        self._children: dict[str, Child] = {}
         # Of pipes and of processes' ends: what is ready is found without a look at all the others.
         self._selector = selectors.DefaultSelector()
         self._gone: set[str] = set()
         self._looked_at = 0.0
-        self._backoffs = {name: Backoff(1.0, 30.0, random.random) for name in tasks}
         self._restart_at: dict[str, float] = {}
-        self._last_frame_ns: dict[str, int] = {}
-        self._states: dict[str, CameraState] = dict.fromkeys(tasks, CameraState.CONNECTING)
-        self._reasons: dict[str, str | None] = dict.fromkeys(tasks, "it waits for its start")
+        self._standings = {name: Standing() for name in tasks}
         self.failed: set[str] = set()
         self.ticked_at = time.monotonic()
 
@@ -100,9 +83,56 @@ class Supervisor:
                 stop.wait(TICK_S)
         self._stop_all()
 
+    def change(self, order: Order) -> None:
+        """Have other cameras from its next turn on. Any thread may call it."""
+        self._orders.put(order)
+
+    def _obey(self, order: Order, now: float) -> None:
+        """Start and end what it names. A process that is to end first sends what it has."""
+        before, self._tasks, self._is_job = self._tasks, order.tasks, order.is_job
+        changes = order.changes
+        for name in changes.removed:
+            if not self._let_go(name, now):
+                self._forget(before[name])
+        for name in changes.added:
+            if name not in self._children:  # else it was removed a moment ago, and is still there
+                self._standings[name] = Standing()
+                self._metrics.added(name)
+        for name in (*changes.added, *changes.reopened):
+            if not self._let_go(name, now):
+                self._waiting.append(name)
+        for name in changes.retuned:
+            tuning = self._tasks[name].tuning
+            if name in self._children:
+                self._children[name].untold = tuning
+            elif tuning.loops and name not in self._restart_at and name not in self._waiting:
+                self._waiting.append(name)  # a file that had ended
+        self._metrics.number(len(self._tasks))
+
+    def _let_go(self, name: str, now: float) -> bool:
+        """Ask a camera's process to end; return whether there is one."""
+        self._restart_at.pop(name, None)
+        if name in self._waiting:
+            self._waiting.remove(name)
+        child = self._children.get(name)
+        if child is not None and child.leave_by is None:
+            child.leave_by = now + STOP_S
+        return child is not None
+
+    def _forget(self, task: CameraTask) -> None:
+        """Leave nothing of a camera behind."""
+        name = task.camera_id
+        del self._standings[name]
+        self.failed.discard(name)
+        self._metrics.removed(name)
+        self._statuses.send(Record(task.kafka.topics.cameras, None, name), urgent=True)
+        log.info("camera %s: it is gone", name, extra={"camera": name})
+
     def _turn(self) -> None:
         self._listen(TICK_S)
         now = self.ticked_at = time.monotonic()
+        while not self._orders.empty():
+            self._obey(self._orders.get(), now)
         for name in self._gone:
             self._ended(name, self._children[name], now)
         self._gone.clear()
@@ -110,14 +140,7 @@ class Supervisor:
             return
         self._looked_at = now
         for name, child in self._children.items():
-            if now - child.seen_at > self._longest_silence_s(name, child):
-                silent_s = now - child.seen_at
-                log.error(
-                    "camera %s: its process hangs for %.0f s and is ended", name, silent_s, extra={"camera": name}
-                )
-                self._publish_status(name, CameraState.STALLED, "Hang")
-                child.process.kill()
-                child.hung, child.seen_at = True, now  # a next turn finds it ended
+            self._watch_over(name, child, now)
         for name, due in list(self._restart_at.items()):
             if now >= due:
                 del self._restart_at[name]
@@ -129,39 +152,69 @@ class Supervisor:
             if delivery.error is not None:
                 recurring.error("status", "Kafka refuses the state of a camera: %s", delivery.error)
 
-    def _longest_silence_s(self, name: str, child: _Child) -> float:
-        return self._hang_s if child.lives else START_S + self._tasks[name].kafka.connect_timeout_s
+    def _watch_over(self, name: str, child: Child, now: float) -> None:
+        """Tell it what is new; end one that hangs, or does not go."""
+        child.tell()
+        silent_s = now - child.seen_at
+        if child.leave_by is not None:
+            self._see_off(name, child, now)
+        elif silent_s > self._longest_silence_s(child):
+            log.error("camera %s: its process hangs for %.0f s and is ended", name, silent_s, extra={"camera": name})
+            self._publish_status(child.task, CameraState.STALLED, "Hang")
+            child.process.kill()
+            child.hung, child.seen_at = True, now  # a next turn finds it ended
+
+    def _see_off(self, name: str, child: Child, now: float) -> None:
+        """End a process that was asked to end. Again and again: one that begins just then hears no signal yet."""
+        if now < (child.leave_by or now):
+            child.process.terminate()
+        elif not child.hung:
+            log.error("camera %s: its process does not stop and is ended", name, extra={"camera": name})
+            child.process.kill()
+            child.hung = True
+            self._publish_status(child.task, CameraState.OFFLINE, "Killed")
+
+    def _longest_silence_s(self, child: Child) -> float:
+        return self._hang_s if child.lives else START_S + child.task.kafka.connect_timeout_s
 
     def _start(self, name: str) -> None:
-        ours, theirs = self._fork_server.context.Pipe(duplex=False)
-        task = replace(self._tasks[name], away_since_ns=self._last_frame_ns.get(name))
+        ours, theirs = self._fork_server.context.Pipe()
+        task = replace(self._tasks[name], away_since_ns=self._standings[name].last_frame_ns)
         process = self._fork_server.start(f"camera-{name}", task, theirs)
         theirs.close()
         now = time.monotonic()
-        self._reasons[name] = "its process starts"
-        self._children[name] = _Child(process, ours, now, now)
+        self._standings[name].reason = "its process starts"
+        self._children[name] = Child(task, process, ours, now, now)
         self._selector.register(ours, selectors.EVENT_READ, (name, True))
         self._selector.register(process.sentinel, selectors.EVENT_READ, (name, False))
 
-    def _ended(self, name: str, child: _Child, now: float) -> None:
+    def _ended(self, name: str, child: Child, now: float) -> None:
         while child.pipe is not None and child.pipe.poll():
             self._hear(name, child)
         self._hang_up(child)
         del self._children[name]
         code = child.process.exitcode
         self._now_is(name, CameraState.OFFLINE)
-        if code == 0 and not self._tasks[name].camera.is_live:
+        if child.leave_by is not None:
+            if name in self._tasks:
+                self._metrics.add(name, "reconnects", 1)
+                self._waiting.append(name)
+            else:
+                self._forget(child.task)
+            return
+        if code == 0 and not child.task.camera.is_live:
             self._metrics.ended(name)
             return  # the end of a file; a live camera has none, whoever ended its process
         self.failed.add(name)
-        self._reasons[name] = self._reasons[name] or f"its process ended with code {code}"
+        standing = self._standings[name]
+        standing.reason = standing.reason or f"its process ended with code {code}"
         if code in (camera_process.UNUSABLE, camera_process.INCOMPLETE):
             return
-        wait_s = self._backoffs[name].failed()
+        wait_s = standing.backoff.failed()
         what = "camera %s: its process ended with code %s; it starts again in %.1f s"
         log.error(what, name, code, wait_s, extra={"camera": name})
         if not child.hung:
-            self._publish_status(name, CameraState.OFFLINE, f"ExitCode{code}")
+            self._publish_status(child.task, CameraState.OFFLINE, f"ExitCode{code}")
         self._restart_at[name] = now + wait_s
 
     def _listen(self, timeout_s: float) -> None:
@@ -174,13 +227,13 @@ class Supervisor:
                 self._selector.unregister(key.fileobj)
                 self._gone.add(name)
 
-    def _hang_up(self, child: _Child) -> None:
+    def _hang_up(self, child: Child) -> None:
         if child.pipe is not None:
             self._selector.unregister(child.pipe)
             child.pipe.close()
             child.pipe = None
 
-    def _hear(self, name: str, child: _Child) -> None:
+    def _hear(self, name: str, child: Child) -> None:
         """Take one beat, or the end of the pipe."""
         if child.pipe is None:
             return
@@ -190,52 +243,41 @@ class Supervisor:
             self._hang_up(child)
             return
         child.seen_at, child.lives = time.monotonic(), True
+        standing = self._standings[name]
         self._now_is(name, beat.state)
-        self._reasons[name] = beat.reason
+        standing.reason = beat.reason
         for total, amount in beat.totals.items():
             self._metrics.add(name, total, amount)
         for reason, frames in beat.dropped.items():
             self._metrics.dropped(name, reason, frames)
         if beat.last_frame_ns is not None:
             self._metrics.frame(name, beat.last_frame_ns)
-            self._last_frame_ns[name] = beat.last_frame_ns
+            standing.last_frame_ns = beat.last_frame_ns
             if time.monotonic() - child.started_at > STEADY_S:
-                self._backoffs[name].succeeded()
+                standing.backoff.succeeded()
                 self.failed.discard(name)
 
     def _now_is(self, name: str, state: CameraState) -> None:
-        if state is not self._states[name]:
-            self._states[name] = state
+        if state is not self._standings[name].state:
+            self._standings[name].state = state
             self._metrics.state(name, state)
 
     def report(self) -> dict[str, Any]:
-        """For people, camera by camera, with its process's number; the URLs are without passwords."""
-        now_ns = time.time_ns()
-        return {
-            name: {
-                "state": self._states[name].value,
-                "reason": self._reasons[name],
-                "url": task.camera.public_url,
-                "topic": task.topic,
-                "partition": "by key" if task.partition is None else task.partition,
-                "last_frame_s_ago": round((now_ns - self._last_frame_ns[name]) / 1e9, 1)
-                if name in self._last_frame_ns else None,
-                "process": self._children[name].process.pid if name in self._children else None,
-            }
-            for name, task in self._tasks.items()
-        }  # fmt: skip
+        """For people, camera by camera. Any thread may call it."""
+        now_ns, found = time.time_ns(), {}
+        for name, task in self._tasks.items():  # whoever changes it puts another one in its place
+            child, standing = self._children.get(name), self._standings.get(name)
+            if standing is not None:
+                found[name] = standing.report(task, child.process.pid if child else None, now_ns)
+        return found
 
-    def _publish_status(self, name: str, state: CameraState, error: str) -> None:
+    def _publish_status(self, task: CameraTask, state: CameraState, error: str) -> None:
         """Publish a state for a process that cannot do so any more."""
-        task = self._tasks[name]
+        name, url = task.camera_id, task.camera.public_url
         status = CameraStatus(
-            camera_id=name,
-            state=state,
-            since_ns=time.time_ns(),
-            url=task.camera.public_url,
-            last_error=error,
+            camera_id=name, state=state, since_ns=time.time_ns(), url=url, last_error=error,
             producer=socket.gethostname(),
-        )
+        )  # fmt: skip
         self._statuses.send(Record(task.kafka.topics.cameras, encode(status), name, headers=HEADERS), urgent=True)
 
     def _stop_all(self) -> None:
@@ -248,11 +290,9 @@ class Supervisor:
             if child.process.is_alive():
                 log.error("camera %s: its process does not stop and is ended", name, extra={"camera": name})
                 child.process.kill()
-                self._publish_status(name, CameraState.OFFLINE, "Killed")
+                self._publish_status(child.task, CameraState.OFFLINE, "Killed")
             child.process.join()
+            if name not in self._tasks:
+                self._hang_up(child)
+                self._forget(child.task)
         self._statuses.flush(1.0)
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,9 +1,12 @@
-"""What a camera's process receives at its start, and what it reports while it runs."""
+"""What a camera's process receives at its start, and what it reports while it runs.
+
+Over the same pipe it hears of a new `Tuning` meanwhile.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from groundcam_producers.settings import CameraSettings, ProduceSettings
+from groundcam_producers.settings import CameraSettings, ProduceSettings, Tuning
 from groundcam_runtime.settings import KafkaSettings, LogSettings, TraceSettings
 from groundcam_schemas import CameraState, GapReason
 
@@ -34,19 +37,9 @@ class CameraTask:
         object.__setattr__(self, "produce", self.produce.model_copy(update={"cameras": {}, "only": None}))
 
     @property
-    def fps(self) -> float | None:
-        """Frames a second to keep; None keeps every frame."""
-        return None if self.produce.every_frame else self.camera.fps or self.produce.fps
-
-    @property
-    def loops(self) -> bool:
-        """Whether a file is played again and again."""
-        return self.produce.loops(self.camera)
-
-    @property
-    def max_size(self) -> tuple[int, int] | None:
-        """Largest width and height."""
-        return self.camera.max_size or self.produce.max_size
+    def tuning(self) -> Tuning:
+        """What may change while the camera stays open, as it was at the start."""
+        return self.produce.tuning(self.camera)
 
 
 @dataclass(slots=True)

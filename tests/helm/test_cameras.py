@@ -8,7 +8,7 @@ from groundcam.sizing import CAMERA_PROCESS_BYTES
 from groundcam_producers.placement import in_shard
 from groundcam_producers.settings import ProduceSettings
 from helm import chart
-from helm.chart import BASE, containers, objects, of_kind, settings, the, variables
+from helm.chart import BASE, containers, objects, of_kind, settings, the, variables, with_values
 
 GATE = "cameras.gate={url: 'rtsp://viewer@192.0.2.10/1', existingSecret: s}"
 MIB = 1024 * 1024
@@ -53,6 +53,25 @@ def test_a_secret_that_is_missing_takes_only_its_own_cameras_file_away(mode: str
 
     assert {one["items"][0]["path"]: one["name"] for one in sources} == {"gate": "one", "yard": "one", "roof": "other"}
     assert all(one["optional"] is True and len(one["items"]) == 1 for one in sources)
+
+
+@pytest.mark.parametrize(("value", "restarts"), [("true", True), ("false", False)])
+@pytest.mark.parametrize(("mode", "kind"), [("perCamera", "Deployment"), ("sharded", "StatefulSet")])
+def test_a_change_of_cameras_restarts_pods_only_where_that_is_wanted(
+    mode: str, kind: str, value: str, restarts: bool
+) -> None:
+    """What the running producer does not take over restarts them in any case."""
+    base = with_values(BASE, GATE, f"producers.mode={mode}", f"producers.restartOnCameras={value}")
+    name = "-camera-gate" if mode == "perCamera" else "-producers"
+
+    def template(*changes: str) -> Any:
+        (one,) = of_kind(objects(base, *changes), kind, name)
+        return one["spec"]["template"]
+
+    assert (template("cameras.gate.rotate=90") != template()) is restarts
+    assert (template("producers.settings.fps=2") != template()) is restarts
+    assert template("producers.settings.timeout_s=9") != template()
+    assert template("kafka.topicPrefix=other.") != template()
 
 
 @pytest.mark.parametrize("mode", ["perCamera", "sharded"])

@@ -23,3 +23,24 @@ def test_a_camera_stays_where_earlier_versions_put_it() -> None:
     placed = place(SIXTEEN, 4)
     assert [placed[name] for name in SIXTEEN] == [3, 0, 1, 2, 1, 0, 2, 3, 1, 0, 2, 3, 3, 0, 2, 1]
     assert [number for number, name in enumerate(SIXTEEN) if in_shard(name, 1, 3)] == [2, 3, 4, 8, 10, 11, 12, 15]
+
+
+def test_cameras_that_are_placed_stay_and_new_ones_fill_the_emptiest_partitions() -> None:
+    placed = dict.fromkeys(SIXTEEN[:6], 0)
+    after = place(SIXTEEN, 4, placed)
+    assert {name: after[name] for name in placed} == placed
+    assert sorted(list(after.values()).count(number) for number in range(4)) == [3, 3, 4, 6]
+
+
+@pytest.mark.parametrize("step", [1, 3])
+def test_a_list_that_grew_at_its_end_gives_what_a_producer_that_starts_anew_gives(step: int) -> None:
+    placed: dict[str, int] = {}
+    for count in range(0, 17, step):
+        placed = place(SIXTEEN[:count], 4, placed)
+        assert placed == place(SIXTEEN[:count], 4)
+
+
+def test_a_restart_after_a_removal_moves_no_camera_that_stands_before_it() -> None:
+    left = [name for name in SIXTEEN if name != "camera-9"]
+    kept, anew = place(left, 4, place(SIXTEEN, 4)), place(left, 4)
+    assert all(kept[name] == anew[name] for name in SIXTEEN[:9])

@@ -72,3 +72,21 @@ def test_a_clock_that_went_back_begins_anew_with_the_next_frame() -> None:
 def test_without_a_rate_every_frame_is_kept_also_of_one_moment() -> None:
     sampler = Sampler(None)
     assert all(sampler.keep(time_s) for time_s in (1.0, 1.0, 0.0, 5.0, 5.0))
+
+
+@pytest.mark.parametrize(("fps", "due_s"), [(1.0, 11.0), (10.0, 10.1), (5.0, 10.2)])
+def test_at_another_rate_the_next_frame_is_due_so_much_after_the_last_one(fps: float, due_s: float) -> None:
+    """Changed again and again, it keeps no more frames than were asked for."""
+    sampler = Sampler(2.0)
+    assert sampler.keep(10.0)
+    sampler.retune(fps)
+    kept = [time_s for time_s in (10 + number / 100 for number in range(1, 150)) if sampler.keep(time_s)]
+    assert kept[0] == pytest.approx(due_s)
+
+
+def test_a_rate_may_change_before_the_first_frame_and_to_every_frame_and_back() -> None:
+    sampler = Sampler(1.0)
+    sampler.retune(None)
+    assert all(sampler.keep(number / 100) for number in range(10))
+    sampler.retune(1.0)
+    assert [number for number in range(10, 200) if sampler.keep(number / 100)] == [10, 110]
