@@ -9,6 +9,7 @@ from itertools import count
 from pathlib import Path
 from typing import Literal
 
+from groundcam_producers import announcements
 from groundcam_producers.backoff import Backoff
 from groundcam_producers.errors import (
     NO_MEMORY,
@@ -25,7 +26,7 @@ from groundcam_producers.outbox import Outbox
 from groundcam_producers.pace import Pace
 from groundcam_producers.rtsp.relay import NO_TRANSPORT, RtspRelay
 from groundcam_producers.sampler import Sampler
-from groundcam_producers.scaling import Scaler
+from groundcam_producers.scaling import Scaler, fit
 from groundcam_producers.task import Beat, CameraTask
 from groundcam_producers.video import PictureFolder, VideoSource
 from groundcam_runtime.recurring import Recurring
@@ -177,6 +178,8 @@ class CameraLoop:
         self._last_frame_ns = now_ns
         self._reason = None
         self._outbox.totals["frames_decoded"] += 1
+        if self._outbox.state is not CameraState.ONLINE:
+            log.info("camera %s: %s", self._task.camera_id, announcements.online(self._task, decoded.size, fps))
         self._outbox.status(CameraState.ONLINE, size=decoded.size, fps=fps)
         if not self._sampler.keep(time_s):
             return
@@ -196,7 +199,7 @@ class CameraLoop:
             self._outbox.skip(seq, GapReason.UNDECODABLE)
             return
         if frame is None:
-            self._outbox.skip(seq, GapReason.TOO_LARGE)
+            self._outbox.too_large(seq, fit(decoded.size, self._task.max_size))
         else:
             self._outbox.frame(frame, wait=self._wait_for_room if self._task.produce.every_frame else None)
 

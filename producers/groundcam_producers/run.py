@@ -8,9 +8,10 @@ from typing import Any
 
 from groundcam_producers.metrics import ProducerMetrics
 from groundcam_producers.placement import place
+from groundcam_producers.readiness import none_plays, playing
 from groundcam_producers.settings import ProduceSettings
 from groundcam_producers.supervisor import Supervisor
-from groundcam_producers.task import CameraTask
+from groundcam_producers.task import BATCH_OVERHEAD_BYTES, CameraTask
 from groundcam_runtime.health import HealthServer, Probes
 from groundcam_runtime.kafka.connect import require_crc32c
 from groundcam_runtime.kafka.publisher import Publisher
@@ -22,8 +23,6 @@ from groundcam_runtime.tracing import require_tracing
 log = logging.getLogger(__name__)
 
 DEFAULT_RECORD_BYTES = 1_000_000
-# A record batch's own header and the topic's name count against the topic's limit too.
-BATCH_OVERHEAD_BYTES = 512
 STUCK_S = 60.0
 
 
@@ -44,7 +43,7 @@ def run(
     require_tracing(trace)
     metrics, probes = ProducerMetrics(version), _Probes(settings, kafka, version)
     # Before Kafka is queried: one that does not answer shall not make this process invisible.
-    checks = Probes(probes.stuck, probes.idle, probes.started, probes.report)
+    checks = Probes(probes.stuck, probes.idle, probes.started, probes.report, probes.ready_text)
     with HealthServer(http.host, http.port, metrics, checks, http.names):
         metrics.cameras(settings.own_cameras)
         tasks = _tasks(settings, kafka, log_settings, trace, version)
@@ -131,7 +130,11 @@ class _Probes:
             return self.started()
         if not self.supervisor.is_at_work:
             return "no camera process runs"
-        return self.watch.trouble
+        return self.watch.trouble or none_plays(self.supervisor.states, self.supervisor.ended)
+
+    def ready_text(self) -> str:
+        told = playing(self.supervisor.states, self.supervisor.ended) if self.supervisor else None
+        return f"ok: {told}" if told else "ok"
 
     def report(self) -> dict[str, Any]:
         return {**self._about, "cameras": self.supervisor.report() if self.supervisor else {}}

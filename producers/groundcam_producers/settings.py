@@ -79,9 +79,9 @@ class CameraSettings(SettingsPart):
     tls_fingerprint: Annotated[str, AfterValidator(_fingerprint)] | None = None
     """SHA-256 of the only certificate to trust for rtsps://, in hexadecimal digits, colons allowed."""
     fps: Annotated[float, Field(gt=0, le=240)] | None = None
-    """Frames a second to publish."""
+    """Frames a second to publish, whatever the section says, `every_frame` too."""
     max_size: Size | None = None
-    """Largest width and height to publish, as 960x544."""
+    """Largest width and height to publish, as 960x544, whatever the section says; null leaves them as they are."""
     loop: bool | None = None
     """Play a file again and again, or once, whatever the section says."""
     transport: Literal["tcp", "udp", "auto"] = "tcp"

@@ -84,12 +84,19 @@ class Supervisor:
         self._states: dict[str, CameraState] = dict.fromkeys(tasks, CameraState.CONNECTING)
         self._reasons: dict[str, str | None] = dict.fromkeys(tasks, "it waits for its start")
         self.failed: set[str] = set()
+        self.ended: set[str] = set()
+        """Files that were played to their end."""
         self.ticked_at = time.monotonic()
 
     @property
     def is_at_work(self) -> bool:
         """Whether a camera's process runs, or there is no camera to have one: a shard may be empty."""
         return bool(self._children or self._waiting) or not self._tasks
+
+    @property
+    def states(self) -> dict[str, CameraState]:
+        """What each camera does."""
+        return dict(self._states)
 
     def run(self, stop: threading.Event) -> None:
         """Supervise; return when it is asked to stop, or when a job's files have all ended."""
@@ -151,6 +158,7 @@ class Supervisor:
         self._now_is(name, CameraState.OFFLINE)
         if code == 0 and not self._tasks[name].camera.is_live:
             self._metrics.ended(name)
+            self.ended.add(name)
             return  # the end of a file; a live camera has none, whoever ended its process
         self.failed.add(name)
         self._reasons[name] = self._reasons[name] or f"its process ended with code {code}"

@@ -7,6 +7,9 @@ from groundcam_producers.settings import CameraSettings, ProduceSettings
 from groundcam_runtime.settings import KafkaSettings, LogSettings, TraceSettings
 from groundcam_schemas import CameraState, GapReason
 
+BATCH_OVERHEAD_BYTES = 512
+"""A record batch's own header and the topic's name count against the topic's limit, too."""
+
 
 @dataclass(frozen=True, slots=True)
 class CameraTask:
@@ -35,8 +38,8 @@ class CameraTask:
 
     @property
     def fps(self) -> float | None:
-        """Frames a second to keep; None keeps every frame."""
-        return None if self.produce.every_frame else self.camera.fps or self.produce.fps
+        """Frames a second to keep; None keeps every frame. What is set of a camera beats what is set of all."""
+        return self.camera.fps or (None if self.produce.every_frame else self.produce.fps)
 
     @property
     def loops(self) -> bool:
@@ -45,8 +48,9 @@ class CameraTask:
 
     @property
     def max_size(self) -> tuple[int, int] | None:
-        """Largest width and height."""
-        return self.camera.max_size or self.produce.max_size
+        """Largest width and height; None leaves pictures as large as they are."""
+        is_set = "max_size" in self.camera.model_fields_set  # also to none: as large as they come
+        return self.camera.max_size if is_set else self.produce.max_size
 
 
 @dataclass(slots=True)
