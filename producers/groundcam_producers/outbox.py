@@ -141,6 +141,7 @@ class Outbox:
             height=size[1] if size else None,
             fps=fps,
             last_error=error,
+            producer=self._task.producer,
         )
         self._reports.state(status)
         self._send_reports(self._reports.due(time.monotonic()))

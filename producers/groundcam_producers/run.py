@@ -12,6 +12,7 @@ from groundcam_producers.readiness import none_plays, playing
 from groundcam_producers.settings import ProduceSettings
 from groundcam_producers.supervisor import Supervisor
 from groundcam_producers.task import BATCH_OVERHEAD_BYTES, CameraTask
+from groundcam_producers.twin_watch import TwinWatch, name_of_this_producer
 from groundcam_runtime.health import HealthServer, Probes
 from groundcam_runtime.kafka.connect import require_crc32c
 from groundcam_runtime.kafka.publisher import Publisher
@@ -46,7 +47,9 @@ def run(
     checks = Probes(probes.stuck, probes.idle, probes.started, probes.report, probes.ready_text)
     with HealthServer(http.host, http.port, metrics, checks, http.names):
         metrics.cameras(settings.own_cameras)
-        tasks = _tasks(settings, kafka, log_settings, trace, version)
+        producer = name_of_this_producer()
+        tasks = _tasks(settings, kafka, log_settings, trace, version, producer)
+        twins = probes.twins = TwinWatch(kafka, producer, tasks, stop)
         statuses = Publisher(
             kafka, max_waiting_bytes=1_000_000, max_record_bytes=100_000, client_id="groundcam-produce"
         )  # fmt: skip
@@ -59,7 +62,7 @@ def run(
             secret_variables=[one.password_env for one in settings.cameras.values() if one.password_env],
         )
         try:
-            with probes.watch:
+            with probes.watch, twins:
                 supervisor.run(stop)
         finally:
             statuses.close(1.0)
@@ -67,7 +70,12 @@ def run(
 
 
 def _tasks(
-    settings: ProduceSettings, kafka: KafkaSettings, log_settings: LogSettings, trace: TraceSettings, version: str
+    settings: ProduceSettings,
+    kafka: KafkaSettings,
+    log_settings: LogSettings,
+    trace: TraceSettings,
+    version: str,
+    producer: str,
 ) -> dict[str, CameraTask]:
     """Place the cameras on partitions. Raises KafkaProblem."""
     topics = kafka.topics
@@ -94,6 +102,7 @@ def _tasks(
             max_record_bytes=limit - BATCH_OVERHEAD_BYTES,
             away_since_ns=None,
             is_job=settings.is_job,
+            producer=producer,
             environment={key: value for key, value in os.environ.items() if key == one.password_env},
         )
         where = f"partition {places[name]}" if name in places else "the partition of its key"
@@ -114,6 +123,7 @@ class _Probes:
             "shard": "{}/{}".format(*settings.shard) if settings.shard else None,
         }
         self.supervisor: Supervisor | None = None
+        self.twins: TwinWatch | None = None
         topics = kafka.topics
         played = topics.recordings if settings.every_frame else topics.frames
         self.watch = TopicWatch(kafka, [played, topics.detections, topics.cameras])
@@ -137,4 +147,7 @@ class _Probes:
         return f"ok: {told}" if told else "ok"
 
     def report(self) -> dict[str, Any]:
-        return {**self._about, "cameras": self.supervisor.report() if self.supervisor else {}}
+        cameras = self.supervisor.report() if self.supervisor else {}
+        for name, camera in cameras.items():
+            camera["twin"] = self.twins.twin_of(name) if self.twins else None
+        return {**self._about, "cameras": cameras}

@@ -241,6 +241,7 @@ class Supervisor:
             since_ns=time.time_ns(),
             url=task.camera.public_url,
             last_error=error,
+            producer=task.producer,
         )
         self._statuses.send(Record(task.kafka.topics.cameras, encode(status), name, headers=HEADERS), urgent=True)
 

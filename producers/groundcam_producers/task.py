@@ -29,6 +29,8 @@ class CameraTask:
     """When the process before this one had its last frame, if there was one."""
     is_job: bool = False
     """Whether a file that cannot be played ends this camera; else it is tried again."""
+    producer: str = ""
+    """Who the parent is, in the states of its cameras."""
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Of this process's environment what the camera's settings refer to: its password, and no other's."""
 

@@ -20,7 +20,7 @@ VERSIONS: dict[type[BaseModel], str] = {
     Detections: "detections/1.0",
     Gap: "gap/1.0",
     CameraQuestion: "question/1.2",
-    CameraStatus: "camera-status/1.0",
+    CameraStatus: "camera-status/1.1",
     Attempt: "attempt/1.0",
 }
 """What each message has in its field `schema`: its name, its major and its minor version."""

@@ -82,6 +82,13 @@ def test_what_version_1_2_added_to_a_question_is_read() -> None:
     assert (old.nms_across, old.decoys) == (False, ())
 
 
+def test_what_version_1_1_added_to_a_cameras_state_is_read() -> None:
+    status = decode(CameraStatus, golden("camera-status-1.1.msgpack"))
+    assert (status.producer, status.twin) == ("pod-1/7/0a1b2c3d", "laptop/4711/99aabbcc")
+    old = decode(CameraStatus, golden("camera-status-1.0.msgpack"))
+    assert (old.producer, old.twin) == ("", None)
+
+
 def test_golden_frame_says_what_was_written() -> None:
     frame = decode(Frame, golden("frame-1.0.msgpack"))
     assert (frame.seq, frame.width, frame.source_height, frame.pts_ns) == (7, 960, 1080, 280_000_000)
