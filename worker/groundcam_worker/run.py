@@ -99,11 +99,11 @@ def run(
         if health.port:
             log.info("metrics and health on http://%s:%d", http.host, health.port)
         _require_topics(kafka, settings.group)
-        if fake_seconds(settings.model) is not None:
-            log.info("%s is a dry run, whose answers are invented; its group is %s", settings.model, settings.group)
+        _say_if_dry(settings)
         questions = settings.questions()
         detector = load_detector(settings, _detector_hooks(metrics, settings.batch_size))
         limits = limits_of(settings, detector.device, len(os.sched_getaffinity(0)))
+        worker_health.loaded(_about_detector(detector), questions.all)
         prompts = QuestionFollower(kafka, questions, detector.check)
         stack.callback(prompts.close)
         sizes = {*settings.warm_sizes, *camera_sizes(kafka)}
@@ -172,6 +172,11 @@ def run(
         return finished
 
 
+def _say_if_dry(settings: WorkSettings) -> None:
+    if fake_seconds(settings.model) is not None:
+        log.info("%s is a dry run, whose answers are invented; its group is %s", settings.model, settings.group)
+
+
 def _sink(
     settings: WorkSettings, kafka: KafkaSettings, planner: TransactionPlanner, largest: int, wake: threading.Event
 ) -> AnswerSink:
@@ -231,6 +236,17 @@ def _about(settings: WorkSettings, kafka: KafkaSettings, version: str) -> dict[s
         "batch_size": settings.batch_size,
         "max_age_s": settings.max_age_s,
         "transactional": settings.transactional,
+    }
+
+
+def _about_detector(detector: Detector) -> dict[str, str]:
+    """Return who answers, and on what."""
+    return {
+        "model": detector.model.name,
+        "revision": detector.model.revision,
+        "device": detector.device,
+        "device_name": detector.device_name,
+        "precision": detector.precision,
     }
 
 
