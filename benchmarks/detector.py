@@ -95,12 +95,14 @@ def cases(device: torch.device, *, quick: bool) -> list[Case]:
 def question(model: str, tokens: int) -> Question:
     """Ask a few classes, or as many as fill so many tokens."""
     if tokens <= 10:
-        return Question.of(*SHORT[model])
+        return Question.of(*SHORT[model], nms_iou=1.0)
     if model == "demo":
         colours, shapes = ("red", "blue", "green", "yellow", "white"), ("circle", "square", "triangle", "star")
-        return Question.of(*[f"{colour} {shape}" for colour in colours for shape in shapes][: (tokens - 2) // 3])
+        return Question.of(
+            *[f"{colour} {shape}" for colour in colours for shape in shapes][: (tokens - 2) // 3], nms_iou=1.0
+        )
     pairs = [f"{one}{other}" for one in LETTERS for other in LETTERS]
-    return Question.of(*pairs[: (tokens - 2) // 3])
+    return Question.of(*pairs[: (tokens - 2) // 3], nms_iou=1.0)
 
 
 class Contest:

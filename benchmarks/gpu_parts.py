@@ -37,8 +37,8 @@ from parity import Match, held_ranks, match, picture, reference_rows, rows, thei
 
 Row = dict[str, Any]
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
-SHORT = Question.of("person", "red forklift", "open door")
-LONG = Question.of(*[f"{one}{other}" for one in LETTERS for other in LETTERS][:84])
+SHORT = Question.of("person", "red forklift", "open door", nms_iou=1.0)
+LONG = Question.of(*[f"{one}{other}" for one in LETTERS for other in LETTERS][:84], nms_iou=1.0)
 """254 tokens, as many as the model reads: NVIDIA pads to 256."""
 
 

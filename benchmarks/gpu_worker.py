@@ -41,6 +41,7 @@ class MemorySource:
 
     failure = None
     silence_s = 10.0
+    leaving: frozenset[Partition] = frozenset()
 
     def __init__(self, records: list[Consumed]) -> None:
         self.events: deque[Event] = deque([Assigned({PARTITION: Position(0, "")}, 1), *records])
@@ -51,6 +52,9 @@ class MemorySource:
 
     def commit(self, positions: Mapping[Partition, Position], *, written: bool = False) -> None:
         """Nobody reads on after this."""
+
+    def hand_over(self, partitions: frozenset[Partition]) -> None:
+        """Nothing leaves."""
 
     def pause(self) -> None:
         """Nothing more comes anyway."""

@@ -154,3 +154,8 @@ def their_ranks(reference: Reference) -> Iterator[Ranks]:
         yield ranks
     finally:
         handle.remove()
+
+
+def asking(*phrases: str, **options: Any) -> Question:
+    """A question of which every box is kept: transformers merges none, and a tie must not decide which is."""
+    return Question.of(*phrases, **{"nms_iou": 1.0, **options})

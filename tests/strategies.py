@@ -57,6 +57,7 @@ timings = st.builds(TimingsNs, **dict.fromkeys(TimingsNs.model_fields, counts))
 statuses = st.builds(
     CameraStatus, camera_id=camera_ids, state=st.sampled_from(CameraState), since_ns=counts, url=texts,
     width=st.none() | sides, height=st.none() | sides, fps=st.none() | st.floats(0, 1000), last_error=st.none() | texts,
+    producer=texts, twin=st.none() | texts,
 )  # fmt: skip
 
 

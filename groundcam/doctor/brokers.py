@@ -72,6 +72,11 @@ def _reported_cameras(settings: KafkaSettings) -> Iterator[Finding]:
         if since_s < -1:
             text = f"{name}: its producer's clock is {-since_s:.0f} s ahead of this one"
             yield Finding("clock", text, Weight.WRONG)
+        if status.twin:
+            text = (
+                f"{name}: two producers play it, {status.producer} and {status.twin}: stop one, or give it another id"
+            )
+            yield Finding("cameras", text, Weight.WRONG)
         if status.state is CameraState.ONLINE:
             yield Finding("cameras", f"{name}: online, as its producer reports")
         else:

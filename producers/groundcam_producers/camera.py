@@ -5,10 +5,11 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import count
-from pathlib import Path
 from typing import Literal
 
+from groundcam_producers import announcements
 from groundcam_producers.backoff import Backoff
 from groundcam_producers.errors import (
     NO_MEMORY,
@@ -21,14 +22,14 @@ from groundcam_producers.errors import (
 from groundcam_producers.feed import End, Feed
 from groundcam_producers.films.decoded import Decoded
 from groundcam_producers.jpeg import encode
+from groundcam_producers.opening import opened
 from groundcam_producers.outbox import Outbox
 from groundcam_producers.pace import Pace
 from groundcam_producers.rtsp.relay import NO_TRANSPORT, RtspRelay
 from groundcam_producers.sampler import Sampler
-from groundcam_producers.scaling import Scaler
+from groundcam_producers.scaling import Scaler, fit
 from groundcam_producers.settings import Tuning
 from groundcam_producers.task import Beat, CameraTask
-from groundcam_producers.video import PictureFolder, VideoSource
 from groundcam_runtime.recurring import Recurring
 from groundcam_runtime.settings import SettingError
 from groundcam_schemas import CameraState, Frame, GapReason
@@ -187,6 +188,10 @@ class CameraLoop:
         self._last_frame_ns = now_ns
         self._reason = None
         self._outbox.totals["frames_decoded"] += 1
+        if self._outbox.state is not CameraState.ONLINE:
+            log.info(
+                "camera %s: %s", self._task.camera_id, announcements.online(self._task, self._tuning, decoded.size, fps)
+            )
         self._outbox.status(CameraState.ONLINE, size=decoded.size, fps=fps)
         if not self._sampler.keep(time_s):
             return
@@ -206,7 +211,7 @@ class CameraLoop:
             self._outbox.skip(seq, GapReason.UNDECODABLE)
             return
         if frame is None:
-            self._outbox.skip(seq, GapReason.TOO_LARGE)
+            self._outbox.too_large(seq, fit(decoded.size, self._tuning.max_size))
         else:
             self._outbox.frame(frame, wait=self._wait_for_room if self._task.produce.every_frame else None)
 
@@ -241,17 +246,8 @@ class CameraLoop:
         if self._is_live:
             relay = RtspRelay(url, camera.trust, produce.timeout_s, self._transport)
 
-        def open_source() -> VideoSource | PictureFolder:
-            if not self._is_live and Path(url).is_dir():
-                return PictureFolder(
-                    Path(url), self._tuning.fps or 1.0, max_pixels=produce.max_source_pixels, viewing=camera.viewing
-                )
-            return VideoSource(
-                url, is_live=self._is_live, timeout_s=produce.timeout_s, all_threads=produce.every_frame,
-                max_pixels=produce.max_source_pixels, relay=relay, viewing=camera.viewing, transport=self._transport,
-            )  # fmt: skip
-
-        return Feed(open_source, relay.close if relay else lambda: None)
+        source = partial(opened, self._task, url, self._tuning, relay, self._transport)
+        return Feed(source, relay.close if relay else lambda: None)
 
     def _wait_for_retry(self, error: SourceError, *, had_frames: bool) -> None:
         if error.kind == NO_TRANSPORT and self._task.camera.transport == "auto" and self._transport == "tcp":

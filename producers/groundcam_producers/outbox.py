@@ -1,15 +1,16 @@
 """What one camera publishes on Kafka: frames, gaps and its state. Nothing that was numbered is left unreported."""
 
 import logging
-import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from groundcam_producers import announcements
 from groundcam_producers.reports import Reports
 from groundcam_producers.task import CameraTask
-from groundcam_runtime.kafka.publisher import Publisher, Record
+from groundcam_runtime.kafka.publisher import Delivery, Publisher, Record
+from groundcam_runtime.recurring import Recurring
 from groundcam_runtime.tracing import UNTRACED, Trace, Tracing
 from groundcam_schemas import (
     MSGPACK_CONTENT_TYPE,
@@ -22,6 +23,7 @@ from groundcam_schemas import (
 )
 
 log = logging.getLogger(__name__)
+recurring = Recurring(log)
 
 HEADERS = (("content-type", MSGPACK_CONTENT_TYPE.encode()),)
 
@@ -50,6 +52,7 @@ class Outbox:
         self._topics = task.kafka.topics
         self._reports = Reports(task.camera_id, run_id)
         self._status: CameraStatus | None = None
+        self._told_too_large = False
         self.totals: Counter[str] = Counter()
         self.dropped: Counter[GapReason] = Counter()
 
@@ -91,6 +94,20 @@ class Outbox:
         self.dropped[reason] += 1
         self._reports.skipped(seq, reason, now=time.monotonic())
 
+    def too_large(self, seq: int, size: tuple[int, int] | None = None) -> None:
+        """Report a frame that the topic has no room for; the first one is told in the log, with what helps."""
+        if not self._told_too_large:
+            self._told_too_large = True
+            log.warning("camera %s: %s", self._task.camera_id, announcements.too_large(self._task, size))
+        self.skip(seq, GapReason.TOO_LARGE)
+
+    def _refused(self, frame: Frame, delivery: Delivery) -> None:
+        if delivery.is_too_large:
+            self.too_large(frame.seq, (frame.width, frame.height))
+            return
+        recurring.error("refused", "camera %s: Kafka refuses a frame: %s", self._task.camera_id, delivery.error)
+        self.skip(frame.seq, GapReason.TOO_LARGE)
+
     def away(self, from_ns: int, to_ns: int) -> None:
         """Report a time in which there were no frames."""
         self._reports.away(from_ns, to_ns)
@@ -124,7 +141,7 @@ class Outbox:
             height=size[1] if size else None,
             fps=fps,
             last_error=error,
-            producer=socket.gethostname(),
+            producer=self._task.producer,
         )
         self._reports.state(status)
         self._send_reports(self._reports.due(time.monotonic()))
@@ -145,7 +162,7 @@ class Outbox:
                 self.totals["frames_published"] += 1
                 self.totals["published_bytes"] += len(delivery.record.value or b"")
             else:
-                self.skip(sent.frame.seq, GapReason.TOO_LARGE)
+                self._refused(sent.frame, delivery)
                 outcome = GapReason.TOO_LARGE.value
             sent.trace.stage("send", sent.at_ns, now_ns)
             sent.trace.end(now_ns, **{"groundcam.outcome": outcome})

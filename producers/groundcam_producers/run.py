@@ -9,11 +9,13 @@ from typing import Any
 
 from groundcam_producers.changes import need_restart
 from groundcam_producers.metrics import ProducerMetrics
+from groundcam_producers.readiness import none_plays, playing
 from groundcam_producers.roster import Order, Roster
 from groundcam_producers.settings import ProduceSettings
 from groundcam_producers.settings_watch import Loaded, Reading, SettingsWatch
 from groundcam_producers.supervisor import Supervisor
-from groundcam_producers.task import CameraTask
+from groundcam_producers.task import BATCH_OVERHEAD_BYTES, CameraTask
+from groundcam_producers.twin_watch import TwinWatch, name_of_this_producer
 from groundcam_runtime.health import HealthServer, Probes
 from groundcam_runtime.kafka.connect import require_crc32c
 from groundcam_runtime.kafka.publisher import Publisher
@@ -25,8 +27,6 @@ from groundcam_runtime.tracing import require_tracing
 log = logging.getLogger(__name__)
 
 DEFAULT_RECORD_BYTES = 1_000_000
-# A record batch's own header and the topic's name count against the topic's limit too.
-BATCH_OVERHEAD_BYTES = 512
 STUCK_S = 60.0
 
 
@@ -48,10 +48,12 @@ def run(
     require_tracing(trace)
     metrics, probes = ProducerMetrics(version), _Probes(settings, kafka, version)
     # Before Kafka is queried: one that does not answer shall not make this process invisible.
-    checks = Probes(probes.stuck, probes.idle, probes.started, probes.report)
+    checks = Probes(probes.stuck, probes.idle, probes.started, probes.report, probes.ready_text)
     with HealthServer(http.host, http.port, metrics, checks, http.names):
         metrics.cameras(settings.own_cameras)
-        roster = _roster(settings, kafka, log_settings, trace, version)
+        producer = name_of_this_producer()
+        roster = _roster(settings, kafka, log_settings, trace, version, producer)
+        twins = probes.twins = TwinWatch(kafka, producer, roster.tasks, stop)
         statuses = Publisher(
             kafka, max_waiting_bytes=1_000_000, max_record_bytes=100_000, client_id="groundcam-produce"
         )  # fmt: skip
@@ -70,10 +72,11 @@ def run(
             waits += [path for name, old in sections.items() for path in need_restart(name, old, getattr(loaded, name))]
             _tell(order, waits)
             supervisor.change(order)
+            twins.watch(order.tasks)
 
         probes.settings_watch = SettingsWatch(reading, take) if reading else None
         try:
-            with probes.watch, probes.settings_watch or nullcontext():
+            with probes.watch, twins, probes.settings_watch or nullcontext():
                 supervisor.run(stop)
         finally:
             statuses.close(1.0)
@@ -81,7 +84,12 @@ def run(
 
 
 def _roster(
-    settings: ProduceSettings, kafka: KafkaSettings, log_settings: LogSettings, trace: TraceSettings, version: str
+    settings: ProduceSettings,
+    kafka: KafkaSettings,
+    log_settings: LogSettings,
+    trace: TraceSettings,
+    version: str,
+    producer: str,
 ) -> Roster:
     """Place the cameras on partitions. Raises KafkaProblem."""
     topics = kafka.topics
@@ -111,6 +119,7 @@ def _roster(
             max_record_bytes=limit - BATCH_OVERHEAD_BYTES,
             away_since_ns=None,
             is_job=is_job,
+            producer=producer,
             environment={key: value for key, value in environment.items() if key == camera.password_env},
         )
 
@@ -157,6 +166,7 @@ class _Probes:
         }
         self.supervisor: Supervisor | None = None
         self.settings_watch: SettingsWatch | None = None
+        self.twins: TwinWatch | None = None
         topics = kafka.topics
         played = topics.recordings if settings.every_frame else topics.frames
         self.watch = TopicWatch(kafka, [played, topics.detections, topics.cameras])
@@ -173,12 +183,15 @@ class _Probes:
             return self.started()
         if not self.supervisor.is_at_work:
             return "no camera process runs"
-        return self.watch.trouble
+        return self.watch.trouble or none_plays(self.supervisor.states, self.supervisor.ended)
+
+    def ready_text(self) -> str:
+        told = playing(self.supervisor.states, self.supervisor.ended) if self.supervisor else None
+        return f"ok: {told}" if told else "ok"
 
     def report(self) -> dict[str, Any]:
         fault = self.settings_watch.fault if self.settings_watch else None
-        return {
-            **self._about,
-            "fault_in_settings": fault,
-            "cameras": self.supervisor.report() if self.supervisor else {},
-        }
+        cameras = self.supervisor.report() if self.supervisor else {}
+        for name, camera in cameras.items():
+            camera["twin"] = self.twins.twin_of(name) if self.twins else None
+        return {**self._about, "fault_in_settings": fault, "cameras": cameras}

@@ -99,9 +99,9 @@ class CameraSettings(SettingsPart):
     tls_fingerprint: Annotated[str, AfterValidator(_fingerprint)] | None = None
     """SHA-256 of the only certificate to trust for rtsps://, in hexadecimal digits, colons allowed."""
     fps: Annotated[float, Field(gt=0, le=240)] | None = None
-    """Frames a second to publish."""
+    """Frames a second to publish, whatever the section says, `every_frame` too."""
     max_size: Size | None = None
-    """Largest width and height to publish, as 960x544."""
+    """Largest width and height to publish, as 960x544, whatever the section says; null leaves them as they are."""
     loop: bool | None = None
     """Play a file again and again, or once, whatever the section says."""
     transport: Literal["tcp", "udp", "auto"] = "tcp"
@@ -252,9 +252,10 @@ class ProduceSettings(SettingsPart):
         return not camera.is_live and (self.loop if camera.loop is None else camera.loop)
 
     def tuning(self, camera: CameraSettings) -> Tuning:
-        """What holds of a camera: what is set of it, else what is set of all."""
-        fps = None if self.every_frame else camera.fps or self.fps
-        return Tuning(fps, camera.max_size or self.max_size, self.quality, self.loops(camera))
+        """What holds of a camera: what is set of it, also to none, else what is set of all."""
+        fps = camera.fps or (None if self.every_frame else self.fps)
+        max_size = camera.max_size if "max_size" in camera.model_fields_set else self.max_size
+        return Tuning(fps, max_size, self.quality, self.loops(camera))
 
     @field_validator("only", mode="before")
     @classmethod

@@ -2,7 +2,6 @@
 
 import logging
 import selectors
-import socket
 import threading
 import time
 from collections import deque
@@ -21,7 +20,7 @@ from groundcam_producers.standing import Standing
 from groundcam_producers.task import Beat, CameraTask
 from groundcam_runtime.kafka.publisher import Publisher, Record
 from groundcam_runtime.recurring import Recurring
-from groundcam_schemas import CameraState, CameraStatus, encode
+from groundcam_schemas import CameraState, encode
 
 log = logging.getLogger(__name__)
 recurring = Recurring(log)
@@ -56,9 +55,7 @@ class Supervisor:
         self._waiting: deque[str] = deque(tasks)
         self._tasks = tasks
         self._orders: SimpleQueue[Order] = SimpleQueue()
-        self._metrics = metrics
-        self._statuses = statuses
-        self._hang_s = hang_s
+        self._metrics, self._statuses, self._hang_s = metrics, statuses, hang_s
         self._fork_server = ForkServer(camera_process.main, secret_variables)
         self._children: dict[str, Child] = {}
         # Of pipes and of processes' ends: what is ready is found without a look at all the others.
@@ -68,12 +65,19 @@ class Supervisor:
         self._restart_at: dict[str, float] = {}
         self._standings = {name: Standing() for name in tasks}
         self.failed: set[str] = set()
+        self.ended: set[str] = set()
+        """Files that were played to their end."""
         self.ticked_at = time.monotonic()
 
     @property
     def is_at_work(self) -> bool:
         """Whether a camera's process runs, or there is no camera to have one: a shard may be empty."""
         return bool(self._children or self._waiting) or not self._tasks
+
+    @property
+    def states(self) -> dict[str, CameraState]:
+        """What each does."""
+        return {name: one.state for name, one in self._standings.items()}
 
     def run(self, stop: threading.Event) -> None:
         """Supervise; return when it is asked to stop, or when a job's files have all ended."""
@@ -204,6 +208,7 @@ class Supervisor:
             return
         if code == 0 and not child.task.camera.is_live:
             self._metrics.ended(name)
+            self.ended.add(name)
             return  # the end of a file; a live camera has none, whoever ended its process
         self.failed.add(name)
         standing = self._standings[name]
@@ -273,12 +278,8 @@ class Supervisor:
 
     def _publish_status(self, task: CameraTask, state: CameraState, error: str) -> None:
         """Publish a state for a process that cannot do so any more."""
-        name, url = task.camera_id, task.camera.public_url
-        status = CameraStatus(
-            camera_id=name, state=state, since_ns=time.time_ns(), url=url, last_error=error,
-            producer=socket.gethostname(),
-        )  # fmt: skip
-        self._statuses.send(Record(task.kafka.topics.cameras, encode(status), name, headers=HEADERS), urgent=True)
+        name, value = task.camera_id, encode(task.status(state, error, time.time_ns()))
+        self._statuses.send(Record(task.kafka.topics.cameras, value, name, headers=HEADERS), urgent=True)
 
     def _stop_all(self) -> None:
         for child in self._children.values():

@@ -8,7 +8,10 @@ from dataclasses import dataclass, field
 
 from groundcam_producers.settings import CameraSettings, ProduceSettings, Tuning
 from groundcam_runtime.settings import KafkaSettings, LogSettings, TraceSettings
-from groundcam_schemas import CameraState, GapReason
+from groundcam_schemas import CameraState, CameraStatus, GapReason
+
+BATCH_OVERHEAD_BYTES = 512
+"""A record batch's own header and the topic's name count against the topic's limit, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +32,21 @@ class CameraTask:
     """When the process before this one had its last frame, if there was one."""
     is_job: bool = False
     """Whether a file that cannot be played ends this camera; else it is tried again."""
+    producer: str = ""
+    """Who the parent is, in the states of its cameras."""
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Of this process's environment what the camera's settings refer to: its password, and no other's."""
 
     def __post_init__(self) -> None:
         # No camera's process knows another camera: it runs a decoder on what strangers send.
         object.__setattr__(self, "produce", self.produce.model_copy(update={"cameras": {}, "only": None}))
+
+    def status(self, state: CameraState, error: str, since_ns: int) -> CameraStatus:
+        """Return a state for a process that cannot tell of itself any more."""
+        return CameraStatus(
+            camera_id=self.camera_id, state=state, since_ns=since_ns, url=self.camera.public_url, last_error=error,
+            producer=self.producer,
+        )  # fmt: skip
 
     @property
     def tuning(self) -> Tuning:

@@ -27,6 +27,8 @@ class Probes:
     """/startupz: whether it has got through its start."""
     report: Callable[[], Mapping[str, Any]]
     """/status: for people; nothing in it may be secret."""
+    ready_text: Callable[[], str] = lambda: "ok"
+    """What /readyz says where nothing keeps it from its work."""
 
 
 class HealthServer:
@@ -62,7 +64,8 @@ class HealthServer:
             return Response(200, body, content_type)
         if path in self._checks:
             reason = self._checks[path]()
-            return Response(503 if reason else 200, f"{reason or 'ok'}\n".encode())
+            well = self._probes.ready_text() if path == "/readyz" and not reason else "ok"
+            return Response(503 if reason else 200, f"{reason or well}\n".encode())
         if path == "/status":
             page = yaml.safe_dump(dict(self._probes.report()), sort_keys=False, allow_unicode=True)
             return Response(200, redact(page).encode())

@@ -83,6 +83,7 @@ def _producer(topics: Topics) -> Iterator[Line]:
     yield "topic", [topics.frames, topics.detections, topics.cameras], WRITE, ""
     yield "topic", [topics.recordings], WRITE, "produce --every-frame"
     yield "topic", [topics.frames, topics.recordings], ("describe-configs",), "frames of more than 1 MB"
+    yield "topic", [topics.cameras], READ, "noticing another producer that plays a camera of ours"
     yield "cluster", [CLUSTER], ("idempotent-write",), OLD_BROKERS
 
 

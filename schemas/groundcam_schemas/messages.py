@@ -184,8 +184,10 @@ class CameraStatus(_Part):
     fps: Annotated[float, Field(strict=True, ge=0, le=10_000, allow_inf_nan=False)] | None = None
     last_error: limits.Text | None = None
     """The class of the last error, such as `TimeoutError`."""
-    producer: limits.Text | None = None
-    """The host of the producer that looks after the camera, in Kubernetes its pod."""
+    producer: limits.Text = ""
+    """Which producer says so: machine, process, and a random part; empty from versions that did not tell."""
+    twin: limits.Text | None = None
+    """Another producer that lives and plays the same camera, so that its frames come twice."""
 
 
 class Attempt(_Part):

@@ -4,15 +4,20 @@ import os
 import signal
 import socket
 import threading
+import urllib.error
+import urllib.request
+from contextlib import closing
 from pathlib import Path
 
+import kafka as client
 import psutil
 import pytest
+from kafka.admin import ConfigResource
 
 from conftest import Program, Start, Wait, make_topics
 from footage import jpeg, rtsp_server, video
 from groundcam.audit import audit
-from groundcam.devkafka.broker import EmbeddedBroker
+from groundcam.devkafka.broker import EmbeddedBroker, free_port
 from groundcam_runtime.kafka.reader import Reader
 from groundcam_runtime.settings import KafkaSettings
 from groundcam_schemas import CameraState, CameraStatus, Frame, Gap, GapReason, decode, decode_answer
@@ -37,6 +42,17 @@ def gaps(settings: KafkaSettings) -> list[Gap]:
     with Reader(settings, [settings.topics.detections], start="beginning") as reader:
         found = [decode_answer(record.value or b"") for record in reader.to_the_end()]
     return [one for one in found if isinstance(one, Gap)]
+
+
+def ready(port: int) -> tuple[int, str]:
+    """Status and text of /readyz; 0 while nobody listens."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=10) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+    except OSError as error:
+        return 0, str(error)
 
 
 def children(program: Program) -> list[int]:
@@ -241,3 +257,33 @@ def test_the_colours_of_a_frame_are_those_of_the_video(kafka: KafkaSettings, sta
     assert ours.shape == rgb.shape
     assert np.abs(ours.mean((0, 1)) - rgb.mean((0, 1))).max() < 1
     assert np.abs(ours - rgb).mean() < 1.5
+
+
+def test_a_producer_is_ready_while_one_of_its_cameras_plays_and_says_how_many_do(
+    kafka: KafkaSettings, start: Start, wait: Wait
+) -> None:
+    """One that is away takes no other along; where none plays, that is told, and the process goes on."""
+    away, clip = f"roof=rtsp://127.0.0.1:{free_port()}/s", f"yard={video('bikes.mp4')}"
+    ports = free_port(), free_port()
+    start(kafka, "produce", "--camera", away, "--camera", clip, "--loop", "--http-port", ports[0])
+    alone = start(kafka, "produce", "--camera", away.replace("roof", "attic"), "--http-port", ports[1])
+    wait(lambda: ready(ports[0]) == (200, "ok: 1 of 2 cameras play\n"), 60, "readiness")
+    wait(lambda: ready(ports[1]) == (503, "0 of 1 camera plays: attic is offline\n"), 60, "the reason")
+    assert alone.process.poll() is None
+
+
+def test_frames_that_the_topic_has_no_room_for_are_told_once_with_the_settings_that_help(
+    kafka: KafkaSettings, start: Start, wait: Wait
+) -> None:
+    with closing(client.KafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)) as admin:
+        admin.alter_configs([ConfigResource("TOPIC", kafka.topics.frames, {"max.message.bytes": "3000"})])
+    producer = start(kafka, "produce", "--camera", f"gate={video('bikes.mp4')}")
+    wait(lambda: any((gap.last_seq or 0) > 2 for gap in gaps(kafka)), 60, "the gap of some frames")
+    assert producer.stop() == 0
+    told = [line for line in producer.log.splitlines() if "max.message.bytes" in line]
+    assert len(told) == 1
+    assert "produce.max_size (960x544) or produce.quality (85)" in told[0]
+    assert "max.message.bytes (3000 " in told[0]
+    online = [line for line in producer.log.splitlines() if "online: it gives 640x272" in line]
+    assert len(online) == 1
+    assert {gap.reason for gap in gaps(kafka)} == {GapReason.TOO_LARGE}

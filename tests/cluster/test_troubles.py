@@ -81,7 +81,7 @@ def test_a_missing_secret(install: Install, behind_a_login: dict[str, Any], wait
 
 
 def test_an_unreachable_camera(install: Install, values: dict[str, Any], wait: Wait, report: Report) -> None:
-    """Its pod runs, tries on, and says why; readiness is about the producer, which may have other cameras."""
+    """Its pod runs, tries on, and says why; no camera plays, so that it is not ready, and nothing restarts it."""
     new = deepcopy(values)
     new["cameras"] = {"roof": {"url": f"rtsp://{os.environ[HOST]}:9/stream"}}  # where nobody listens
     new["worker"]["replicas"] = 0

@@ -18,7 +18,19 @@ from groundcam_worker.detectors.grounding_dino.optimisations import Optimisation
 from groundcam_worker.detectors.grounding_dino.reference import Reference, compare
 from groundcam_worker.detectors.guarded import GuardedDetector
 from groundcam_worker.detectors.opening import open_detector
-from parity import BOX_16, SCORE_16, Match, held_ranks, match, our_ranks, picture, reference_rows, rows, their_ranks
+from parity import (
+    BOX_16,
+    SCORE_16,
+    Match,
+    asking,
+    held_ranks,
+    match,
+    our_ranks,
+    picture,
+    reference_rows,
+    rows,
+    their_ranks,
+)
 
 CLASSES = ("person", "open door", "taxi")
 
@@ -49,7 +61,7 @@ def agrees(detector: GuardedDetector, reference: Reference, image: Image, ask: Q
 def test_boxes_and_scores_are_those_of_transformers(
     reference: Reference, detector: GuardedDetector, seed: int, size: tuple[int, int]
 ) -> None:
-    assert agrees(detector, reference, picture(seed, *size), Question.of(*CLASSES))
+    assert agrees(detector, reference, picture(seed, *size), asking(*CLASSES))
 
 
 @pytest.mark.parametrize("name", ["swin-t", "swin-b"])
@@ -58,7 +70,7 @@ def test_the_full_architectures_agree_too(full: Callable[[str], Path], name: str
     detector = open_detector(source, "cpu")
     assert detector.input_shape(896, 512) == (256, 448)
     reference = Reference(load(source), torch.device("cpu"))
-    assert agrees(detector, reference, picture(3, 896, 512), Question.of(*CLASSES), least=100)
+    assert agrees(detector, reference, picture(3, 896, 512), asking(*CLASSES), least=100)
 
 
 def test_mm_grounding_dino_agrees_too(tmp_path: Path) -> None:
@@ -66,7 +78,7 @@ def test_mm_grounding_dino_agrees_too(tmp_path: Path) -> None:
     source = resolve(str(checkpoints.save(tmp_path / "mm", checkpoints.small_mm_config())))
     detector, reference = open_detector(source, "cpu"), Reference(load(source), torch.device("cpu"))
     for seed in (1, 2):
-        assert agrees(detector, reference, picture(seed), Question.of(*CLASSES, box_threshold=0.4))
+        assert agrees(detector, reference, picture(seed), asking(*CLASSES, box_threshold=0.4))
 
 
 def test_the_bundled_model_agrees_too() -> None:
@@ -74,14 +86,14 @@ def test_the_bundled_model_agrees_too() -> None:
 
     detector, reference = open_detector(resolve("demo"), "cpu"), Reference(load(resolve("demo")), torch.device("cpu"))
     for case in [*seen_pairs(8, 3), *other_drawing(8, 4)]:
-        ask = Question.of(*case.question, box_threshold=0.1, text_threshold=0.1)
+        ask = asking(*case.question, box_threshold=0.1, text_threshold=0.1)
         assert agrees(detector, reference, case.picture, ask, least=0)
 
 
 @pytest.mark.parametrize("sampling", ["grid_sample", "embedding_bag"])
 def test_every_way_of_sampling_agrees(folder: Path, reference: Reference, sampling: Any) -> None:
     detector = open_detector(resolve(str(folder)), "cpu", Optimisations(sampling=sampling))
-    assert agrees(detector, reference, picture(1), Question.of(*CLASSES))
+    assert agrees(detector, reference, picture(1), asking(*CLASSES))
 
 
 def _zero_fusion(broken: Network) -> None:
@@ -134,7 +146,7 @@ def test_a_broken_model_does_not_agree(source: ModelSource, break_it: Callable[[
     broken, reference = open_detector(source, "cpu"), Reference(load(source), torch.device("cpu"))
     break_it(network(broken))
     labels = ("red circle", "blue star") if source.name == "demo" else CLASSES
-    image, ask = picture(1), Question.of(*labels, box_threshold=0.0, text_threshold=0.0)
+    image, ask = picture(1), asking(*labels, box_threshold=0.0, text_threshold=0.0)
     shape: Any = broken.input_shape(320, 240)
     matched = match(rows(broken.detect([image], [ask])[0]), reference_rows(reference, image, ask, shape))
     assert matched.outside() > 5
@@ -155,7 +167,7 @@ def _answers_with_ranks_of(
 def test_16_bit_answers_are_within_their_tolerance(full: Callable[[str], Path], folder: Path, name: str) -> None:
     """Score 0.01 and box 1 px on 99 % of the boxes, with the order of proposals held."""
     source = resolve(str(folder if name == "small" else full(name)))
-    ask = Question.of(*CLASSES, box_threshold=0.0, text_threshold=0.0)
+    ask = asking(*CLASSES, box_threshold=0.0, text_threshold=0.0)
     half, exact = open_detector(source, "cpu", Optimisations(precision="fp16")), open_detector(source, "cpu")
     image = picture(5, 448, 256)
     matched = match(*_answers_with_ranks_of(half, exact, image, ask))
@@ -177,9 +189,9 @@ SHAPES = [f"{colour} {shape}" for colour in ("red", "blue", "white") for shape i
 def _random_question(draw: random.Random, name: str) -> Question:
     every = {"box_threshold": 0.05, "text_threshold": 0.05}
     if name == "demo":
-        return Question.of(*draw.sample(SHAPES, draw.randint(1, 6)), **every)
+        return asking(*draw.sample(SHAPES, draw.randint(1, 6)), **every)
     classes = draw.sample(WORDS, draw.randint(1, 6))
-    return Question.of(*(" ".join(draw.sample(WORDS, draw.randint(1, 3))) + f" {one}" for one in classes), **every)
+    return asking(*(" ".join(draw.sample(WORDS, draw.randint(1, 3))) + f" {one}" for one in classes), **every)
 
 
 @pytest.mark.parametrize(("name", "batches"), [("small", 25), ("demo", 25), ("swin-t", 3), ("swin-b", 2)])
@@ -215,7 +227,7 @@ def test_a_picture_gets_alone_what_it_gets_in_random_batches(
 
 def test_padding_a_picture_would_change_its_boxes(breakable: GuardedDetector) -> None:
     """Why a batch holds one input shape: Swin does not see where padding is."""
-    image, ask = picture(1, 256, 128), Question.of(*CLASSES)
+    image, ask = picture(1, 256, 128), asking(*CLASSES)
     (plain,) = breakable.detect([image], [ask])
     inner: Any = breakable._detector
     pad = torch.nn.ZeroPad2d((0, 8, 0, 8))
@@ -228,7 +240,7 @@ def test_padding_a_picture_would_change_its_boxes(breakable: GuardedDetector) ->
 def test_the_reference_joins_labels_and_takes_scores_of_no_class_and_the_comparison_says_so(
     detector: GuardedDetector, reference: Reference
 ) -> None:
-    image, ask = picture(2), Question.of(*CLASSES, box_threshold=0.35, text_threshold=0.2)
+    image, ask = picture(2), asking(*CLASSES, box_threshold=0.35, text_threshold=0.2)
     shape: Any = detector.input_shape(320, 240)
     theirs = reference.boxes(image, ask, shape)
     compared = compare(detector.detect([image], [ask])[0], theirs, ask)

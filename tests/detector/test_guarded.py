@@ -6,16 +6,15 @@ from typing import Any
 import pytest
 import torch
 
-from groundcam_schemas import Question
 from groundcam_worker.detectors.batch_ceiling import BatchCeiling
 from groundcam_worker.detectors.grounding_dino.recordings import Size
 from groundcam_worker.detectors.guarded import GuardedDetector
 from groundcam_worker.detectors.protocol import detect_each
 from groundcam_worker.errors import DetectorLostError, ModelError, OutOfMemoryError
-from parity import match, picture, rows
+from parity import asking, match, picture, rows
 
 IMAGES = [picture(seed) for seed in range(7)]
-ASKS = [Question.of("dog", "cat")] * 7
+ASKS = [asking("dog", "cat")] * 7
 
 
 def ceiling_of(detector: GuardedDetector) -> BatchCeiling:
@@ -98,7 +97,7 @@ def test_warming_up_finds_the_largest_batch_that_fits(breakable: GuardedDetector
     memory = Memory(breakable, room=2)
     inner: Any = breakable._detector
     inner._is_prepared = True  # warms up all sizes of batches
-    breakable.warm_up([Question.of("dog")], [(320, 240)], 8)
+    breakable.warm_up([asking("dog")], [(320, 240)], 8)
     assert ceiling_of(breakable).limit == 2
     assert list(dict.fromkeys(memory.tried)) == [8, 4, 2, 1]
     assert {key.batch for key in inner._recordings.keys} == {1, 2}
@@ -116,7 +115,7 @@ def test_one_shape_that_does_not_fit_costs_another_nothing(breakable: GuardedDet
         return see(pixels, **constants)
 
     inner._see = small_ones_only
-    breakable.warm_up([Question.of("dog")], [(320, 240), (240, 320)], 8)
+    breakable.warm_up([asking("dog")], [(320, 240), (240, 320)], 8)
     assert (breakable.ceiling(320, 240).limit, breakable.ceiling(240, 320).limit) == (None, 2)
 
 
@@ -124,7 +123,7 @@ def test_where_one_picture_does_not_fit_what_was_recorded_is_given_up_first(brea
     """No frame is given up for what only makes it faster."""
     inner: Any = breakable._detector
     inner._is_prepared = True
-    breakable.warm_up([Question.of("dog")], [(320, 240)], 2)
+    breakable.warm_up([asking("dog")], [(320, 240)], 2)
     memory = Memory(breakable, room=0)
     inner._recordings.clear()
     breakable.warm_up([], [], 1)
@@ -143,7 +142,7 @@ def test_where_one_picture_does_not_fit_what_was_recorded_is_given_up_first(brea
 def test_a_device_that_is_too_small_for_one_picture_is_told_at_the_start(breakable: GuardedDetector) -> None:
     Memory(breakable, room=0)
     with pytest.raises(ModelError, match="memory is too small"):
-        breakable.warm_up([Question.of("dog")], [(320, 240)], 8)
+        breakable.warm_up([asking("dog")], [(320, 240)], 8)
 
 
 ERRORS = {
@@ -179,7 +178,7 @@ def test_an_error_of_the_device_that_stays_is_told_apart(
         failing(ERRORS[name]).detect(IMAGES[:1], ASKS[:1])
     assert "\n" not in str(lost.value)
     with pytest.raises(DetectorLostError):
-        failing(ERRORS[name]).warm_up([Question.of("dog")], [(64, 64)], 1)
+        failing(ERRORS[name]).warm_up([asking("dog")], [(64, 64)], 1)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from groundcam_worker.checkpoints.loading import Loaded, load
 from groundcam_worker.detectors.open_vocabulary import OpenVocabulary
 from groundcam_worker.errors import ModelError, QuestionError
 from open_vocabulary_checkpoints import Answer, Reference, agree, documented, rows
-from parity import picture
+from parity import asking, picture
 
 CLASSES = ("person", "open door", "taxi")
 THRESHOLD = {"owlv2": 0.3, "omdet-turbo": 0.2}
@@ -66,7 +66,7 @@ def reference(folder: Path) -> Reference:
 
 
 def answer(detector: OpenVocabulary, family: str, image: Image, classes: tuple[str, ...] = CLASSES) -> list[Answer]:
-    (found,) = detector.detect([image], [Question.of(*classes, box_threshold=THRESHOLD[family])])
+    (found,) = detector.detect([image], [asking(*classes, box_threshold=THRESHOLD[family])])
     return rows(found, image if family == "omdet-turbo" else None)
 
 
@@ -132,10 +132,10 @@ def test_omdet_turbo_reads_its_task(loaded: Loaded, reference: Reference, family
 
 def _mixed() -> tuple[list[Image], list[Question]]:
     return [picture(seed, *size) for seed, size in enumerate(SIZES)], [
-        Question.of("dog", box_threshold=0.1),
-        Question.of(*CLASSES, box_threshold=0.3),
-        Question.of("a red car in the rain", "dog", "cat", "person", "bus", box_threshold=0.2, nms_iou=0.4),
-        Question.of("cat", "taxi", box_threshold=0.0),
+        asking("dog", box_threshold=0.1),
+        asking(*CLASSES, box_threshold=0.3),
+        asking("a red car in the rain", "dog", "cat", "person", "bus", box_threshold=0.2, nms_iou=0.4),
+        asking("cat", "taxi", box_threshold=0.0),
     ]
 
 
@@ -169,17 +169,17 @@ def test_zeros_for_missing_classes_would_change_omdet_turbos_answer(loaded: Load
 
 def test_thresholds_hold_by_class_and_a_box_has_one_label(detector: OpenVocabulary) -> None:
     image = picture(1)
-    (everything,) = detector.detect([image], [Question.of("person", "dog", box_threshold=0.0)])
+    (everything,) = detector.detect([image], [asking("person", "dog", box_threshold=0.0)])
     assert len(everything) in {30, 36}  # every query
     assert [one.score for one in everything] == sorted((one.score for one in everything), reverse=True)
     middle = everything[len(everything) // 2].score
-    (half,) = detector.detect([image], [Question.of("person", "dog", box_threshold=middle)])
+    (half,) = detector.detect([image], [asking("person", "dog", box_threshold=middle)])
     assert list(half) == [one for one in everything if one.score > middle]
     ask = Question(classes=(ClassSpec(phrase="person", box_threshold=1.0), ClassSpec(phrase="dog")), box_threshold=0.0)
     (dogs,) = detector.detect([image], [ask])
     assert {one.class_id for one in dogs} == {1}
     assert len(dogs) == len(everything), "where the best class falls short, the next one that passes takes the box"
-    (strict_text,) = detector.detect([image], [Question.of("person", "dog", box_threshold=0.0, text_threshold=1.0)])
+    (strict_text,) = detector.detect([image], [asking("person", "dog", box_threshold=0.0, text_threshold=1.0)])
     assert strict_text == everything
 
 
@@ -187,11 +187,11 @@ def test_overlaps_are_dropped_where_a_question_says_so(
     detector: OpenVocabulary, reference: Reference, family: str
 ) -> None:
     image, iou = picture(1), 0.2
-    (everything,) = detector.detect([image], [Question.of("person", box_threshold=0.0)])
-    (apart,) = detector.detect([image], [Question.of("person", box_threshold=0.0, nms_iou=iou)])
+    (everything,) = detector.detect([image], [asking("person", box_threshold=0.0)])
+    (apart,) = detector.detect([image], [asking("person", box_threshold=0.0, nms_iou=iou)])
     assert apart
     assert set(apart) < set(everything)
-    assert detector.detect([image], [Question.of("person", box_threshold=1.0, nms_iou=iou)]) == [()]
+    assert detector.detect([image], [asking("person", box_threshold=1.0, nms_iou=iou)]) == [()]
     if family == "omdet-turbo":  # OWLv2's post-processing keeps all
         assert agree(rows(apart, image), reference(image, ("person",), 0.0, iou))
 
@@ -202,7 +202,7 @@ def test_words_are_read_once_for_each_question(loaded: Loaded) -> None:
     encode = detector._network.encode
     detector._network.encode = lambda *tokens: read.append(tokens) or encode(*tokens)
     for threshold in (0.1, 0.2):
-        ask = Question.of("person", "dog", box_threshold=threshold)
+        ask = asking("person", "dog", box_threshold=threshold)
         detector.detect([picture(1), picture(2)], [ask, ask])
     assert len(read) == 1
     assert detector._words.cache_info().maxsize == 256
@@ -221,17 +221,17 @@ def test_a_question_that_the_model_cannot_read_names_its_class(
     detector: OpenVocabulary, classes: tuple[str, ...], sentence: str
 ) -> None:
     with pytest.raises(QuestionError, match=sentence.replace("|", r"\|")):
-        detector.check(Question.of(*classes))
+        detector.check(asking(*classes))
     with pytest.raises(QuestionError):
-        detector.warm_up([Question.of("person"), Question.of(*classes)], [(64, 64)], 2)
+        detector.warm_up([asking("person"), asking(*classes)], [(64, 64)], 2)
 
 
 def test_a_class_may_be_as_long_as_the_text_encoder(detector: OpenVocabulary, family: str) -> None:
     tokens = {"owlv2": 14, "omdet-turbo": 75}[family]
-    assert detector.detect([picture(1)], [Question.of("z" * tokens, box_threshold=0.0)])[0]
-    detector.check(Question.of("z" * tokens))
+    assert detector.detect([picture(1)], [asking("z" * tokens, box_threshold=0.0)])[0]
+    detector.check(asking("z" * tokens))
     with pytest.raises(QuestionError, match=f"{tokens + 1} tokens: the model reads {tokens}"):
-        detector.check(Question.of("z" * (tokens + 1)))
+        detector.check(asking("z" * (tokens + 1)))
 
 
 def test_more_classes_than_the_task_has_room_for_are_all_asked(
@@ -249,7 +249,7 @@ def test_warming_up_answers_each_question_once(loaded: Loaded) -> None:
     answered: list[Any] = []
     original = detector._network.answer
     detector._network.answer = lambda *inputs: answered.append(inputs) or original(*inputs)
-    detector.warm_up([Question.of("person"), Question.of("dog")], [(64, 48), (32, 32)], 8)
+    detector.warm_up([asking("person"), asking("dog")], [(64, 48), (32, 32)], 8)
     assert len(answered) == detector._words.cache_info().currsize == 2
 
 
@@ -258,7 +258,7 @@ def test_a_question_costs_one_pass_however_long_it_is(loaded: Loaded) -> None:
     passes: list[Any] = []
     original = detector._network.answer
     detector._network.answer = lambda *inputs: passes.append(inputs) or original(*inputs)
-    for ask in (Question.of("person"), Question.of(*(f"{one}{two}" for one in "abcdefghij" for two in "klmnopqrst"))):
+    for ask in (asking("person"), asking(*(f"{one}{two}" for one in "abcdefghij" for two in "klmnopqrst"))):
         passes.clear()
         detector.detect([picture(1)], [ask])
         assert len(passes) == detector.cost(ask) == 1

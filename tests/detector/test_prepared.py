@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 import torch
 
-from groundcam_schemas import Question
 from groundcam_worker.checkpoints.catalogue import resolve
 from groundcam_worker.detectors.grounding_dino.optimisations import Optimisations
 from groundcam_worker.detectors.grounding_dino.recordings import (
@@ -24,7 +23,7 @@ from groundcam_worker.detectors.guarded import GuardedDetector
 from groundcam_worker.detectors.opening import open_detector
 from groundcam_worker.detectors.protocol import DetectorHooks
 from groundcam_worker.errors import DetectorLostError, ModelError
-from parity import match, picture, rows
+from parity import asking, match, picture, rows
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler, and there is none")
@@ -34,7 +33,7 @@ from parity import match, picture, rows
 )
 def test_a_compiled_network_gives_the_same(detector: GuardedDetector, folder: Path) -> None:
     compiled = open_detector(resolve(str(folder)), "cpu", Optimisations(compile=True))
-    ask = Question.of("person", "open door")
+    ask = asking("person", "open door")
     compiled.warm_up([ask], [(320, 240)], 1)
     inner: Any = compiled._detector
     assert len(inner._recordings) == 2, "pictures, and text with them"
@@ -68,7 +67,7 @@ def test_a_prepared_run_answers_smaller_batches_too(breakable: GuardedDetector, 
     """What the other rows hold does not matter, whatever batch ran before."""
     inner = as_if_recorded(breakable)
     ran = count_rows(inner)
-    asks = [Question.of("dog"), Question.of("person", "open door", "taxi")]
+    asks = [asking("dog"), asking("person", "open door", "taxi")]
     breakable.warm_up(asks, [(320, 240)], 4)
     ran.clear()
     for count in (4, 3, 1, 2):
@@ -84,9 +83,9 @@ def test_a_question_of_several_captions_runs_prepared_and_costs_its_neighbours_n
 ) -> None:
     """Its second caption is asked of its own picture alone, by what was prepared for so many tokens."""
     inner = as_if_recorded(breakable)
-    long = Question.of(*(f"{one}{other}" for one in "abcdef" for other in "abcdef"))
+    long = asking(*(f"{one}{other}" for one in "abcdef" for other in "abcdef"))
     assert breakable.cost(long) > 1
-    asks = [Question.of("dog"), long, Question.of("person", "open door"), long]
+    asks = [asking("dog"), long, asking("person", "open door"), long]
     breakable.warm_up(asks, [(320, 240)], 4)
     prepared = len(inner._recordings)
     plain: list[int] = []
@@ -123,7 +122,7 @@ def test_where_recording_fails_it_goes_on_without(
     """A network that cannot be recorded, gives something else, or finds too little memory for it, is run as it is."""
     failing = Failing(error)
     as_if_recorded(breakable, failing)
-    images, asks = [picture(1)], [Question.of("dog")]
+    images, asks = [picture(1)], [asking("dog")]
     breakable.warm_up(asks, [(320, 240)], 1)
     for _ in range(4):
         (found,) = breakable.detect(images, asks)
@@ -134,7 +133,7 @@ def test_where_recording_fails_it_goes_on_without(
 
 def test_a_device_that_is_lost_while_something_is_recorded_is_lost(breakable: GuardedDetector) -> None:
     as_if_recorded(breakable, Failing(RuntimeError("CUDA error: an illegal memory access was encountered")))
-    images, asks = [picture(1)], [Question.of("dog")]
+    images, asks = [picture(1)], [asking("dog")]
     breakable.detect(images, asks)
     with pytest.raises(DetectorLostError):
         breakable.detect(images, asks)
@@ -145,15 +144,15 @@ def test_a_shape_that_comes_up_again_is_recorded_once_for_all_batches_up_to_a_si
 ) -> None:
     inner = as_if_recorded(breakable)
     for count in (3, 3, 4, 2, 1, 3):
-        breakable.detect([picture(seed) for seed in range(count)], [Question.of("dog")] * count)
+        breakable.detect([picture(seed) for seed in range(count)], [asking("dog")] * count)
     assert [(key.size.part, key.batch) for key in inner._recordings.keys] == [("see", 4), ("answer", 4)]
 
 
 def test_the_largest_run_of_all_is_recorded_first(breakable: GuardedDetector) -> None:
     """What is smaller shares its memory, which therefore does not grow to the sum."""
     inner = as_if_recorded(breakable)
-    long = Question.of("person", "open door", "taxi", "cat", "car", "van", "a red shape")
-    breakable.warm_up([Question.of("dog"), long], [(320, 240), (640, 240), (100, 300)], 4)
+    long = asking("person", "open door", "taxi", "cat", "car", "van", "a red shape")
+    breakable.warm_up([asking("dog"), long], [(320, 240), (640, 240), (100, 300)], 4)
     keys = inner._recordings.keys
     pixels = [key.size.height * key.size.width for key in keys]
     assert pixels == sorted(pixels, reverse=True)
@@ -167,7 +166,7 @@ def test_a_model_without_numbers_is_never_ready(breakable: GuardedDetector) -> N
     inner: Any = breakable._detector
     inner._network.norm.weight.data.fill_(float("nan"))
     with pytest.raises(ModelError, match="NaN"):
-        breakable.warm_up([Question.of("dog")], [(320, 240)], 1)
+        breakable.warm_up([asking("dog")], [(320, 240)], 1)
 
 
 def test_a_shape_is_not_called_warm_where_nothing_was_asked_yet(folder: Path) -> None:
@@ -177,7 +176,7 @@ def test_a_shape_is_not_called_warm_where_nothing_was_asked_yet(folder: Path) ->
         resolve(str(folder)), "cpu", hooks=DetectorHooks(new_shape=lambda *shape: new.append(shape))
     )
     detector.warm_up([], [(320, 240)], 8)
-    detector.detect([picture(1)], [Question.of("dog")])
+    detector.detect([picture(1)], [asking("dog")])
     assert new == [(170, 128)]
 
 
@@ -186,7 +185,7 @@ def test_a_question_of_several_captions_warms_its_shapes_too(folder: Path) -> No
     detector = open_detector(
         resolve(str(folder)), "cpu", hooks=DetectorHooks(new_shape=lambda *shape: new.append(shape))
     )
-    long = Question.of(*(f"{one}{other}" for one in "abcdef" for other in "abcdef"))
+    long = asking(*(f"{one}{other}" for one in "abcdef" for other in "abcdef"))
     detector.warm_up([long], [(320, 240)], 8)
     detector.detect([picture(1)], [long])
     assert new == []
@@ -195,9 +194,7 @@ def test_a_question_of_several_captions_warms_its_shapes_too(folder: Path) -> No
 def test_on_a_cpu_each_shape_is_warmed_once_whatever_is_asked(breakable: GuardedDetector) -> None:
     inner: Any = breakable._detector
     ran = count_rows(inner)
-    breakable.warm_up(
-        [Question.of("dog"), Question.of("a red taxi"), Question.of("person", "cat")], [(320, 240), (640, 360)], 8
-    )
+    breakable.warm_up([asking("dog"), asking("a red taxi"), asking("person", "cat")], [(320, 240), (640, 360)], 8)
     assert ran == [1, 1]
 
 
@@ -213,12 +210,12 @@ def test_every_shape_is_warmed_up_and_another_is_counted(folder: Path) -> None:
     detector = open_detector(
         resolve(str(folder)), "cpu", hooks=DetectorHooks(new_shape=lambda width, height: new.append((width, height)))
     )
-    detector.warm_up([Question.of("dog"), Question.of("person", "taxi")], [(320, 240), (640, 480), (1280, 720)], 8)
+    detector.warm_up([asking("dog"), asking("person", "taxi")], [(320, 240), (640, 480), (1280, 720)], 8)
     for size in ((320, 240), (1280, 720), (1920, 1080)):
-        detector.detect([picture(1, *size)], [Question.of("dog")])
+        detector.detect([picture(1, *size)], [asking("dog")])
     assert new == []
     for _ in range(2):
-        detector.detect([picture(1, 240, 320)], [Question.of("dog")])
+        detector.detect([picture(1, 240, 320)], [asking("dog")])
     assert new == [(128, 170)]
 
 
@@ -273,8 +270,8 @@ def test_a_slow_recording_waits_until_there_is_time_for_it_again() -> None:
 
 def test_runs_of_one_shape_share_the_place_of_their_pictures(breakable: GuardedDetector) -> None:
     inner = as_if_recorded(breakable)
-    longer = Question.of("person", "open door", "taxi", "cat", "car", "van", "a red shape")
-    breakable.warm_up([Question.of("dog"), longer], [(320, 240)], 8)
+    longer = asking("person", "open door", "taxi", "cat", "car", "van", "a red shape")
+    breakable.warm_up([asking("dog"), longer], [(320, 240)], 8)
     runs = inner._recordings._runs
     assert len(runs) == 12, "four batch sizes of the pictures, and of each of two lengths of text"
     for part in ("see", "answer"):
@@ -286,11 +283,11 @@ def test_runs_of_one_shape_share_the_place_of_their_pictures(breakable: GuardedD
 def test_constants_of_a_shape_live_as_long_as_what_was_recorded_with_them(breakable: GuardedDetector) -> None:
     """A recording reads them where they lie, whatever else the network remembers or forgets."""
     inner = as_if_recorded(breakable)
-    breakable.warm_up([Question.of("dog")], [(320, 240)], 1)
+    breakable.warm_up([asking("dog")], [(320, 240)], 1)
     (run,) = [run for key, run in inner._recordings._runs.items() if key.size.part == "answer"]
     image = picture(1)
-    (before,) = breakable.detect([image], [Question.of("dog")])
+    (before,) = breakable.detect([image], [asking("dog")])
     inner._network._shapes.clear()
-    (after,) = breakable.detect([image], [Question.of("dog")])
+    (after,) = breakable.detect([image], [asking("dog")])
     assert rows(before) == rows(after)
     assert run.function.keywords["shape"].points.shape[-1] == 2

@@ -9,7 +9,6 @@ import torch
 
 import checkpoints
 from groundcam_runtime.pictures.image import Image
-from groundcam_schemas import Question
 from groundcam_worker.checkpoints.catalogue import ModelSource, resolve
 from groundcam_worker.checkpoints.loading import load
 from groundcam_worker.detectors.grounding_dino.deformable import SAMPLINGS
@@ -18,14 +17,14 @@ from groundcam_worker.detectors.grounding_dino.pixels import Pixels
 from groundcam_worker.detectors.guarded import GuardedDetector
 from groundcam_worker.detectors.opening import open_detector
 from groundcam_worker.detectors.protocol import DetectorHooks
-from parity import BOX, BOX_16, SCORE_16, held_ranks, match, our_ranks, picture, rows
+from parity import BOX, BOX_16, SCORE_16, asking, held_ranks, match, our_ranks, picture, rows
 
 pytestmark = [
     pytest.mark.gpu,
     pytest.mark.skipif(not torch.cuda.is_available(), reason="gpu tier: this machine has no CUDA device"),
 ]
 
-EVERY = Question.of("person", "open door", box_threshold=0.0, text_threshold=0.0)
+EVERY = asking("person", "open door", box_threshold=0.0, text_threshold=0.0)
 SIZES = {"small": (228, 128), "swin-t": (448, 256)}
 """Those of the models' inputs: scaled on a GPU, a picture's bytes may differ by one from those scaled on a CPU."""
 
@@ -167,7 +166,7 @@ def test_a_recorded_run_is_used_for_smaller_batches_and_new_shapes_are_recorded_
 def test_batches_that_are_begun_while_another_runs_are_each_answered_for_themselves(source: ModelSource) -> None:
     """Pictures, text and answers of two batches lie in the same places, one after the other."""
     gpu = open_detector(source, "cuda")
-    asks = [EVERY, Question.of("dog", box_threshold=0.0, text_threshold=0.0)]
+    asks = [EVERY, asking("dog", box_threshold=0.0, text_threshold=0.0)]
     gpu.warm_up(asks, [SIZES[source.name]], 2)
     images = images_of(source)
     batches = [([images[seed], images[seed - 1]], [asks[seed % 2], asks[(seed + 1) % 2]]) for seed in range(5)]
@@ -189,7 +188,7 @@ def test_a_question_of_several_captions_is_answered_by_recorded_runs(source: Mod
     other: Any = plain._detector
     other._is_prepared = True  # so that text is padded alike
     pairs = [f"{one}{other}" for one in "abcdefghijk" for other in "abcdefghij"]
-    long = Question.of(*pairs, box_threshold=0.0, text_threshold=0.0)
+    long = asking(*pairs, box_threshold=0.0, text_threshold=0.0)
     assert gpu.cost(long) > 1
     gpu.warm_up([EVERY, long], [SIZES[source.name]], 4)
     inner: Any = gpu._detector

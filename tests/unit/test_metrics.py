@@ -6,6 +6,7 @@ from groundcam_producers.metrics import ProducerMetrics
 from groundcam_runtime.metrics import Metrics
 from groundcam_schemas import CameraState, GapReason
 from groundcam_worker import metrics as module
+from groundcam_worker.class_labels import MOST_LABELS, ClassLabels
 from groundcam_worker.gpus import Nvml
 from groundcam_worker.metrics import FORGET_S, OTHERS, WorkerMetrics
 from groundcam_worker.snapshot import WorkerSnapshot
@@ -24,8 +25,8 @@ def of_camera(metrics: Metrics, camera: str) -> list[str]:
 
 def seen(metrics: WorkerMetrics, camera: str) -> None:
     metrics.consumed(camera, 1000)
-    metrics.asked(camera, "v1")
-    metrics.answered(camera, 1, 0.2)
+    metrics.asked(camera, "v1", ("person",))
+    metrics.answered(camera, ("person",), 0.2)
     metrics.clock(camera, 0.1)
     for reason in GapReason:
         metrics.dropped(camera, reason)
@@ -59,7 +60,7 @@ def test_an_age_below_zero_counts_as_none_so_that_a_wrong_clock_does_not_lower_t
     metrics = WorkerMetrics("1")
     metrics.consumed("gate", 1000)
     for age_s in (-5.0, 2.0):
-        metrics.answered("gate", 1, age_s)
+        metrics.answered("gate", (), age_s)
     assert 'groundcam_end_to_end_seconds_sum{camera="gate"} 2.0' in page(metrics)
     assert 'groundcam_end_to_end_seconds_count{camera="gate"} 2.0' in page(metrics)
 
@@ -75,11 +76,71 @@ def test_cameras_beyond_the_bound_share_a_label() -> None:
 def test_a_camera_shows_only_the_question_that_it_is_asked_now() -> None:
     metrics = WorkerMetrics("1")
     metrics.consumed("gate", 1)
-    metrics.asked("gate", "v1")
-    metrics.asked("gate", "v2")
+    metrics.asked("gate", "v1", ("person",))
+    metrics.asked("gate", "v2", ("dog",))
     assert [line for line in page(metrics) if "question_info" in line] == [
         'groundcam_question_info{camera="gate",version="v2"} 1.0'
     ]
+
+
+def objects(metrics: WorkerMetrics) -> list[str]:
+    return [line.removeprefix("groundcam_objects_total") for line in page(metrics) if "objects_total{" in line]
+
+
+def test_objects_count_by_class_and_each_class_begins_at_0_when_it_is_asked() -> None:
+    """Or the first person at the gate would be no increase."""
+    metrics = WorkerMetrics("1")
+    metrics.consumed("gate", 1)
+    metrics.asked("gate", "v1", ("person", "open door"))
+    assert objects(metrics) == ['{camera="gate",label="person"} 0.0', '{camera="gate",label="open door"} 0.0']
+    metrics.answered("gate", ("person", "person"), 0.1)
+    assert objects(metrics) == ['{camera="gate",label="person"} 2.0', '{camera="gate",label="open door"} 0.0']
+
+
+def test_a_class_that_nobody_asks_for_any_more_goes_away_and_what_is_asked_stays() -> None:
+    now = [0.0]
+    metrics = WorkerMetrics("1", lambda: now[0])
+    metrics.consumed("gate", 1)
+    metrics.asked("gate", "v1", ("person", "dog"))
+    now[0] = 10 * FORGET_S
+    metrics.consumed("gate", 1)
+    metrics.asked("gate", "v2", ("dog", "cat"))
+    now[0] += FORGET_S - 1
+    metrics.consumed("gate", 1)
+    assert len(objects(metrics)) == 3
+    now[0] += 2
+    assert objects(metrics) == ['{camera="gate",label="dog"} 0.0', '{camera="gate",label="cat"} 0.0']
+    metrics.answered("gate", ("person",), None)  # from before the change
+    assert objects(metrics)[-1] == f'{{camera="gate",label="{OTHERS}"}} 1.0'
+
+
+def test_classes_beyond_the_bound_share_a_label() -> None:
+    metrics = WorkerMetrics("1")
+    for camera in ("gate", "yard"):
+        metrics.consumed(camera, 1)
+    metrics.asked("gate", "v1", [f"c{number}" for number in range(MOST_LABELS + 5)])
+    metrics.asked("yard", "v2", ["c0", "new"])
+    assert len(objects(metrics)) == MOST_LABELS + 1 + 2
+    metrics.answered("yard", ("c0", "new", "new"), None)
+    assert objects(metrics)[-2:] == ['{camera="yard",label="c0"} 1.0', f'{{camera="yard",label="{OTHERS}"}} 2.0']
+
+
+def test_room_that_a_class_leaves_is_another_ones() -> None:
+    labels = ClassLabels(60.0, most_labels=1)
+    assert labels.asked("gate", ["person"], 0.0) == ["person"]
+    assert labels.asked("yard", ["dog"], 0.0) == [OTHERS]
+    labels.asked("gate", [], 1.0)
+    assert labels.forgotten(62.0) == [("gate", "person")]
+    assert labels.asked("yard", ["dog"], 63.0) == ["dog"]
+    labels.forget_camera("yard")
+    assert labels.asked("gate", ["cat"], 64.0) == ["cat"]
+
+
+def test_all_series_together_are_bounded_too() -> None:
+    labels = ClassLabels(60.0, most_series=3)
+    assert [labels.asked(f"c{number}", ["person", "dog"], 0.0) for number in range(3)] == [
+        ["person", "dog"], ["person", OTHERS], [OTHERS],
+    ]  # fmt: skip
 
 
 def test_a_camera_is_in_one_state_and_has_its_series_before_its_first_frame() -> None:
@@ -102,7 +163,7 @@ def test_the_first_dead_letter_of_a_camera_is_an_increase() -> None:
 def test_recordings_have_no_age() -> None:
     metrics = WorkerMetrics("1")
     metrics.consumed("film", 1)
-    metrics.answered("film", 1, None)
+    metrics.answered("film", (), None)
     assert 'groundcam_frames_answered_total{camera="film"} 1.0' in page(metrics)
     assert not [line for line in page(metrics) if "end_to_end_seconds" in line]
 

@@ -237,7 +237,7 @@ def get(port: int | None, path: str, accept: str = "") -> tuple[int, str]:
 def test_metrics_and_health_are_served_on_one_port() -> None:
     metrics = WorkerMetrics("1.2.3")
     metrics.consumed("gate", 1000)
-    metrics.answered("gate", 2, 0.3)
+    metrics.answered("gate", ("person", "person"), 0.3)
     metrics.dropped("gate", GapReason.STALE)
     metrics.stage("detect", 0.01)
     metrics.batch(4)

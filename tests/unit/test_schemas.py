@@ -84,9 +84,11 @@ def test_what_version_1_2_added_to_a_question_is_read() -> None:
     assert (old.nms_across, old.decoys) == (False, ())
 
 
-def test_what_version_1_1_added_to_a_camera_status_is_read() -> None:
-    assert decode(CameraStatus, golden("camera-status-1.1.msgpack")).producer == "producer-0"
-    assert decode(CameraStatus, golden("camera-status-1.0.msgpack")).producer is None
+def test_what_version_1_1_added_to_a_cameras_state_is_read() -> None:
+    status = decode(CameraStatus, golden("camera-status-1.1.msgpack"))
+    assert (status.producer, status.twin) == ("pod-1/7/0a1b2c3d", "laptop/4711/99aabbcc")
+    old = decode(CameraStatus, golden("camera-status-1.0.msgpack"))
+    assert (old.producer, old.twin) == ("", None)
 
 
 def test_golden_frame_says_what_was_written() -> None:

@@ -12,7 +12,9 @@ from groundcam_runtime.kafka.source import GroupSource
 from groundcam_runtime.partitions.assignment import Assignment
 from groundcam_runtime.records import Assigned, Partition, Position
 from groundcam_runtime.settings import KafkaSettings
+from groundcam_schemas import Question
 from groundcam_worker.health import WorkerHealth
+from groundcam_worker.policy.questions import Questions
 
 FRAMES = Partition("groundcam.frames", 0)
 
@@ -117,6 +119,17 @@ def test_a_broker_that_is_away_fails_readiness_and_never_liveness() -> None:
 
 def test_without_a_partition_it_is_not_ready() -> None:
     assert worker(assigned=0)[0].not_ready() == "no partition is assigned to this worker"
+
+
+def test_people_see_who_answers_on_what_and_what_is_asked_also_while_it_warms_up() -> None:
+    worker_health = WorkerHealth({})
+    assert "questions" not in worker_health.report()
+    questions = Questions([("gate", Question.of("person"))])
+    worker_health.loaded({"model": "demo", "device_name": "NVIDIA L4", "precision": "fp16"}, questions.all)
+    found = worker_health.report()
+    assert found["detector"] == {"model": "demo", "device_name": "NVIDIA L4", "precision": "fp16"}
+    assert found["questions"]["gate"]["classes"] == ["person"]
+    assert found["ready"] == "the model is being loaded"
 
 
 def test_people_see_what_is_answered_and_what_is_not() -> None:

@@ -1,12 +1,15 @@
 """The state of a worker, for probes, metrics and the status page."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from groundcam_runtime.health import Check
 from groundcam_runtime.records import Partition
+from groundcam_worker.frames import NS
 from groundcam_worker.loop.driver import Driver
+from groundcam_worker.policy.questions import ActiveQuestion
+from groundcam_worker.question_report import question_report
 from groundcam_worker.snapshot import WorkerSnapshot
 
 Behind = Callable[[dict[Partition, int]], Mapping[Partition, int]]
@@ -24,12 +27,18 @@ class WorkerHealth:
         """`about` is shown to people as it is."""
         self._about = dict(about)
         self._since = time.time()
+        self._detector: Mapping[str, str] = {}
+        self._asked: Callable[[], Iterable[ActiveQuestion]] = list
         self._driver: Driver | None = None
         self._behind: Behind = lambda _finished: {}
         self._refusal: Check = lambda: None
 
+    def loaded(self, detector: Mapping[str, str], asked: Callable[[], Iterable[ActiveQuestion]]) -> None:
+        """The model is loaded: who answers, on what, and what it is asked."""
+        self._detector, self._asked = detector, asked
+
     def begin(self, driver: Driver, behind: Behind, refusal: Check = lambda: None) -> None:
-        """The model is loaded, and this is what works from now on. `refusal` says why Kafka does not let it work."""
+        """It is warmed up, and this is what works from now on. `refusal` says why Kafka does not let it work."""
         self._driver = driver
         self._behind = behind
         self._refusal = refusal
@@ -86,6 +95,9 @@ class WorkerHealth:
             "ready": self.not_ready() or "yes",
             "live": self.stuck() or "yes",
         }
+        if self._detector:
+            found["detector"] = dict(self._detector)
+            found["questions"] = question_report(self._asked(), int(self._since * NS))
         if self._driver is None:
             return found
         state = self.state()

@@ -1,10 +1,13 @@
 """What a worker counts and times; a snapshot of its state is taken at each scrape."""
 
+import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
 from groundcam_runtime.metrics import Metrics, Reading
 from groundcam_schemas import GapReason
+from groundcam_worker.class_labels import OTHERS, ClassLabels
 from groundcam_worker.snapshot import GpuReading, WorkerSnapshot
 
 _STAGE_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -16,8 +19,7 @@ ERRORS = ("out_of_memory", "lost", "frame")
 FORGET_S = 3600.0
 """The series of a camera that was silent for so long are removed."""
 MOST_CAMERAS = 2000
-OTHERS = "(others)"
-"""Cameras beyond that share one label: whoever may write frames could invent names without end."""
+"""Cameras beyond that share the label OTHERS: whoever may write frames could invent names without end."""
 
 
 class WorkerMetrics(Metrics):
@@ -28,11 +30,13 @@ class WorkerMetrics(Metrics):
         self._now = now
         self._heard: dict[str, float] = {}
         self._versions: dict[str, str] = {}
+        # The loop's thread asks and answers, the server's forgets.
+        self._classes, self._classes_lock = ClassLabels(FORGET_S), threading.Lock()
         self._consumed = self._counter("frames_consumed", "Frames taken from Kafka", "camera")
         self._bytes = self._counter("consumed_bytes", "Bytes of frames taken from Kafka", "camera")
         self._answered = self._counter("frames_answered", "Frames whose detections Kafka has acknowledged", "camera")
         self._dropped = self._counter("frames_dropped", "Frames that were not looked at", "camera", "reason")
-        self._objects = self._counter("objects", "Objects found", "camera")
+        self._objects = self._counter("objects", "Objects found, by class", "camera", "label")
         self._age = self._histogram(
             "end_to_end_seconds", "Time of live frames from capture to acknowledged detections", _AGE_BUCKETS, "camera"
         )
@@ -62,7 +66,7 @@ class WorkerMetrics(Metrics):
         self._collect(lambda: readings(state(), list(gpus())))
 
     def render(self, accept: str) -> tuple[bytes, str]:
-        """Return the page, without the cameras that have been silent for long."""
+        """Return the page, without cameras that have been silent for long and classes that nobody asks for any more."""
         self._forget_silent()
         return super().render(accept)
 
@@ -78,8 +82,8 @@ class WorkerMetrics(Metrics):
         self._consumed.labels(label).inc()
         self._bytes.labels(label).inc(size)
 
-    def asked(self, camera_id: str, version: str) -> None:
-        """Note which question a camera is asked."""
+    def asked(self, camera_id: str, version: str, classes: Iterable[str]) -> None:
+        """Note which question a camera is asked; its classes count from 0 up, or a rate would not see the first one."""
         if self._label(camera_id) == OTHERS:
             return
         last = self._versions.get(camera_id)
@@ -88,12 +92,22 @@ class WorkerMetrics(Metrics):
                 self._question.remove(camera_id, last)
             self._versions[camera_id] = version
             self._question.labels(camera_id, version).set(1)
+            with self._classes_lock:
+                begun = self._classes.asked(camera_id, classes, self._now())
+            for one in begun:
+                self._objects.labels(camera_id, one)
 
-    def answered(self, camera_id: str, objects: int, age_s: float | None) -> None:
-        """Count a frame whose detections Kafka has. Recordings have no age: they are old by nature."""
+    def answered(self, camera_id: str, objects: Iterable[str], age_s: float | None) -> None:
+        """Count a frame whose detections Kafka has, with the class of each object.
+
+        Recordings have no age: they are old by nature.
+        """
         label = self._label(camera_id)
         self._answered.labels(label).inc()
-        self._objects.labels(label).inc(objects)
+        for found, count in Counter(objects).items():
+            with self._classes_lock:
+                its = self._classes.label_of(label, found)
+            self._objects.labels(label, its).inc(count)
         if age_s is not None:
             self._age.labels(label).observe(max(0.0, age_s))
 
@@ -141,11 +155,17 @@ class WorkerMetrics(Metrics):
         for camera_id, heard in list(self._heard.items()):
             if self._now() - heard > FORGET_S and self._heard.pop(camera_id, None) is not None:
                 self._versions.pop(camera_id, None)
+                with self._classes_lock:
+                    self._classes.forget_camera(camera_id)
                 self._remove(
                     {"camera": camera_id},
                     self._consumed, self._bytes, self._answered, self._dropped, self._objects, self._age,
                     self._clock, self._question,
                 )  # fmt: skip
+        with self._classes_lock:
+            ended = self._classes.forgotten(self._now())
+        for camera_id, label in ended:
+            self._remove({"camera": camera_id, "label": label}, self._objects)
 
 
 def readings(state: WorkerSnapshot, gpus: list[GpuReading]) -> Iterator[Reading]:

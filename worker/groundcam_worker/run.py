@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
-from typing import Any
 
 from groundcam_runtime.health import HealthServer, Probes
 from groundcam_runtime.kafka.connect import require_crc32c
@@ -22,6 +21,7 @@ from groundcam_runtime.settings import HttpSettings, KafkaSettings, TraceSetting
 from groundcam_runtime.tracing import Tracing, require_tracing
 from groundcam_schemas import WorkerState
 from groundcam_schemas.limits import MAX_MESSAGE_BYTES
+from groundcam_worker.about import about_detector, about_worker
 from groundcam_worker.checkpoints.catalogue import resolve
 from groundcam_worker.detectors.fake import FakeDetector
 from groundcam_worker.detectors.protocol import Detector, DetectorHooks
@@ -98,7 +98,7 @@ def run(
     wake = wake or threading.Event()
     topics = kafka.topics
     metrics = WorkerMetrics(version)
-    worker_health = WorkerHealth(_about(settings, kafka, version))
+    worker_health = WorkerHealth(about_worker(settings, kafka, version))
     probes = Probes(worker_health.stuck, worker_health.not_ready, worker_health.started, worker_health.report)
     metrics.watch(worker_health.state, Nvml().read)
     metrics.capacity(settings.batch_size)
@@ -107,11 +107,10 @@ def run(
         if health.port:
             log.info("metrics and health on http://%s:%d", http.host, health.port)
         _require_topics(kafka, settings.group)
-        if fake_seconds(settings.model) is not None:
-            log.info("%s is a dry run, whose answers are invented; its group is %s", settings.model, settings.group)
+        _say_if_dry(settings)
         reports = stack.enter_context(WorkerReports(kafka, settings.group, settings.model))
         questions = settings.questions()
-        detector = _ready_detector(settings, kafka, metrics, questions, reports, stack)
+        detector = _ready_detector(settings, kafka, metrics, questions, (reports, worker_health), stack)
         limits = limits_of(settings, detector.device, len(os.sched_getaffinity(0)))
         if stop.is_set():
             return True
@@ -177,29 +176,30 @@ def run(
         return finished
 
 
+def _say_if_dry(settings: WorkSettings) -> None:
+    if fake_seconds(settings.model) is not None:
+        log.info("%s is a dry run, whose answers are invented; its group is %s", settings.model, settings.group)
+
+
 def _ready_detector(
     settings: WorkSettings,
     kafka: KafkaSettings,
     metrics: WorkerMetrics,
     questions: Questions,
-    reports: WorkerReports,
+    tell: tuple[WorkerReports, WorkerHealth],
     stack: ExitStack,
 ) -> Detector:
     """Return the detector, warmed up for the questions in force, which are followed from now on. Raises as `run`."""
+    reports, health = tell
     detector = load_detector(settings, _detector_hooks(metrics, settings.batch_size), reports.now)
-    reports.now(WorkerState.WARMING_UP, model=detector.model, **_seat(settings, detector))
+    reports.now(WorkerState.WARMING_UP, model=detector.model, device=detector.device, precision=detector.precision)
+    health.loaded(about_detector(detector), questions.all)
     prompts = QuestionFollower(kafka, questions, detector.check, judged=reports.judged)
     stack.callback(prompts.close)
     sizes = {*settings.warm_sizes, *camera_sizes(kafka)}
     warm_up(detector, questions, sorted(sizes), settings.batch_size)
     prompts.start()
     return detector
-
-
-def _seat(settings: WorkSettings, detector: Detector) -> dict[str, str]:
-    """Return what a detector runs on, and in which precision."""
-    usual = "fp16" if detector.device.startswith("cuda") else "fp32"
-    return {"device": detector.device, "precision": usual if settings.precision == "auto" else settings.precision}
 
 
 def _sink(
@@ -246,22 +246,6 @@ def _detector_hooks(metrics: WorkerMetrics, batch_size: int) -> DetectorHooks:
         log.info("pictures come that are scaled to %dx%d, which was not warmed up: see work.warm_sizes", width, height)
 
     return DetectorHooks(new_shape, metrics.error, lambda pictures: metrics.capacity(min(pictures, batch_size)))
-
-
-def _about(settings: WorkSettings, kafka: KafkaSettings, version: str) -> dict[str, Any]:
-    """Return what people may want to know of this worker."""
-    return {
-        "version": version,
-        "model": settings.model,
-        "device": settings.device,
-        "kafka": kafka.bootstrap_servers,
-        "topics": kafka.topic_prefix + "*",
-        "group": settings.group,
-        "instance_id": settings.instance_id,
-        "batch_size": settings.batch_size,
-        "max_age_s": settings.max_age_s,
-        "transactional": settings.transactional,
-    }
 
 
 def _topics(kafka: KafkaSettings) -> list[str]:

@@ -30,10 +30,10 @@ LONGEST_RETRY_S = 30.0
 BATCH_BYTES = 1_000_000
 QUIET_S = 60.0
 
+TOO_LARGE = (kafka.errors.MessageSizeTooLargeError, kafka.errors.RecordListTooLargeError)
 # These are about one record, not about the broker: the record is given up, its neighbours are sent again.
 REFUSALS = (
-    kafka.errors.MessageSizeTooLargeError,
-    kafka.errors.RecordListTooLargeError,
+    *TOO_LARGE,
     kafka.errors.InvalidRecordError,
     kafka.errors.InvalidTimestampError,
 )
@@ -87,6 +87,11 @@ class Delivery:
     """It was not sent: it is another member's to publish."""
     sent_at: float = field(default=0.0, repr=False)
     attempt: int = field(default=0, repr=False)
+
+    @property
+    def is_too_large(self) -> bool:
+        """Whether the topic's limit is why Kafka does not take it."""
+        return isinstance(self.error, TOO_LARGE)
 
 
 class Publisher:

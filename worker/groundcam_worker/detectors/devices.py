@@ -1,6 +1,7 @@
 """What torch's devices are called, and what their errors mean."""
 
 import logging
+import platform
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
@@ -51,6 +52,16 @@ def _unusable(driver: str) -> str:
         f"torch {torch.__version__} was built for CUDA {torch.version.cuda}, for which the driver {driver} may be too"
         " old: a newer driver, or torch for an older CUDA (TORCH_INDEX when images are built)"
     )
+
+
+def name_of(device: torch.device) -> str:
+    """Return what a device is called: a GPU by its maker's name, a CPU by its architecture."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine() or device.type
+
+
+def precision_of(dtype: torch.dtype) -> str:
+    """Return what the setting work.precision calls a type."""
+    return {torch.float32: "fp32", torch.float16: "fp16", torch.bfloat16: "bf16"}.get(dtype, str(dtype))
 
 
 def describe(device: torch.device) -> tuple[str, int, int]:

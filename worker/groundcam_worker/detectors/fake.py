@@ -15,7 +15,8 @@ class FakeDetector(Synchronous):
         self._seconds_per_image = seconds_per_image
         self._sleep = sleep
         self.model = Model(name="fake", revision="0")
-        self.device = "cpu"
+        self.device = self.device_name = "cpu"
+        self.precision = "none"
 
     def input_shape(self, width: int, height: int) -> tuple[int, int]:
         """Pictures of one size share a batch."""

@@ -43,6 +43,16 @@ class GuardedDetector:
         """What it runs on."""
         return self._detector.device
 
+    @property
+    def device_name(self) -> str:
+        """What that is called."""
+        return self._detector.device_name
+
+    @property
+    def precision(self) -> str:
+        """What products are computed in."""
+        return self._detector.precision
+
     def input_shape(self, width: int, height: int) -> tuple[int, int]:
         """As the detector has it."""
         return self._detector.input_shape(width, height)

@@ -19,6 +19,7 @@ from torch.nn.utils.rnn import pad_sequence
 from groundcam_runtime.pictures.image import Image
 from groundcam_schemas import Model, Question
 from groundcam_worker.checkpoints.loading import Loaded
+from groundcam_worker.detectors.devices import name_of, precision_of
 from groundcam_worker.detectors.nms import kept
 from groundcam_worker.detectors.omdet_turbo import OmDetTurbo
 from groundcam_worker.detectors.owlv2 import Owlv2
@@ -66,7 +67,7 @@ class OpenVocabulary(Synchronous):
         self._network: Network = FAMILIES[loaded.family](loaded)
         self._words = lru_cache(KEPT_QUESTIONS)(self._encode)
         self.model: Model = loaded.identity
-        self.device = device.type
+        self.device, self.device_name, self.precision = device.type, name_of(device), precision_of(dtype)
 
     def input_shape(self, width: int, height: int) -> tuple[int, int]:  # noqa: ARG002 - every size becomes the same
         """Return the (height, width) that every picture is scaled to."""

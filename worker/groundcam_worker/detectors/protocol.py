@@ -42,6 +42,14 @@ class Detector(Protocol):
     def device(self) -> str:
         """What it runs on, cpu or cuda."""
 
+    @property
+    def device_name(self) -> str:
+        """What that is called by its maker, for people."""
+
+    @property
+    def precision(self) -> str:
+        """What products are computed in: fp32, fp16 or bf16; `none` without a model."""
+
     def input_shape(self, width: int, height: int) -> tuple[int, int]:
         """Return what a picture of this size becomes: pictures of one input shape may share a batch."""
 

@@ -61,7 +61,7 @@ class Telemetry:
     def _admitted(self, instruction: Decode | Isolate, _now: Instant) -> None:
         admitted = instruction.admitted
         if not admitted.is_retry:
-            self._metrics.asked(admitted.frame.id.camera_id, admitted.reference.version)
+            self._metrics.asked(admitted.frame.id.camera_id, admitted.reference.version, admitted.reference.classes)
             self._metrics.stage("queue", (admitted.at_ns - admitted.frame.record.consumed_at_ns) / NS)
 
     def _begun(self, begin: Begin, _now: Instant) -> None:
@@ -103,7 +103,7 @@ class Telemetry:
             answered = delivered.publication.answered
             self._metrics.stage("publish", (now.ns - answered.stamps.inferred) / NS)
             age_s = (now.ns - answered.captured_at_ns) / NS if answered.is_live else None
-            self._metrics.answered(answered.camera_id, len(answered.objects), age_s)
+            self._metrics.answered(answered.camera_id, (found.label for found in answered.objects), age_s)
 
     def assigned(self, partitions: int) -> None:
         """Note how many partitions this worker has, after some came or left."""

@@ -19,7 +19,7 @@ from torch import Tensor
 from groundcam_runtime.pictures.image import Image
 from groundcam_schemas import Model, Question
 from groundcam_worker.checkpoints.loading import Loaded
-from groundcam_worker.detectors.devices import current, require_full_fp32
+from groundcam_worker.detectors.devices import current, name_of, precision_of, require_full_fp32
 from groundcam_worker.detectors.grounding_dino.network import Network, Shape, Text
 from groundcam_worker.detectors.grounding_dino.optimisations import Optimisations
 from groundcam_worker.detectors.grounding_dino.pixels import Pixels, limits_of
@@ -93,7 +93,7 @@ class GroundingDino:
         self._warmed: set[tuple[int, int]] = set()
         self._on_new_shape = on_new_shape
         self.model: Model = loaded.identity
-        self.device = device.type
+        self.device, self.device_name, self.precision = device.type, name_of(device), precision_of(dtype)
         if input_size is not None:
             revision = f"{loaded.identity.revision}@{input_size[0]}x{input_size[1]}"
             self.model = Model(name=loaded.identity.name, revision=revision)
