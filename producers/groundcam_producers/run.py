@@ -164,6 +164,7 @@ class _Probes:
             "topics": kafka.topic_prefix + "*",
             "shard": "{}/{}".format(*settings.shard) if settings.shard else None,
         }
+        self._is_job = settings.is_job
         self.supervisor: Supervisor | None = None
         self.settings_watch: SettingsWatch | None = None
         self.twins: TwinWatch | None = None
@@ -183,7 +184,7 @@ class _Probes:
             return self.started()
         if not self.supervisor.is_at_work:
             return "no camera process runs"
-        return self.watch.trouble or none_plays(self.supervisor.states, self.supervisor.ended)
+        return self.watch.trouble or none_plays(self.supervisor.states, self.supervisor.ended, is_job=self._is_job)
 
     def ready_text(self) -> str:
         told = playing(self.supervisor.states, self.supervisor.ended) if self.supervisor else None

@@ -115,8 +115,7 @@ class Twins:
         for name, camera in self._cameras.items():
             if camera.twin and now - camera.others[camera.twin].last_s > GONE_S:
                 self._forget(name, camera, now)
-            wanted = _wanted(camera)
-            if wanted is None or camera.due_s is None or now < camera.due_s:
+            if camera.due_s is None or now < camera.due_s or (wanted := _wanted(camera)) is None:
                 continue
             camera.due_s = None
             if not _is_farewell(wanted):
