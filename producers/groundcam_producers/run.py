@@ -49,7 +49,7 @@ def run(
         metrics.cameras(settings.own_cameras)
         producer = name_of_this_producer()
         tasks = _tasks(settings, kafka, log_settings, trace, version, producer)
-        twins = probes.twins = TwinWatch(kafka, producer, tasks, stop)
+        twins = probes.twins = TwinWatch(kafka, producer, stop)
         statuses = Publisher(
             kafka, max_waiting_bytes=1_000_000, max_record_bytes=100_000, client_id="groundcam-produce"
         )  # fmt: skip
