@@ -53,7 +53,7 @@ def run(
         metrics.cameras(settings.own_cameras)
         producer = name_of_this_producer()
         roster = _roster(settings, kafka, log_settings, trace, version, producer)
-        twins = probes.twins = TwinWatch(kafka, producer, roster.tasks, stop)
+        twins = probes.twins = TwinWatch(kafka, producer, stop)
         statuses = Publisher(
             kafka, max_waiting_bytes=1_000_000, max_record_bytes=100_000, client_id="groundcam-produce"
         )  # fmt: skip
@@ -72,7 +72,6 @@ def run(
             waits += [path for name, old in sections.items() for path in need_restart(name, old, getattr(loaded, name))]
             _tell(order, waits)
             supervisor.change(order)
-            twins.watch(order.tasks)
 
         probes.settings_watch = SettingsWatch(reading, take) if reading else None
         try:

@@ -6,7 +6,6 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
 
@@ -40,19 +39,15 @@ def name_of_this_producer() -> str:
 class TwinWatch:
     """Watches on a thread of its own; use it as a context manager. It is a warning, and nothing else waits for it."""
 
-    def __init__(self, settings: KafkaSettings, producer: str, cameras: Iterable[str], stop: threading.Event) -> None:
+    def __init__(self, settings: KafkaSettings, producer: str, stop: threading.Event) -> None:
         """`stop` ends it: what our cameras say last is not said again."""
         self._settings = settings
-        self._twins = Twins(producer, cameras)
+        self._twins = Twins(producer)
         self._stop = stop
         self._left = threading.Event()
         self._publisher: Publisher | None = None
         self._told: set[tuple[str, str]] = set()
         self._thread = threading.Thread(target=self._run, name="twin-watch", daemon=True)
-
-    def watch(self, cameras: Iterable[str]) -> None:
-        """Have other cameras from now on."""
-        self._twins.watch(cameras)
 
     def twin_of(self, camera_id: str) -> str | None:
         """Return which other producer plays a camera of ours; None where nobody does."""

@@ -5,7 +5,6 @@ two that live hear of each other again and again, and where there is only one, n
 nothing: it may be the last of a producer that was ended. Who says goodbye, as a producer that stops does, is gone.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from groundcam_schemas import CameraState, CameraStatus
@@ -41,7 +40,7 @@ class _Sight:
 
 @dataclass(slots=True)
 class _Camera:
-    own: CameraStatus | None = None
+    own: CameraStatus
     """As its process has said it last."""
     twin: str | None = None
     due_s: float | None = None
@@ -51,18 +50,13 @@ class _Camera:
 
 
 class Twins:
-    """What is known of other producers of our cameras."""
+    """What is known of other producers of our cameras: those of which we have said a state, and no goodbye."""
 
-    def __init__(self, producer: str, cameras: Iterable[str]) -> None:
+    def __init__(self, producer: str) -> None:
         """`producer` is who we are, in our own states."""
         self._producer = producer
-        self._cameras = {name: _Camera() for name in cameras}
+        self._cameras: dict[str, _Camera] = {}
         self._news: list[News] = []
-
-    def watch(self, cameras: Iterable[str]) -> None:
-        """Have other cameras from now on; what is known of those that stay is kept."""
-        known = self._cameras
-        self._cameras = {name: known.get(name) or _Camera() for name in cameras}
 
     def twin_of(self, camera_id: str) -> str | None:
         """Return who else plays a camera; None where nobody does."""
@@ -75,15 +69,10 @@ class Twins:
         `is_repeat`: its producer said it again, as `due` asks for. `is_old`: it was there before we looked, so that it
         may be of a producer that was ended long ago, which will not answer.
         """
-        camera = self._cameras.get(status.camera_id)
-        if camera is None:
-            return
         if status.producer == self._producer:
-            if not is_repeat:
-                camera.own = status
-            if status != _wanted(camera):
-                # Said meanwhile by its process, which knows no twin; or what was repeated was overtaken.
-                _be_due(camera, max(now, camera.said_s + CORRECT_S))
+            self._note_own(status, now, is_repeat=is_repeat)
+        elif (camera := self._cameras.get(status.camera_id)) is None or _is_farewell(camera.own):
+            return
         elif _is_farewell(status):
             other = status.producer or OLDER
             camera.others.pop(other, None)
@@ -93,6 +82,17 @@ class Twins:
             _be_due(camera, max(now, camera.said_s + (REFRESH_S if camera.twin else ANSWER_S)))
             if not is_old:
                 self._heard(camera, status, now)
+
+    def _note_own(self, status: CameraStatus, now: float, *, is_repeat: bool) -> None:
+        camera = self._cameras.setdefault(status.camera_id, _Camera(status))
+        if not is_repeat:
+            camera.own = status
+            if _is_farewell(status):
+                camera.twin, camera.due_s = None, None
+                camera.others.clear()
+        if status != _wanted(camera):
+            # Said meanwhile by its process, which knows no twin; or what was repeated was overtaken.
+            _be_due(camera, max(now, camera.said_s + CORRECT_S))
 
     def _heard(self, camera: _Camera, status: CameraStatus, now: float) -> None:
         """Another producer lives, or did a moment ago. One that knows us by our name has heard us often enough."""
@@ -115,12 +115,9 @@ class Twins:
         for name, camera in self._cameras.items():
             if camera.twin and now - camera.others[camera.twin].last_s > GONE_S:
                 self._forget(name, camera, now)
-            if camera.due_s is None or now < camera.due_s or (wanted := _wanted(camera)) is None:
-                continue
-            camera.due_s = None
-            if not _is_farewell(wanted):
-                camera.said_s = now
-                found.append(wanted)
+            if camera.due_s is not None and now >= camera.due_s:
+                camera.due_s, camera.said_s = None, now
+                found.append(_wanted(camera))
         return found
 
     def news(self) -> list[News]:
@@ -136,9 +133,9 @@ class Twins:
         _be_due(camera, max(now, camera.said_s + CORRECT_S))
 
 
-def _wanted(camera: _Camera) -> CameraStatus | None:
+def _wanted(camera: _Camera) -> CameraStatus:
     """Return our state as it should lie on the topic."""
-    return camera.own and camera.own.model_copy(update={"twin": camera.twin})
+    return camera.own.model_copy(update={"twin": camera.twin})
 
 
 def _be_due(camera: _Camera, at_s: float) -> None:
