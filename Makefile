@@ -39,8 +39,8 @@ test-unit: $(READY) ## Run the tests that need nothing but Python
 test-broker: $(READY) ## Run the tests on Apache Kafka
 	$(BIN)/pytest tests/broker
 
-test-faults: $(READY) ## End workers and brokers again and again, as often as the README says (hours)
-	GROUNDCAM_TEST_FAULTS=all $(BIN)/pytest tests/faults tests/detector/test_prepared.py
+test-faults: $(READY) ## End workers and brokers again and again, as often as the README says, and run what takes minutes (hours)
+	GROUNDCAM_TEST_FAULTS=all $(BIN)/pytest -m "faults or long"
 
 test-cluster: $(READY) ## Install the chart on the Kubernetes of KUBECONFIG and try everything (see CONTRIBUTING.md)
 	$(BIN)/pytest tests/cluster -s

@@ -21,6 +21,7 @@ from groundcam.devkafka.broker import EmbeddedBroker
 from groundcam_runtime.settings import KafkaSettings
 
 pytest_terminal_summary = table.show
+FULL = "GROUNDCAM_TEST_FAULTS"
 SERVERS = "GROUNDCAM_TEST_BOOTSTRAP_SERVERS"
 # Whoever runs files of tests in processes of their own hands it on to them.
 SEED = os.environ.setdefault("GROUNDCAM_TEST_SEED", str(random.randrange(10**6)))
@@ -37,6 +38,14 @@ def pytest_configure(config: pytest.Config) -> None:
     """Let one seed decide what Hypothesis tries, unless it is given one itself."""
     if config.option.hypothesis_seed is None:
         config.option.hypothesis_seed = SEED
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out what takes minutes, but for `make test-faults`, and say so."""
+    if not os.environ.get(FULL):
+        for item in items:
+            if item.get_closest_marker("long"):
+                item.add_marker(pytest.mark.skip(reason=f"takes minutes: {FULL} is not set (make test-faults)"))
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

@@ -107,6 +107,7 @@ def test_a_reader_that_cannot_begin_leaves_nothing_behind(kafka: KafkaSettings, 
     wait(lambda: set(threading.enumerate()) <= threads, 10, "the end of the client's threads")
 
 
+@pytest.mark.long
 def test_every_subscriber_sees_the_answers_on_partitions_that_were_added(
     kafka: KafkaSettings, start: Start, wait: Wait
 ) -> None:
@@ -164,6 +165,7 @@ def has_picture(url: str, camera_id: str) -> bool:
         return False
 
 
+@pytest.mark.long
 def test_the_first_answers_on_a_new_partition_are_not_missed(kafka: KafkaSettings, start: Start, wait: Wait) -> None:
     """They lie there before a subscriber that began at the end knows of the partition."""
     watcher = start(kafka, "watch", "--json")

@@ -1,6 +1,5 @@
 """What is prepared before frames wait for it: warmed shapes, recorded and compiled runs, and what happens without."""
 
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -27,10 +26,7 @@ from parity import asking, match, picture, rows
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler, and there is none")
-@pytest.mark.skipif(
-    os.environ.get("GROUNDCAM_TEST_FAULTS") != "all",
-    reason="torch.compile takes a minute: set GROUNDCAM_TEST_FAULTS=all",
-)
+@pytest.mark.long
 def test_a_compiled_network_gives_the_same(detector: GuardedDetector, folder: Path) -> None:
     compiled = open_detector(resolve(str(folder)), "cpu", Optimisations(compile=True))
     ask = asking("person", "open door")

@@ -26,7 +26,12 @@ from movements import APPEARS, NOT_HERE, UNDER
 from prometheus_server import MISSING, REASON, Prometheus, Series
 from watch import Fired, Watch
 
-pytestmark = [pytest.mark.operations, pytest.mark.broker, pytest.mark.skipif(bool(MISSING), reason=REASON)]
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.operations,
+    pytest.mark.broker,
+    pytest.mark.skipif(bool(MISSING), reason=REASON),
+]
 
 NEEDS_A_GPU = {"GroundcamGpuMemoryFull": "nothing here can fill a GPU's memory: promtool's test of it must do"}
 ALONGSIDE: dict[str, Callable[[Installation, Path, Watch], None]] = {
