@@ -186,8 +186,8 @@ def test_a_question_can_be_changed_while_the_worker_runs(kafka: KafkaSettings, s
         for seq, (command, expected) in enumerate(
             [
                 ((), "person"),
-                (("forklift",), "forklift"),
-                (("gate=open door",), "open door"),
+                (("forklift", "--wait-s", "0"), "forklift"),
+                (("gate=open door", "--force", "--wait-s", "0"), "open door"),
                 (("--take-back", "gate"), "forklift"),
             ]
         ):

@@ -146,7 +146,7 @@ def test_a_program_that_gives_up_says_so_in_the_form_of_its_log(kafka: KafkaSett
 def test_a_question_that_kafka_refuses_is_not_said_to_be_asked(kafka: KafkaSettings, start: Start) -> None:
     with closing(client.KafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)) as admin:
         admin.alter_configs([ConfigResource("TOPIC", kafka.topics.prompts, {"max.message.bytes": "100"})])
-    program = start(kafka, "ask", "gate=person, dog, cat")
+    program = start(kafka, "ask", "gate=person, dog, cat", "--force")
     assert program.process.wait(60) == 3
     assert program.out == ""
     assert program.log.splitlines()[-1].startswith(
