@@ -85,7 +85,7 @@ def test_another_rate_keeps_a_cameras_connection_and_another_address_opens_that_
         wait(lambda: len(frames(kafka, "gate")) > 3 < len(frames(kafka, "yard")), 60, "frames of both")
         connections = gate.connections, yard.connections
         path.write_text("produce:\n  fps: many\n")
-        hear(f"(line 2 of {path})")
+        hear(f"{path}:2:")
         path.write_text("")
         hear("the settings stay as they are: produce.cameras: there is no camera")
         write(fps=2, max_size="64x64", quality=50)

@@ -73,7 +73,7 @@ def test_topics_that_others_made_wrong_are_complained_about(bare: KafkaSettings)
         ("frames", "message.timestamp.type", "hint"),
         ("detections", "has", "hint"), ("detections", "cleanup.policy", "wrong"),
         ("recordings", "created", "fine"), ("dead-letters", "created", "fine"), ("cameras", "created", "fine"),
-        ("attempts", "created", "fine"),
+        ("attempts", "created", "fine"), ("workers", "created", "fine"),
     }  # fmt: skip
 
 
@@ -85,7 +85,7 @@ def test_the_exit_code_tells_what_is_wrong_from_what_is_fine(bare: KafkaSettings
     assert hinted.process.returncode == 0, hinted.log
     assert f"{topics.frames}: hint: retention.ms is 604800000 (7 days)" in hinted.out
     assert "has 8 partitions" not in hinted.out  # nobody asked for fewer
-    assert hinted.out.count("created with") == 6
+    assert hinted.out.count("created with") == 7
 
     wrong = ensured(start, bare, "--max-message-bytes", 8_000_000)
     assert wrong.process.returncode == 1
