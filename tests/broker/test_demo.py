@@ -92,6 +92,7 @@ def test_the_demo_shows_the_whole_path_and_says_how_it_went(start: Start, tmp_pa
     ],
     ids=["worker", "producer", "broker", "camera"],
 )
+@pytest.mark.long
 def test_a_pulled_plug_is_told_in_a_line_and_leaves_nothing_running(
     running: Program, words: tuple[str, ...], says: str
 ) -> None:

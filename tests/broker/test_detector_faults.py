@@ -17,6 +17,7 @@ pytestmark = pytest.mark.broker
 WORK = ("work", "--model", "demo", "--question", "red circle, blue square", "--max-age-s", "0")
 
 
+@pytest.mark.long
 def test_a_lost_device_ends_the_process_within_seconds_and_the_next_worker_answers_the_rest(
     kafka: KafkaSettings, start: Start, wait: Wait
 ) -> None:
@@ -44,6 +45,7 @@ def test_too_little_memory_loses_no_frame(kafka: KafkaSettings, start: Start, wa
     assert (total.detected, total.dead_lettered, total.repeated, total.missing) == (80, 0, 0, 0)
 
 
+@pytest.mark.long
 def test_a_worker_warms_up_for_the_cameras_that_told_their_size(kafka: KafkaSettings, start: Start, wait: Wait) -> None:
     sizes = {"gate": (640, 480), "yard": (1920, 1080), "door": None}
     with publisher(kafka) as out:

@@ -100,6 +100,7 @@ def test_a_frame_that_ends_the_process_is_dead_lettered_and_its_neighbours_are_a
     assert not any(newest.values()), "no mark is left"
 
 
+@pytest.mark.long
 def test_a_frame_that_loses_the_device_is_dead_lettered(
     kafka: KafkaSettings, start: Start, wait: Wait, tmp_path: Path
 ) -> None:

@@ -124,6 +124,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(folder)], check=False)
 
 
+@pytest.mark.long
 def test_a_full_disk_of_the_broker_loses_no_frame(
     small_disk: Path, start: Start, wait: Wait, report: Callable[[Row], Row]
 ) -> None:
