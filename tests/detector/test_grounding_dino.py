@@ -194,7 +194,9 @@ def _random_question(draw: random.Random, name: str) -> Question:
     return asking(*(" ".join(draw.sample(WORDS, draw.randint(1, 3))) + f" {one}" for one in classes), **every)
 
 
-@pytest.mark.parametrize(("name", "batches"), [("small", 25), ("demo", 25), ("swin-t", 3), ("swin-b", 2)])
+@pytest.mark.parametrize(
+    ("name", "batches"), [("small", 25), ("demo", 25), ("swin-t", 3), pytest.param("swin-b", 2, marks=pytest.mark.long)]
+)
 def test_a_picture_gets_alone_what_it_gets_in_random_batches(
     folder: Path, full: Callable[[str], Path], name: str, batches: int
 ) -> None:

@@ -19,12 +19,12 @@ def task(camera: dict[str, Any] | None = None, partition: int | None = 2, **sect
 
 
 def test_a_camera_that_comes_online_says_what_it_gives_and_what_is_published_where() -> None:
-    assert announcements.online(task(), (1920, 1080), 25.0) == (
+    assert announcements.online(task(), task().tuning, (1920, 1080), 25.0) == (
         "online: it gives 1920x1080 at 25 fps; 960x540 at 5 fps goes to groundcam.frames, partition 2"
     )
-    assert announcements.online(task(partition=None, every_frame=True), (640, 480), None) == (
-        "online: it gives 640x480; 640x480 at every frame goes to groundcam.frames, the partition of its key"
-    )
+    assert announcements.online(
+        task(partition=None, every_frame=True), task(partition=None, every_frame=True).tuning, (640, 480), None
+    ) == ("online: it gives 640x480; 640x480 at every frame goes to groundcam.frames, the partition of its key")
 
 
 def test_a_frame_that_is_too_large_names_each_setting_that_helps_with_its_value() -> None:
@@ -50,4 +50,4 @@ def test_what_is_set_of_a_camera_beats_what_is_set_of_all(
     camera: dict[str, Any], section: dict[str, Any], expected: tuple[object, ...]
 ) -> None:
     one = task(camera, **section)
-    assert (one.fps, one.max_size, one.loops) == expected
+    assert (one.tuning.fps, one.tuning.max_size, one.tuning.loops) == expected
