@@ -170,7 +170,7 @@ class VideoSource:
                     waiting.append(packet)
                     if packet.size and not choice.came(packet.stream.index):
                         continue
-                    choice.chosen = choice.chosen if choice.chosen is not None else self._streams[0].index
+                    choice.settle()
                 else:
                     waiting = [packet]
                 for one in waiting:
@@ -206,7 +206,7 @@ class VideoSource:
             None if self.is_picture else frame.time,
             self._damage.taints(is_key=bool(frame.key_frame), is_marked=bool(frame.is_corrupt or self.fault)),
             shown(self._told_orientation(frame), viewing.rotate),
-            pixel_aspect((frame.width, frame.height), told, viewing.aspect),
+            pixel_aspect((frame.width, frame.height), told, viewing.aspect, self._max_pixels),
             viewing.deinterlace and bool(frame.interlaced_frame),
         )
 

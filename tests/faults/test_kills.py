@@ -58,7 +58,7 @@ def seed_of(name: str) -> int:
 def test_a_worker_that_is_killed_at_random_points_loses_nothing_and_condemns_nobody(
     cluster: str, tmp_path: Path, full: bool, report: Callable[[Row], Row]
 ) -> None:
-    row = in_streams(cluster, tmp_path, 1000 if full else 24, seed=seed_of("kills"))
+    row = in_streams(cluster, tmp_path, 1000 if full else 48, seed=seed_of("kills"))
     row.fault = "SIGKILL after poll, in inference, after produce, flush, commit"
     report(row)
     assert (row.missing, row.conflicting, row.dead_lettered, row.in_gaps) == (0, 0, 0, 0)
@@ -68,7 +68,7 @@ def test_a_worker_that_is_killed_at_random_points_loses_nothing_and_condemns_nob
 def test_a_worker_that_is_told_to_stop_at_random_points_repeats_nothing(
     cluster: str, tmp_path: Path, full: bool, report: Callable[[Row], Row]
 ) -> None:
-    row = in_streams(cluster, tmp_path, 100 if full else 4, seed=seed_of("stops"), name="SIGTERM")
+    row = in_streams(cluster, tmp_path, 100 if full else 8, seed=seed_of("stops"), name="SIGTERM")
     row.fault = "SIGTERM at the same points"
     report(row)
     assert (row.repeated, row.missing, row.dead_lettered) == (0, 0, 0)
@@ -79,7 +79,7 @@ def test_transactions_show_a_committed_reader_each_answer_exactly_once(
 ) -> None:
     seed = seed_of("transactions")
     # One camera has twenty times the frames of the others: by turns, theirs are answered long before its own.
-    row = in_streams(cluster, tmp_path, 200 if full else 6, "--transactional", seed=seed, busiest=20)
+    row = in_streams(cluster, tmp_path, 200 if full else 12, "--transactional", seed=seed, busiest=20)
     row.fault = "SIGKILL at the same points, transactional, as a read_committed reader sees it"
     report(row)
     assert (row.repeated, row.missing, row.conflicting, row.dead_lettered) == (0, 0, 0, 0)

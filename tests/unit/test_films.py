@@ -37,13 +37,17 @@ def test_the_first_candidate_is_chosen_unless_it_is_silent_while_another_speaks(
     assert [silent.came(1) for _ in range(MOST_OTHERS + 1)][-1]
     assert silent.chosen == 1
     assert Choice([7]).chosen == 7
+    short = Choice([3, 1, 2])
+    assert [short.came(index) for index in (1, 2, 1)] == [False] * 3
+    assert short.settle() == 1, "the film has ended, and the first gave nothing"
 
 
 def test_an_impossible_shape_of_a_pixel_is_none() -> None:
-    assert pixel_aspect((320, 480), Fraction(2), None) == 2
-    assert pixel_aspect((320, 480), Fraction(1, 255), None) == 1
-    assert pixel_aspect((320, 480), None, None) == 1
-    assert pixel_aspect((704, 288), Fraction(1), Fraction(4, 3)) == Fraction(4 * 288, 3 * 704)
+    assert pixel_aspect((320, 480), Fraction(2), None, 10**6) == 2
+    assert pixel_aspect((320, 480), Fraction(2), None, 320 * 480) == 1
+    assert pixel_aspect((320, 480), Fraction(1, 255), None, 10**6) == 1
+    assert pixel_aspect((320, 480), None, None, 10**6) == 1
+    assert pixel_aspect((704, 288), Fraction(1), Fraction(4, 3), 10**6) == Fraction(4 * 288, 3 * 704)
 
 
 def test_turns_add_up() -> None:

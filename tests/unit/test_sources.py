@@ -274,6 +274,9 @@ def test_a_squeezed_jpeg_of_others_is_looked_at_in_the_proportions_of_its_source
     assert isinstance(parsed, ParsedFrame)
     assert parsed.picture_size == (WIDTH, HEIGHT)
     assert near(look(parsed.jpeg, size=parsed.picture_size))
+    bomb = parse(consumed(encode_message(frame.model_copy(update={"source_width": 60_000, "source_height": 1}))), 10**8)
+    assert isinstance(bomb, ParsedFrame)
+    assert bomb.picture_size == (96, HEIGHT), "no such shape is believed"
     same = frame.model_copy(update={"source_width": 193, "source_height": 2 * HEIGHT})
     rounded = parse(consumed(encode_message(same)), 10**8)
     assert isinstance(rounded, ParsedFrame)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from groundcam_runtime.pictures.decoding import MAX_PIXELS
 from groundcam_runtime.pictures.jpeg_header import JpegHeader
 from groundcam_runtime.records import Consumed
 from groundcam_schemas import Frame, FrameId, Question, SchemaError, decode, raw_frame_id
@@ -41,7 +42,8 @@ def in_proportion(size: tuple[int, int], source_size: tuple[int, int]) -> tuple[
     width, height = size
     wanted = max(1, round(height * source_size[0] / source_size[1]))
     is_rounding = abs(wanted - width) <= max(2.0, SAME_SHAPE * width)
-    return size if is_rounding or not width / MOST_STRETCH <= wanted <= width * MOST_STRETCH else (wanted, height)
+    is_sane = width / MOST_STRETCH <= wanted <= width * MOST_STRETCH and wanted * height <= MAX_PIXELS
+    return (wanted, height) if is_sane and not is_rounding else size
 
 
 def upright_source(frame: Frame, header: JpegHeader) -> tuple[int, int]:

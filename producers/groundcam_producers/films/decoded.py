@@ -49,8 +49,12 @@ class Decoded:
         return upright_size(width, self.frame.height, self.orientation)
 
 
-def pixel_aspect(size: tuple[int, int], told: Fraction | None, shape: Fraction | None) -> Fraction:
-    """Return the shape of a pixel, from the picture's `shape` where that is set, else as the stream has `told`."""
+def pixel_aspect(size: tuple[int, int], told: Fraction | None, shape: Fraction | None, most_pixels: int) -> Fraction:
+    """Return the shape of a pixel, from the picture's `shape` where that is set, else as the stream has `told`.
+
+    Square where that would make more than `most_pixels` of a picture: a few bytes can claim any shape.
+    """
     width, height = size
     found = shape * height / width if shape and width else told
-    return found if found and Fraction(1, WIDEST) <= found <= WIDEST else SQUARE
+    is_sane = found and Fraction(1, WIDEST) <= found <= WIDEST and width * height * found <= most_pixels
+    return found if found and is_sane else SQUARE

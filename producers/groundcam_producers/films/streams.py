@@ -46,6 +46,12 @@ class Choice:
                 self.chosen = index
         return self.chosen is not None
 
+    def settle(self) -> int:
+        """Return the choice where no more packets come: of those that wait for one, the stream that gave the most."""
+        if self.chosen is None:
+            self.chosen = max(self._waiting, key=lambda index: self._counts[index])
+        return self.chosen
+
 
 def told_aspect(stream: Any) -> Fraction | None:
     """Return the shape of a pixel, as the container says or else the stream, None where neither does."""
