@@ -199,8 +199,8 @@ class TransactionalPublisher:
         except (kafka.errors.KafkaError, KafkaProblem) as error:
             # After any other error the client's state is not to be trusted; the next producer of our name aborts
             # what this one has left open.
-            self._outcome = error
             old, self._producer = self._producer, None
+            self._outcome = _fencing(old) or error
             if old is not None:
                 discard(old, 0.0)
         except Exception as error:
@@ -232,9 +232,9 @@ class TransactionalPublisher:
         except kafka.errors.CommitFailedError:
             raise
         except kafka.errors.KafkaError as error:
-            # It may have been committed all the same.
-            if isinstance(error, FENCED):
+            if isinstance(error, FENCED) or _fencing(producer):
                 raise
+            # It may have been committed all the same.
             raise TransactionLostError(f"the fate of a transaction of {self._id} is unknown: {error}") from error
 
     def _abort(self) -> None:
@@ -283,4 +283,12 @@ class TransactionalPublisher:
                 f"transactions of the id {self._id} cannot be begun on {self._settings.bootstrap_servers}:"
                 f" {describe(error)}"
             ) from None
+        # It would answer a stale epoch with a new one, and so take back a name that another has taken over.
+        producer._transaction_manager._supports_epoch_bump = lambda: False  # noqa: SLF001
         return producer
+
+
+def _fencing(producer: Any) -> BaseException | None:
+    """What has told the client that its name is taken over: its calls say so once, then only that they are refused."""
+    error = producer and producer._transaction_manager.last_error  # noqa: SLF001
+    return error if isinstance(error, FENCED) else None
