@@ -35,6 +35,12 @@ def jpeg(seed: int = 1, width: int = 320, height: int = 240) -> bytes:
     return bytes(cv2.imencode(".jpg", picture)[1])
 
 
+def encoded(kind: str, width: int = 16, height: int = 16, seed: int = 1) -> bytes:
+    """A picture of noise as jpeg, png or webp."""
+    noise = np.random.default_rng(seed).integers(0, 255, (height, width, 3), np.uint8)
+    return bytes(cv2.imencode(f".{kind}", noise)[1])
+
+
 def frame(camera_id: str, seq: int, data: bytes, run_id: str = "run-1") -> Frame:
     """A frame whose source is twice as large as its picture."""
     try:

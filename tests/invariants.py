@@ -22,9 +22,8 @@ def validate(state: LoopState) -> None:
         "shortage": state._retries.claims,
         "outbox": state._outbox.claims,
     }
-    assert all(state.assignment.is_ours(frame.claim) for frame in state._admission._backlog.items), (
-        "what has left waits"
-    )
+    waiting = (*state._admission._backlog.items, *state._admission._requests.items)
+    assert all(state.assignment.is_ours(frame.claim) for frame in waiting), "what has left waits"
     current = state._admission.quarantine.current
     seen: dict[int, str] = {}
     for place, claims in places.items():

@@ -7,7 +7,7 @@ import numpy as np
 
 from footage import frame, jpeg
 from groundcam_runtime.records import Assigned, Consumed, Partition, Position
-from groundcam_schemas import Question, encode
+from groundcam_schemas import Question, ReplyTo, encode
 from groundcam_worker.detectors.protocol import Detection
 from groundcam_worker.errors import (
     OutOfMemoryError,
@@ -26,6 +26,7 @@ from invariants import validate
 NS = 1_000_000_000
 P = Partition("frames", 0)
 OTHER = Partition("frames", 1)
+REQUESTS = Partition("requests", 0)
 PICTURE = jpeg(1, 16, 16)
 IMAGE = np.zeros((16, 16, 3), np.uint8)
 FOUND = (Detection(0, 0.9, (1.0, 1.0, 9.0, 9.0)),)
@@ -48,7 +49,8 @@ class Story:
         self.state = LoopState(
             Policies(
                 questions or Questions([("*", Question.of("person"))]), self.freshness,
-                Limits(**{"batch_size": 2, "batch_wait_s": 0.05, **limits}), by_transactions=by_transactions,
+                Limits(**{"batch_size": 2, "batch_wait_s": 0.05, **limits}), requests=REQUESTS.topic,
+                by_transactions=by_transactions,
             )
         )  # fmt: skip
 
@@ -68,6 +70,12 @@ class Story:
         fields["captured_at_ns"] = self.ns - int(age_s * NS)
         body = encode(frame(camera, offset, PICTURE).model_copy(update=fields))
         return self(Consumed(partition, offset, 0, camera.encode(), body, (), self.ns))
+
+    def request(self, offset: int, *, timeout_s: float = 5.0, to: str = "door", **fields: Any) -> list[do.Instruction]:
+        """Somebody asks, and waits so long."""
+        reply_to = ReplyTo(to=to, deadline_ns=self.ns + int(timeout_s * NS))
+        fields = {"reply_to": reply_to, "question": Question.of("dog"), **fields}
+        return self.record(offset, "http", REQUESTS, **fields)
 
     @property
     def ns(self) -> int:

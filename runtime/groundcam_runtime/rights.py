@@ -19,6 +19,7 @@ class Role(StrEnum):
     WORKER = "worker"
     PRODUCER = "producer"
     SUBSCRIBER = "subscriber"
+    SERVICE = "service"
     ADMIN = "admin"
 
 
@@ -51,6 +52,7 @@ def rights(role: Role, topics: Topics, group: str, transactional_id: str | None 
         Role.WORKER: lambda: _worker(topics, group, transactional_id),
         Role.PRODUCER: lambda: _producer(topics),
         Role.SUBSCRIBER: lambda: _subscriber(topics),
+        Role.SERVICE: lambda: _service(topics),
         Role.ADMIN: lambda: _admin(topics, group),
     }
     found = [
@@ -67,8 +69,8 @@ READ, WRITE = ("read", "describe"), ("write", "describe")
 
 
 def _worker(topics: Topics, group: str, transactional_id: str | None) -> Iterator[Line]:
-    yield "topic", [topics.frames, topics.recordings, topics.prompts, topics.attempts], READ, ""
-    yield "topic", [topics.detections, topics.dead_letters, topics.attempts], WRITE, ""
+    yield "topic", [topics.frames, topics.recordings, topics.requests, topics.prompts, topics.attempts], READ, ""
+    yield "topic", [topics.detections, topics.replies, topics.dead_letters, topics.attempts], WRITE, ""
     yield "group", [group], READ, ""
     if transactional_id is not None:
         yield "transactional-id", [transactional_id], WRITE, ""
@@ -91,11 +93,21 @@ def _subscriber(topics: Topics) -> Iterator[Line]:
     yield "topic", [topics.detections], READ, ""
     yield "topic", [topics.frames, topics.recordings], READ, "watch --html and audit"
     yield "topic", [topics.cameras], READ, "watch --html"
-    yield "topic", [topics.dead_letters], READ, "audit"
+    yield "topic", [topics.requests, topics.replies, topics.dead_letters], READ, "audit"
+
+
+def _service(topics: Topics) -> Iterator[Line]:
+    yield "topic", [topics.requests], WRITE, ""
+    yield "topic", [topics.replies, topics.workers], READ, ""
+    yield "topic", [topics.requests], ("describe-configs",), "pictures of more than 1 MB"
+    yield "topic", [topics.prompts], (*READ, "write"), "questions"
+    yield "topic", [topics.cameras, topics.frames, topics.recordings, topics.detections], READ, "cameras and detections"
+    yield "cluster", [CLUSTER], ("idempotent-write",), OLD_BROKERS
 
 
 def _admin(topics: Topics, group: str) -> Iterator[Line]:
     data = [topics.frames, topics.recordings, topics.detections]
+    data += [topics.requests, topics.replies]
     every = [*data, topics.dead_letters, topics.prompts, topics.cameras, topics.attempts, topics.workers]
     yield "topic", every, ("create", "describe", "describe-configs"), ""
     yield "topic", data, ("alter",), "topics ensure --repartition"
@@ -106,7 +118,7 @@ def _admin(topics: Topics, group: str) -> Iterator[Line]:
     yield "topic", seen, ("read",), "what ask and cameras say of cameras and workers"
     yield "topic", [topics.cameras], ("write",), "cameras forget"
     yield "topic", [topics.dead_letters], ("read",), "dead-letters"
-    yield "topic", [topics.frames, topics.recordings], ("write",), "dead-letters replay"
+    yield "topic", [topics.frames, topics.recordings, topics.requests], ("write",), "dead-letters replay"
     yield "cluster", [CLUSTER], ("idempotent-write",), f"ask, cameras forget and replay on {OLD_BROKERS}"
 
 

@@ -41,10 +41,11 @@ class TopicSpec:
 def wanted(topics: Topics, partitions: int | None, max_message_bytes: int) -> list[TopicSpec]:
     """Return every topic of an installation. Without `partitions` new topics get a few.
 
-    Live frames are kept for minutes in small segments, since retention removes whole segments only;
-    recordings wait for a slow worker, so they are kept for a week, and so is what was said of them. Control topics
-    are compacted, and have one partition so that everybody reads them in one order. Kafka stamps live frames when they
-    come, so that their age is known whatever a camera's clock shows, and retention too; recordings have no age.
+    Live frames are kept for minutes in small segments, since retention removes whole segments only; recordings wait for
+    a slow worker, so they are kept for a week, and so is what was said of them. Requests and replies are live, too:
+    nobody waits for one longer than minutes. Control topics are compacted, and have one partition so that everybody
+    reads them in one order. Kafka stamps live frames when they come, so that their age is known whatever a camera's
+    clock shows, and retention too; recordings have no age.
     """
     frames = {"max.message.bytes": str(max_message_bytes), "compression.type": "producer"}
     live = {"retention.ms": str(10 * MINUTE_MS), "segment.bytes": str(64 * MIB), "segment.ms": str(MINUTE_MS)}
@@ -55,7 +56,11 @@ def wanted(topics: Topics, partitions: int | None, max_message_bytes: int) -> li
         TopicSpec(topics.frames, count, frames | live | APPEND_TIME, grows=True, any_count=free),
         TopicSpec(topics.recordings, count, frames | week, grows=True, any_count=free),
         TopicSpec(topics.detections, count, week, grows=True, any_count=free),
-        TopicSpec(topics.dead_letters, 1, frames | week, takes_from=(topics.frames, topics.recordings)),
+        TopicSpec(topics.requests, count, frames | live | APPEND_TIME, grows=True, any_count=free),
+        TopicSpec(topics.replies, count, live, grows=True, any_count=free),
+        TopicSpec(
+            topics.dead_letters, 1, frames | week, takes_from=(topics.frames, topics.recordings, topics.requests)
+        ),
         TopicSpec(topics.prompts, 1, compacted),
         TopicSpec(topics.cameras, 1, compacted),
         TopicSpec(topics.attempts, 1, compacted),

@@ -25,9 +25,11 @@ from groundcam_schemas.messages import (
     Model,
     Object,
     QuestionRef,
+    ReplyTo,
     TimingsNs,
 )
 from groundcam_schemas.questions import CameraQuestion, ClassSpec, Question
+from groundcam_schemas.replies import Reply, ReplyProblem
 from groundcam_schemas.topics import Topics
 from groundcam_schemas.workers import Verdict, WorkerState, WorkerStatus
 
@@ -51,6 +53,9 @@ __all__ = [
     "Object",
     "Question",
     "QuestionRef",
+    "Reply",
+    "ReplyProblem",
+    "ReplyTo",
     "SchemaError",
     "TimingsNs",
     "Topics",

@@ -11,28 +11,30 @@ from groundcam_schemas import limits
 from groundcam_schemas.errors import SchemaError, UnsupportedVersionError
 from groundcam_schemas.messages import Attempt, CameraStatus, Detections, Frame, Gap
 from groundcam_schemas.questions import CameraQuestion
+from groundcam_schemas.replies import Reply
 from groundcam_schemas.workers import WorkerStatus
 
 MSGPACK_CONTENT_TYPE = "application/msgpack"
 JSON_CONTENT_TYPE = "application/json"
 
 VERSIONS: dict[type[BaseModel], str] = {
-    Frame: "frame/1.2",
+    Frame: "frame/1.3",
     Detections: "detections/1.0",
     Gap: "gap/1.0",
     CameraQuestion: "question/1.2",
     CameraStatus: "camera-status/1.1",
     Attempt: "attempt/1.0",
     WorkerStatus: "worker-status/1.0",
+    Reply: "reply/1.0",
 }
 """What each message has in its field `schema`: its name, its major and its minor version."""
 
 # Neither a brace, nor a space, nor a byte order mark begins a map in msgpack: there they are numbers.
 _JSON_MAP = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*\{")
 
-Message = Frame | Detections | Gap | CameraQuestion | CameraStatus | Attempt | WorkerStatus
+Message = Frame | Detections | Gap | CameraQuestion | CameraStatus | Attempt | WorkerStatus | Reply
 
-M = TypeVar("M", Frame, Detections, Gap, CameraQuestion, CameraStatus, Attempt, WorkerStatus)
+M = TypeVar("M", Frame, Detections, Gap, CameraQuestion, CameraStatus, Attempt, WorkerStatus, Reply)
 
 
 def encode(message: Message) -> bytes:

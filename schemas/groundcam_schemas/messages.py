@@ -16,8 +16,17 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", use_enum_values=False)
 
 
+class ReplyTo(_Part):
+    """Who waits for the answer to a request, and until when."""
+
+    to: limits.Identifier
+    """One life of one service; the reply has it as its key."""
+    deadline_ns: limits.Nanoseconds
+    """By the clock of `captured_at_ns`. Nobody looks at the picture later than this."""
+
+
 class Frame(_Part):
-    """One sampled picture of a camera. (camera_id, run_id, seq) is its identity everywhere."""
+    """One sampled picture of a camera, or one of a request. (camera_id, run_id, seq) is its identity everywhere."""
 
     camera_id: limits.CameraId
     run_id: limits.Identifier
@@ -32,10 +41,13 @@ class Frame(_Part):
     source_width: limits.Side
     source_height: limits.Side
     """Of the source's own picture, upright and in square pixels; `data` is looked at in these proportions."""
-    encoding: Literal["jpeg"] = "jpeg"
+    encoding: Literal["jpeg", "png", "webp"] = "jpeg"
+    """What `data` is; its own first bytes are believed."""
     data: Annotated[bytes, Field(strict=True, min_length=1, max_length=limits.MAX_FRAME_BYTES)]
     question: Question | None = None
     """Overrides the camera's question for this frame."""
+    reply_to: ReplyTo | None = None
+    """Of a request, on the topic for them: its answer goes to the replies, not to the detections."""
 
 
 class FrameRef(_Part):

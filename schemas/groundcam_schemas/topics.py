@@ -35,6 +35,16 @@ class Topics:
         return f"{self.prefix}cameras"
 
     @property
+    def requests(self) -> str:
+        """Pictures with a question of their own, whose senders wait: short retention."""
+        return f"{self.prefix}requests"
+
+    @property
+    def replies(self) -> str:
+        """The answers to requests."""
+        return f"{self.prefix}replies"
+
+    @property
     def dead_letters(self) -> str:
         """What could not be processed, as it came."""
         return f"{self.prefix}dead-letters"

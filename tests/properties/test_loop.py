@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from footage import frame, jpeg
 from groundcam_runtime.partitions.commit_note import CommitNote
 from groundcam_runtime.records import Assigned, Consumed, Gone, Partition, Position
-from groundcam_schemas import Gap, Question, encode
+from groundcam_schemas import Gap, Question, ReplyTo, encode
 from groundcam_worker.detectors.protocol import Detection
 from groundcam_worker.errors import BadPictureError, OutOfMemoryError, SandboxUnavailableError, UnansweredError
 from groundcam_worker.frames import Instant
@@ -32,7 +32,7 @@ from invariants import validate
 
 PICTURE = jpeg(1, 16, 16)
 IMAGE = np.zeros((16, 16, 3), np.uint8)
-PARTITIONS = [Partition("frames", 0), Partition("frames", 1), Partition("recordings", 0)]
+PARTITIONS = [Partition("frames", 0), Partition("frames", 1), Partition("recordings", 0), Partition("requests", 0)]
 FOUND = (Detection(0, 0.9, (1.0, 1.0, 9.0, 9.0)),)
 NS = 1_000_000_000
 
@@ -44,7 +44,7 @@ class Loop:
         limits = Limits(batch_size=batch, batch_wait_s=0.05, calm_s=1.0)
         policies = Policies(
             Questions([("a", Question.of("person")), ("b", Question.of("dog"))]), Freshness(max_age_s), limits,
-            never_stale={"recordings"}, by_transactions=transactions,
+            never_stale={"recordings"}, requests="requests", by_transactions=transactions,
         )  # fmt: skip
         self.transactions = transactions
         self.state = LoopState(policies)
@@ -61,7 +61,7 @@ class Loop:
         self.answered: dict[tuple[Partition, int], int] = defaultdict(int)
         """By record: how many answers or gaps of it Kafka has."""
         self.letters: set[tuple[Partition, int]] = set()
-        """Records of nobody, of which Kafka has the dead letter."""
+        """Records of nobody, of which Kafka has the dead letter; and requests of which it takes no reply."""
         self.order: dict[tuple[Partition, str, int], list[int]] = defaultdict(list)
         self.again: set[tuple[Partition, int]] = set()
         """Records that were tried again: memory was short, or they were in quarantine."""
@@ -69,7 +69,7 @@ class Loop:
 
     def step(self, what: int, a: int, b: int) -> None:
         """Do one thing of many; `a` and `b` say which."""
-        partition = PARTITIONS[a % 3]
+        partition = PARTITIONS[a % len(PARTITIONS)]
         if what < 6:
             self.lose(partition) if partition in self.owned else self.assign(
                 partition, known=b % 3 > 0, died=b % 4 == 0
@@ -99,10 +99,12 @@ class Loop:
                 case do.Commit(positions, written) if not written:
                     assert not self.transactions, "with transactions, offsets travel with the answers"
                     self.commit(positions)
-                case do.PublishAnswer() | do.PublishGap() | do.PublishLetter():
+                case do.PublishAnswer() | do.PublishGap() | do.PublishLetter() | do.PublishReply():
                     self.keeps_order(one)
                     for claim in one.about if one.is_answer else []:
                         assert self.owned.get(claim.partition) == claim.state.epoch, "another member answers it"
+                        is_request = claim.partition.topic == "requests"
+                        assert isinstance(one, do.PublishReply) == is_request, "what is asked is what is replied to"
                     self.sent.append(one)
                 case do.Decode() | do.Begin() | do.Isolate() | do.Mark():
                     self.under_way.append(one)
@@ -165,7 +167,10 @@ class Loop:
         offset = self.read[partition]
         self.log[partition] = max(self.log[partition], offset + 1)
         self.read[partition] = offset + 1
-        captured = {"captured_at_ns": int((self.now - age_s) * NS)}
+        captured: dict[str, Any] = {"captured_at_ns": int((self.now - age_s) * NS)}
+        if partition.topic == "requests" and kind != 3:
+            reply_to = ReplyTo(to=camera, deadline_ns=int((self.now + 2) * NS))
+            captured |= {"reply_to": reply_to, "question": None if kind == 4 else Question.of("cat")}
         body = b"junk" if kind < 2 else encode(frame(camera, offset, PICTURE).model_copy(update=captured))
         key = None if kind == 0 else camera.encode()
         self.handle(Consumed(partition, offset, int(self.now * 1000), key, body, (), int(self.now * NS)))
@@ -207,6 +212,8 @@ class Loop:
             self.delivered(publication)
         elif isinstance(publication, do.PublishLetter) and publication.rejected.id is None:
             self.letters.add((publication.rejected.claim.partition, publication.rejected.claim.offset))
+        elif isinstance(publication, do.PublishReply) and publication.replied.problem:
+            self.letters.add((publication.replied.claim.partition, publication.replied.claim.offset))
         self.handle(on.Delivered(publication, ValueError("too large") if refuses else None))
 
     def finish(self) -> None:

@@ -11,7 +11,7 @@ from groundcam_worker.frames import NS, Admitted, Answered, Decoded, Received, R
 from groundcam_worker.loop import instructions as do
 from groundcam_worker.loop.admission import AdmissionQueue
 from groundcam_worker.loop.batches import Batch, Job
-from groundcam_worker.policy.limits import SHED_EVERY_S
+from groundcam_worker.policy.limits import SHED_EVERY_S, Limits
 from groundcam_worker.policy.picture_budget import PictureBudget
 from groundcam_worker.quarantine.quarantine import Quarantine
 from loop_frames import PARTITION, WIDE, an_answer, ours, received
@@ -68,7 +68,7 @@ class Queue:
         self.stale: set[int] = set()
         self.queue = AdmissionQueue(
             lambda frame: self.assignment.is_ours(frame.claim), lambda frame: frame.claim.offset in self.stale,
-            calm_s=10.0,
+            Limits(calm_s=10.0),
         )  # fmt: skip
         self.pictures: PictureBudget[Claim] = PictureBudget(2, 10**6)
 
@@ -106,7 +106,7 @@ def test_frames_that_are_suspect_wait_in_quarantine_and_take_memory_there() -> N
     assert one.queue.quarantine.waiting == (suspect, another)
     assert one.queue.bytes == suspect.memory + another.memory + usual.memory
     assert one.queue.claims == [usual.claim, suspect.claim, another.claim]
-    assert one.queue.pop(one.pictures) is None, "nothing else is begun"
+    assert one.queue.pop(one.pictures, 0.0) is None, "nothing else is begun"
     assert one.queue.mark(one.pictures, 0.0) == (suspect, True)
     assert one.queue.claims == [usual.claim, another.claim, suspect.claim]
     assert one.queue.bytes == another.memory + usual.memory
@@ -133,12 +133,12 @@ def test_a_frame_leaves_the_queue_when_there_is_room_for_its_picture() -> None:
     one = Queue()
     first, second = one.push(0, 1)
     one.pictures = PictureBudget(2, 2 * first.picture_bytes)
-    assert one.queue.pop(one.pictures) is first
+    assert one.queue.pop(one.pictures, 0.0) is first
     one.pictures.hold(first.claim, first.picture_bytes + 1)
-    assert one.queue.pop(one.pictures) is None
+    assert one.queue.pop(one.pictures, 0.0) is None
     one.pictures.hold(first.claim, first.picture_bytes)
-    assert one.queue.pop(one.pictures) is second
-    assert one.queue.pop(one.pictures) is None
+    assert one.queue.pop(one.pictures, 0.0) is second
+    assert one.queue.pop(one.pictures, 0.0) is None
 
 
 def test_frames_of_a_partition_that_was_revoked_leave_the_queue_at_once() -> None:

@@ -26,7 +26,7 @@ class Out:
 
 
 def skip(out: Out, frame: Received, reason: GapReason = GapReason.STALE, now_s: float = 0.0) -> None:
-    out.outbox.skip(frame.claim, frame.record, frame.id, reason, now_s)
+    out.outbox.skip(frame, reason, now_s)
 
 
 def test_gaps_of_a_camera_go_out_before_its_next_answer_and_others_wait_for_their_neighbours() -> None:

@@ -23,7 +23,7 @@ from groundcam_runtime.records import Consumed, Partition
 from groundcam_schemas import Frame
 from groundcam_schemas import encode as encode_message
 from groundcam_worker.parse import ParsedFrame, parse
-from groundcam_worker.pictures import decode_jpeg as look
+from groundcam_worker.pictures import decode_frame as look
 
 WIDTH, HEIGHT = 192, 128
 UNTURN = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 8, 7: 7, 8: 6}
@@ -253,7 +253,7 @@ def test_a_jpeg_of_others_is_looked_at_upright_and_its_boxes_are_of_the_upright_
     parsed = parse(consumed(lying), 10**8)
     assert isinstance(parsed, ParsedFrame)
     assert parsed.source_size == parsed.picture_size == (WIDTH, HEIGHT)
-    assert near(decode_jpeg(parsed.jpeg))
+    assert near(decode_jpeg(parsed.data))
     enveloped = Frame(
         camera_id="gate", run_id="r", seq=0, captured_at_ns=1, width=HEIGHT, height=WIDTH,
         source_width=2 * HEIGHT, source_height=2 * WIDTH, data=lying,
@@ -273,7 +273,7 @@ def test_a_squeezed_jpeg_of_others_is_looked_at_in_the_proportions_of_its_source
     parsed = parse(consumed(encode_message(frame)), 10**8)
     assert isinstance(parsed, ParsedFrame)
     assert parsed.picture_size == (WIDTH, HEIGHT)
-    assert near(look(parsed.jpeg, size=parsed.picture_size))
+    assert near(look(parsed.data, size=parsed.picture_size))
     bomb = parse(consumed(encode_message(frame.model_copy(update={"source_width": 60_000, "source_height": 1}))), 10**8)
     assert isinstance(bomb, ParsedFrame)
     assert bomb.picture_size == (96, HEIGHT), "no such shape is believed"

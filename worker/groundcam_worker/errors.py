@@ -5,6 +5,7 @@ WorkerError
  |   +- BadMessageError    the bytes are neither a Frame nor a JPEG of a camera
  |   +- BadPictureError    the JPEG is damaged, or larger than it may be
  |   +- UnansweredError    the detector raised for this frame in a batch of one
+ |   |   +- UnaskableError the model cannot be asked the frame's own question
  |   +- FatalFrameError    the frame, the only one in work, has ended the process twice
  +- OutOfMemoryError       memory is short: the frame is retried; it is not the frame's fault
  +- SandboxUnavailableError   the sandbox process cannot be started: the worker retries the frame itself
@@ -33,6 +34,10 @@ class BadPictureError(FrameError):
 
 class UnansweredError(FrameError):
     """The detector failed on this frame in a batch of one."""
+
+
+class UnaskableError(UnansweredError):
+    """The frame's own question cannot be asked."""
 
 
 class FatalFrameError(FrameError):

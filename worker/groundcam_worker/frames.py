@@ -3,6 +3,8 @@ r"""A frame on its way through a worker: each stage is a type of its own, which 
     Consumed (a record) -> Received -> Admitted -> Decoded -> Answered
                        \-> Rejected      \-> Skipped, Rejected
 
+A request's frame has `reply_to`: whatever becomes of it is Replied.
+
 What is published about a frame (Answered, Skipped, Rejected) keeps no picture: it waits for Kafka's acknowledgement,
 however long that takes.
 """
@@ -13,7 +15,7 @@ from typing import NamedTuple
 
 from groundcam_runtime.partitions.partition import Claim
 from groundcam_runtime.records import Consumed
-from groundcam_schemas import FrameId, GapReason, Object, Question, QuestionRef
+from groundcam_schemas import FrameId, GapReason, Object, Question, QuestionRef, ReplyProblem, ReplyTo
 from groundcam_worker.errors import FrameError
 from groundcam_worker.parse import ParsedFrame
 
@@ -40,6 +42,8 @@ class Received:
     content: ParsedFrame
     is_live: bool
     """Whether it is skipped when it is stale; frames of recordings never are."""
+    reply_to: ReplyTo | None = None
+    """Who waits for the answer to a request."""
 
     @property
     def id(self) -> FrameId:
@@ -48,8 +52,22 @@ class Received:
 
     @property
     def lane(self) -> Hashable:
-        """Frames of one lane, a camera's on a partition, begin at the detector in order, unless one is tried again."""
-        return self.claim.partition, self.content.id.camera_id
+        """Frames of one lane, a camera's on a partition, begin at the detector in order, unless one is tried again.
+
+        Requests have no order.
+        """
+        return self.claim.partition, self.claim.offset if self.reply_to else self.content.id.camera_id
+
+    @property
+    def line(self) -> Hashable:
+        """Those of one line wait for their turn together: a camera's on a partition, or one service's requests."""
+        return self.reply_to.to if self.reply_to else self.lane
+
+    @property
+    def clock(self) -> FrameId:
+        """Its identity for whoever learns a clock: the numbers of a run go up. Requests are spread over partitions."""
+        camera_id, run_id, seq = self.id
+        return FrameId(camera_id, f"{run_id}/{self.claim.partition.number}", seq) if self.reply_to else self.id
 
     @property
     def picture_bytes(self) -> int:
@@ -59,8 +77,8 @@ class Received:
     @property
     def memory(self) -> int:
         """Bytes that it takes before it is decoded."""
-        jpeg = self.content.jpeg
-        return self.record.size + (0 if jpeg is self.record.value else len(jpeg))
+        data = self.content.data
+        return self.record.size + (0 if data is self.record.value else len(data))
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -110,10 +128,30 @@ class Answered:
     is_live: bool
     attempts: int
     stamps: Stamps
+    reply_to: ReplyTo | None = None
 
     @property
     def camera_id(self) -> str:
         """The camera."""
+        return self.id.camera_id
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Replied:
+    """A request whose answer is known, or why there is none."""
+
+    claim: Claim
+    record: Consumed
+    """Without its bytes."""
+    id: FrameId
+    reply_to: ReplyTo
+    answered: Answered | None = None
+    problem: ReplyProblem | None = None
+    detail: str = ""
+
+    @property
+    def camera_id(self) -> str:
+        """What the service calls itself."""
         return self.id.camera_id
 
 
@@ -143,6 +181,7 @@ class Rejected:
     """None where not even the camera is known."""
     error: FrameError
     attempts: int = 1
+    reply_to: ReplyTo | None = None
 
     @property
     def camera_id(self) -> str:
@@ -164,5 +203,5 @@ def answered(admitted: Admitted, objects: tuple[Object, ...], stamps: Stamps) ->
     frame, content = admitted.frame, admitted.frame.content
     return Answered(
         frame.claim, without_bytes(frame.record), frame.id, content.captured_at_ns, content.source_size,
-        admitted.reference, objects, frame.is_live, admitted.attempts, stamps,
+        admitted.reference, objects, frame.is_live, admitted.attempts, stamps, frame.reply_to,
     )  # fmt: skip

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
 from groundcam_runtime.metrics import Metrics, Reading
-from groundcam_schemas import GapReason
+from groundcam_schemas import GapReason, ReplyProblem
 from groundcam_worker.class_labels import OTHERS, ClassLabels
 from groundcam_worker.snapshot import GpuReading, WorkerSnapshot
 
@@ -51,6 +51,7 @@ class WorkerMetrics(Metrics):
         self._batch = self._histogram("batch_frames", "Frames in a batch", _BATCH_BUCKETS)
         self._capacity = self._gauge("batch_capacity_frames", "Most frames in a batch; falls when memory is short")
         self._detector = self._histogram("detector_seconds", "Time of a batch in the detector", _STAGE_BUCKETS)
+        self._requests = self._counter("requests", "Requests that were replied to, by what became of them", "outcome")
         self._errors = self._counter("detector_errors", "Errors of the detector, by kind", "kind")
         self._stages = self._histogram("stage_seconds", "Time of a frame in a stage", _STAGE_BUCKETS, "stage")
         self._assigned = self._gauge("assigned_partitions", "Partitions of this worker")
@@ -58,6 +59,8 @@ class WorkerMetrics(Metrics):
         self._new_shapes = self._counter("new_shapes", "Input shapes that came up without having been warmed up")
         for kind in ERRORS:
             self._errors.labels(kind)
+        for outcome in ("answered", *ReplyProblem):
+            self._requests.labels(outcome)
         # Looked up once: a frame passes all of them.
         self._of_stage = {stage: self._stages.labels(stage) for stage in STAGES}
 
@@ -130,6 +133,10 @@ class WorkerMetrics(Metrics):
     def detected(self, seconds: float) -> None:
         """Note how long the detector took for a batch."""
         self._detector.observe(seconds)
+
+    def replied(self, outcome: str) -> None:
+        """Count a request whose reply Kafka has: `answered`, or the problem."""
+        self._requests.labels(outcome).inc()
 
     def error(self, kind: str) -> None:
         """Count an error of the detector, one of ERRORS."""

@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 
 from groundcam_runtime.pictures.decoding import MAX_PIXELS
-from groundcam_runtime.pictures.jpeg_header import JpegHeader
 from groundcam_runtime.records import Consumed
-from groundcam_schemas import Frame, FrameId, Question, SchemaError, decode, raw_frame_id
+from groundcam_schemas import Frame, FrameId, Question, ReplyTo, SchemaError, decode, raw_frame_id
 from groundcam_schemas.limits import MAX_PIXELS_A_SIDE, check_camera_id
 from groundcam_worker.errors import BadMessageError, FrameError
-from groundcam_worker.pictures import read_header
+from groundcam_worker.pictures import Header, read_header
 
 _JPEG = b"\xff\xd8\xff"
 NS_PER_MS = 1_000_000
@@ -26,14 +25,17 @@ class ParsedFrame:
     captured_at_ns: int
     source_size: tuple[int, int]
     """(width, height) of the camera's own picture, upright and in square pixels, in which boxes are given."""
-    header: JpegHeader
-    jpeg: bytes
+    header: Header
+    data: bytes
+    """A JPEG, PNG or WebP."""
     question: Question | None
     """The frame's own."""
+    reply_to: ReplyTo | None = None
+    """Who waits for the answer, where it is a request's."""
 
     @property
     def picture_size(self) -> tuple[int, int]:
-        """(width, height) at which the JPEG is looked at: upright, and in the proportions of its source."""
+        """(width, height) at which it is looked at: upright, and in the proportions of its source."""
         return in_proportion(self.header.upright_size, self.source_size)
 
 
@@ -46,7 +48,7 @@ def in_proportion(size: tuple[int, int], source_size: tuple[int, int]) -> tuple[
     return (wanted, height) if is_sane and not is_rounding else size
 
 
-def upright_source(frame: Frame, header: JpegHeader) -> tuple[int, int]:
+def upright_source(frame: Frame, header: Header) -> tuple[int, int]:
     """Return the source's size, upright. Who tells the size of the JPEG as it lies means its source's in that way."""
     size = frame.source_width, frame.source_height
     lies = header.upright_size != (header.width, header.height)
@@ -60,6 +62,7 @@ class ParseFailure:
     id: FrameId | None
     """None where not even the camera is known."""
     error: FrameError
+    reply_to: ReplyTo | None = None
 
 
 def parse(record: Consumed, max_pixels: int) -> ParsedFrame | ParseFailure:
@@ -75,15 +78,27 @@ def parse(record: Consumed, max_pixels: int) -> ParsedFrame | ParseFailure:
         frame_id = FrameId(frame.camera_id, frame.run_id, frame.seq)
         header = read_header(frame.data, max_pixels)
     except FrameError as error:
-        return ParseFailure(frame_id, error)
+        return ParseFailure(frame_id, error, frame.reply_to)
     return ParsedFrame(
         id=frame_id,
         captured_at_ns=frame.captured_at_ns,
         source_size=upright_source(frame, header),
         header=header,
-        jpeg=frame.data,
+        data=frame.data,
         question=frame.question,
+        reply_to=frame.reply_to,
     )
+
+
+def parse_request(record: Consumed, max_pixels: int) -> ParsedFrame | ParseFailure:
+    """Read a record of the requests topic; one of which nobody knows who waits for it names no camera."""
+    parsed = parse(record, max_pixels)
+    if parsed.reply_to is None:
+        error = parsed.error if isinstance(parsed, ParseFailure) else BadMessageError("a request needs a reply_to")
+        return ParseFailure(None, error)
+    if isinstance(parsed, ParsedFrame) and parsed.question is None:
+        return ParseFailure(parsed.id, BadMessageError("a request needs a question"), parsed.reply_to)
+    return parsed
 
 
 def camera_of(record: Consumed) -> str | None:
@@ -123,6 +138,6 @@ def _plain_jpeg(record: Consumed, value: bytes, max_pixels: int) -> ParsedFrame 
         captured_at_ns=timestamp_ns(record),
         source_size=header.upright_size,
         header=header,
-        jpeg=value,
+        data=value,
         question=None,
     )

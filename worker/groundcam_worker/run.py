@@ -106,7 +106,7 @@ def run(
         health = stack.enter_context(HealthServer(http.host, http.port, metrics, probes, http.names))
         if health.port:
             log.info("metrics and health on http://%s:%d", http.host, health.port)
-        _require_topics(kafka, settings.group)
+        _require_topics(settings, kafka)
         _say_if_dry(settings)
         reports = stack.enter_context(WorkerReports(kafka, settings.group, settings.model))
         questions = settings.questions()
@@ -116,7 +116,7 @@ def run(
             return True
         source = GroupSource(
             kafka,
-            [topics.frames, topics.recordings],
+            _read_by_the_group(settings, kafka),
             group_id=settings.group,
             instance_id=settings.instance_id,
             session_timeout_s=settings.session_timeout_s,
@@ -133,6 +133,7 @@ def run(
                 Freshness(settings.max_age_s, settings.max_age_by_camera),
                 limits,
                 never_stale=frozenset([topics.recordings]),
+                requests=topics.requests,
                 by_transactions=settings.transactional,
             )
         )
@@ -163,10 +164,10 @@ def run(
             sandbox=sandbox,
         )
         source.start()
-        ends = EndWatcher(kafka, [topics.frames, topics.recordings])
+        ends = EndWatcher(kafka, _read_by_the_group(settings, kafka))
         stack.callback(ends.close)
         ends.start()
-        watch = stack.enter_context(TopicWatch(kafka, _topics(kafka)))
+        watch = stack.enter_context(TopicWatch(kafka, _topics(settings, kafka)))
         worker_health.begin(driver, ends.behind, lambda: watch.refusal)
         reports.ready(lambda: {"partitions": len(state.assignment), "reason": worker_health.not_ready()})
         log.info("waiting for frames as a member of %s", settings.group)
@@ -237,6 +238,7 @@ def limits_of(settings: WorkSettings, device: str = "cpu", cores: int = 1) -> Li
         max_pixels=settings.max_pixels,
         max_waiting_bytes=settings.max_queued_bytes // 2,
         max_picture_bytes=settings.max_picture_bytes,
+        request_share=settings.request_share,
     )
 
 
@@ -248,18 +250,26 @@ def _detector_hooks(metrics: WorkerMetrics, batch_size: int) -> DetectorHooks:
     return DetectorHooks(new_shape, metrics.error, lambda pictures: metrics.capacity(min(pictures, batch_size)))
 
 
-def _topics(kafka: KafkaSettings) -> list[str]:
+def _read_by_the_group(settings: WorkSettings, kafka: KafkaSettings) -> list[str]:
+    topics = kafka.topics
+    return [topics.frames, topics.recordings, *([topics.requests] if settings.request_share else [])]
+
+
+def _topics(settings: WorkSettings, kafka: KafkaSettings) -> list[str]:
     """Return what a worker cannot do without."""
     topics = kafka.topics
-    return [topics.frames, topics.recordings, topics.detections, topics.dead_letters, topics.prompts, topics.attempts]
+    written = [topics.detections, topics.dead_letters, *([topics.replies] if settings.request_share else [])]
+    return [*_read_by_the_group(settings, kafka), *written, topics.prompts, topics.attempts]
 
 
-def _require_topics(kafka: KafkaSettings, group: str) -> None:
+def _require_topics(settings: WorkSettings, kafka: KafkaSettings) -> None:
     """Raise KafkaProblem, with one sentence that names every topic and every right that is missing."""
     admin = TopicAdmin(kafka)
     try:
-        admin.require_rights(rights(Role.WORKER, kafka.topics, group))
-        admin.require(_topics(kafka))
+        needed = rights(Role.WORKER, kafka.topics, settings.group)
+        unused = () if settings.request_share else (kafka.topics.requests, kafka.topics.replies)
+        admin.require_rights([right for right in needed if right.name not in unused])
+        admin.require(_topics(settings, kafka))
     finally:
         admin.close()
 

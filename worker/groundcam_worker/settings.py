@@ -61,6 +61,8 @@ class WorkSettings(SettingsPart):
     """The most frames in one batch."""
     batch_wait_s: Annotated[float, Field(ge=0, le=10)] = 0.01
     """How long the first frame of a batch waits for others while the detector is busy."""
+    request_share: Annotated[float, Field(ge=0, le=0.9)] = 0.2
+    """Of the detector's time, for requests of `groundcam serve` while cameras wait; 0 takes no requests."""
     max_age_s: Annotated[float, Field(ge=0, le=86_400)] = 3.0
     """Live frames that would be older than this when answered are skipped and published as gaps; 0 skips none."""
     max_age_by_camera: dict[CameraId, Annotated[float, Field(ge=0, le=86_400)]] = Field(default={})

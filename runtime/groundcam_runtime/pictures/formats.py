@@ -10,7 +10,7 @@ from typing import Literal
 
 from groundcam_runtime.pictures.errors import PictureError
 from groundcam_runtime.pictures.jpeg_header import END, JpegHeader, is_cut, read_header
-from groundcam_runtime.pictures.orientation import EXIF, UPRIGHT, of_exif
+from groundcam_runtime.pictures.orientation import EXIF, UPRIGHT, of_exif, upright_size
 
 PNG = b"\x89PNG\r\n\x1a\n"
 PNG_END = b"\x00\x00\x00\x00IEND\xaeB`\x82"
@@ -35,6 +35,11 @@ class PictureHeader:
     """Where it is a JPEG."""
     orientation: int = UPRIGHT
     """As EXIF counts; width and height are those of the stored picture."""
+
+    @property
+    def upright_size(self) -> tuple[int, int]:
+        """(width, height) of the upright picture."""
+        return upright_size(self.width, self.height, self.orientation)
 
 
 def picture_header(data: bytes) -> PictureHeader:

@@ -1,4 +1,4 @@
-"""JPEGs are decoded, and frames' own questions checked, on a few threads and within a deadline.
+"""Pictures are decoded, and frames' own questions checked, on a few threads and within a deadline.
 
 Native code on a thread cannot be stopped. What takes longer than its deadline is given up; its thread ends by itself
 when the call returns, and a new pool takes over everything that had not begun.
@@ -19,12 +19,12 @@ from groundcam_worker.errors import (
     FrameError,
     OutOfMemoryError,
     QuestionError,
-    UnansweredError,
+    UnaskableError,
 )
 from groundcam_worker.frames import Admitted
 from groundcam_worker.loop.batches import Outcome, Prepared
 from groundcam_worker.loop.events import DecodeDone
-from groundcam_worker.pictures import decode_jpeg
+from groundcam_worker.pictures import decode_frame
 
 recurring = Recurring(logging.getLogger(__name__))
 
@@ -143,7 +143,7 @@ def preparation(detector: Detector, max_pixels: int) -> Callable[[Admitted], Pre
         content = admitted.frame.content
         if content.question is not None:
             detector.check(content.question)
-        image = decode_jpeg(content.jpeg, max_pixels, content.header, size=content.picture_size)
+        image = decode_frame(content.data, max_pixels, content.header, size=content.picture_size)
         return Prepared(image, detector.input_shape(*content.picture_size), detector.cost(admitted.question))
 
     return prepare
@@ -155,7 +155,7 @@ def _outcome(future: Future[Prepared]) -> Outcome:
     except FrameError as error:
         return error
     except QuestionError as error:
-        return UnansweredError(f"its question cannot be asked: {error}")
+        return UnaskableError(f"its question cannot be asked: {error}")
     except MemoryError:
         return OutOfMemoryError("the machine has too little memory for its picture")
     except Exception as error:  # noqa: BLE001 - a processor may raise anything for a picture one pixel high

@@ -172,7 +172,7 @@ class Driver:
                 self._marks.start(None, self._attempt_log.clear)
             case do.Isolate(admitted):
                 content = admitted.frame.content
-                answer = partial(self._sandbox.answer, content.jpeg, content.picture_size, admitted.question)
+                answer = partial(self._sandbox.answer, content.data, content.picture_size, admitted.question)
                 self._trials.start((admitted, time.time_ns()), answer)
             case do.Fail(error):
                 raise error

@@ -8,7 +8,7 @@ from groundcam_runtime.partitions.partition import Claim
 from groundcam_runtime.records import Partition, Position
 from groundcam_schemas import Gap, GapReason
 from groundcam_worker.errors import DetectorLostError
-from groundcam_worker.frames import Admitted, Answered, Rejected, Skipped
+from groundcam_worker.frames import Admitted, Answered, Rejected, Replied, Skipped
 from groundcam_worker.loop.batches import Batch, Result
 
 
@@ -103,7 +103,25 @@ class PublishLetter:
         return [] if self.rejected.id else [self.rejected.claim]
 
 
-Publication = PublishAnswer | PublishGap | PublishLetter
+@dataclass(frozen=True, eq=False, slots=True)
+class PublishReply:
+    """Publish the answer to a request, or why there is none."""
+
+    replied: Replied
+    is_answer: ClassVar[bool] = True
+
+    @property
+    def about(self) -> list[Claim]:
+        """The request."""
+        return [self.replied.claim]
+
+    @property
+    def claims(self) -> list[Claim]:
+        """What is answered once Kafka has it."""
+        return [self.replied.claim]
+
+
+Publication = PublishAnswer | PublishGap | PublishLetter | PublishReply
 
 
 @dataclass(frozen=True, slots=True)

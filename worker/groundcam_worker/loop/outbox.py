@@ -1,16 +1,24 @@
 """What is published about frames, in which order, and which of them are answered once Kafka has it. Pure."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 
 from groundcam_runtime.gaps import Collected, GapCollector
 from groundcam_runtime.partitions.assignment import Assignment
 from groundcam_runtime.partitions.checkpoint import Checkpoint
 from groundcam_runtime.partitions.partition import Claim
 from groundcam_runtime.records import Consumed, Partition, Position
-from groundcam_schemas import FrameId, GapReason
-from groundcam_worker.frames import Answered, Rejected, Skipped, without_bytes
+from groundcam_schemas import FrameId, GapReason, ReplyProblem
+from groundcam_worker.errors import BadPictureError, FatalFrameError, FrameError, UnaskableError
+from groundcam_worker.frames import Answered, Received, Rejected, Replied, Skipped, without_bytes
 from groundcam_worker.loop import instructions as do
 from groundcam_worker.policy.limits import GAP_DELAY_S
+
+WORDS = {
+    ReplyProblem.EXPIRED: "its deadline has passed, or would have before the answer",
+    ReplyProblem.OVERLOADED: "more requests wait at the worker than it keeps",
+    ReplyProblem.TOO_LARGE: "the answer is larger than Kafka takes: ask for fewer objects",
+}
 
 
 class Outbox:
@@ -55,15 +63,22 @@ class Outbox:
         return [*collected, *sent, *self._finished]
 
     def answer(self, answered: Answered) -> None:
-        """Publish detections, after the gaps of the same camera."""
+        """Publish detections, after the gaps of the same camera; or the reply to a request."""
+        if answered.reply_to:
+            replied = Replied(answered.claim, answered.record, answered.id, answered.reply_to, answered)
+            self._publish(do.PublishReply(replied))
+            return
         for collected in self._gaps.take(answered.camera_id):
             self._publish_gap(collected)
         self._publish(do.PublishAnswer(answered))
 
-    def skip(self, claim: Claim, record: Consumed, frame: FrameId, reason: GapReason, now_s: float) -> None:
-        """Publish a gap for a frame that was skipped, soon and merged with its neighbours."""
-        self._emit(do.FramesDropped(frame.camera_id, reason))
-        self._collect(claim, record, frame, reason, now_s)
+    def skip(self, frame: Received, reason: GapReason, now_s: float) -> None:
+        """Publish a gap for a frame that was skipped, soon and merged with its neighbours; a request has expired."""
+        if frame.reply_to:
+            self.decline(frame, ReplyProblem.EXPIRED)
+            return
+        self._emit(do.FramesDropped(frame.id.camera_id, reason))
+        self._collect(frame.claim, frame.record, frame.id, reason, now_s)
 
     def expired(self, frame: FrameId, numbers: range, now_s: float) -> None:
         """Report that Kafka deleted frames of this frame's run before anybody read them; before the frame's answer."""
@@ -71,8 +86,18 @@ class Outbox:
         first = FrameId(frame.camera_id, frame.run_id, numbers.start)
         self._gaps.add(first, GapReason.EXPIRED, now=now_s, count=len(numbers))
 
+    def decline(self, frame: Received | Rejected, problem: ReplyProblem, detail: str = "") -> None:
+        """Reply to a request that there is no answer, and why."""
+        if frame.reply_to and frame.id:
+            record, detail = without_bytes(frame.record), detail or WORDS.get(problem, "")
+            replied = Replied(frame.claim, record, frame.id, frame.reply_to, problem=problem, detail=detail)
+            self._publish(do.PublishReply(replied))
+
     def reject(self, rejected: Rejected) -> None:
-        """Dead-letter a message, as it came."""
+        """Dead-letter a message, as it came. A request that harms nobody is only replied to."""
+        if rejected.reply_to and not isinstance(rejected.error, FatalFrameError):
+            self.decline(rejected, _problem(rejected.error), str(rejected.error))
+            return
         self._emit(do.FramesDropped(rejected.camera_id, GapReason.DEAD_LETTERED))
         self._publish(do.PublishLetter(rejected))
 
@@ -80,6 +105,12 @@ class Outbox:
         """Kafka has a publication, or refuses it. Subscribers learn of a dead letter by a gap."""
         self._unacknowledged.discard(publication)
         match publication:
+            case do.PublishLetter(rejected) if rejected.reply_to:
+                self.decline(rejected, ReplyProblem.UNANSWERED, str(rejected.error))
+            case do.PublishReply(replied) if error is not None and replied.answered:
+                too_large = ReplyProblem.TOO_LARGE
+                less = replace(replied, answered=None, problem=too_large, detail=WORDS[too_large])
+                self._publish(do.PublishReply(less))
             case do.PublishLetter(rejected) if rejected.id is not None:
                 reason = GapReason.DEAD_LETTERED if error is None else GapReason.TOO_LARGE
                 self._collect(rejected.claim, rejected.record, rejected.id, reason, now_s)
@@ -127,6 +158,15 @@ class Outbox:
     def _publish(self, publication: do.Publication) -> None:
         self._unacknowledged.add(publication)
         self._emit(publication)
+
+
+def _problem(error: FrameError) -> ReplyProblem:
+    match error:
+        case BadPictureError():
+            return ReplyProblem.BAD_PICTURE
+        case UnaskableError():
+            return ReplyProblem.QUESTION_REFUSED
+    return ReplyProblem.UNANSWERED
 
 
 def _is_behind(claim: Claim, waiting: Collection[tuple[Partition, int]]) -> bool:

@@ -18,6 +18,7 @@ from groundcam_schemas import (
     Gap,
     GapReason,
     Model,
+    Reply,
     TimingsNs,
     Topics,
     detections_id,
@@ -25,10 +26,10 @@ from groundcam_schemas import (
     encode_json,
 )
 from groundcam_schemas.limits import MAX_TEXT
-from groundcam_worker.frames import Answered, Rejected
+from groundcam_worker.frames import Answered, Rejected, Replied
 from groundcam_worker.loop import spans
 from groundcam_worker.loop.events import Delivered
-from groundcam_worker.loop.instructions import Publication, PublishAnswer, PublishGap, PublishLetter
+from groundcam_worker.loop.instructions import Publication, PublishAnswer, PublishGap, PublishLetter, PublishReply
 from groundcam_worker.loop.ports import AnswerSink
 from groundcam_worker.parse import timestamp_ns
 from groundcam_worker.policy.letters import LetterRecord, letter_record
@@ -45,6 +46,8 @@ def _about(publication: Publication) -> dict[str, object]:
             camera, record = answered.camera_id, answered.record
         case PublishLetter(rejected):
             camera, record = rejected.camera_id, rejected.record
+        case PublishReply(replied):
+            camera, record = replied.camera_id, replied.record
         case PublishGap(gap, _):
             return {"camera": gap.camera_id}
     return {"camera": camera, "topic": record.partition.topic, "partition": record.partition.number,
@@ -110,6 +113,13 @@ class Publishing:
                     # The broker would refuse it, and kafka-python's producer would not survive that.
                     too_large = f"{record.size} bytes, more than {self._max_answer_bytes}"
                     self._refuse(publication, RecordTooLargeError(too_large))
+                    return
+            case PublishReply(replied):
+                about = replied.answered or replied
+                trace = spans.begin(self._tracing, about, replied.problem or "detected", now_ns)
+                record = self._reply_record(replied, now_ns, self._trace(publication, [trace], now_ns))
+                if record.size > self._max_answer_bytes and replied.answered:
+                    self._refuse(publication, RecordTooLargeError(f"{record.size} bytes"))
                     return
             case PublishGap(gap, frames):
                 traces = [spans.begin(self._tracing, one, one.reason.value, now_ns) for one in frames]
@@ -212,6 +222,16 @@ class Publishing:
         )
         headers = (("content-type", kind.encode()), *context)
         return Record(self._topics.detections, value, answer.camera_id, headers=headers)
+
+    def _reply_record(self, replied: Replied, now_ns: int, context: tuple[Header, ...]) -> Record:
+        (camera_id, run_id, seq), to = replied.id, replied.reply_to.to
+        answer = self._detections(replied.answered, now_ns) if replied.answered else None
+        detail = redact(replied.detail)[:MAX_TEXT]
+        reply = Reply(
+            to=to, camera_id=camera_id, run_id=run_id, seq=seq, answer=answer, problem=replied.problem, detail=detail
+        )
+        headers = (("content-type", MSGPACK_CONTENT_TYPE.encode()), *context)
+        return Record(self._topics.replies, encode(reply), to, headers=headers)
 
     def _letter(self, rejected: Rejected) -> DeadLetter:
         record, error = rejected.record, rejected.error

@@ -1,10 +1,10 @@
 """The spans of a frame's way through a worker. Spans are made after the fact, from stamps."""
 
 from groundcam_runtime.tracing import UNTRACED, Trace, Tracing
-from groundcam_worker.frames import Answered, Rejected, Skipped, Stamps
+from groundcam_worker.frames import Answered, Rejected, Replied, Skipped, Stamps
 
 
-def begin(tracing: Tracing, frame: Answered | Skipped | Rejected, outcome: str, now_ns: int) -> Trace:
+def begin(tracing: Tracing, frame: Answered | Skipped | Rejected | Replied, outcome: str, now_ns: int) -> Trace:
     """Begin a frame's span, with the stages that are behind it, once it is known what becomes of it."""
     if not tracing.is_on:
         return UNTRACED
@@ -14,7 +14,7 @@ def begin(tracing: Tracing, frame: Answered | Skipped | Rejected, outcome: str, 
     trace = tracing.begin(
         "answer frame", record.consumed_at_ns, record.headers,
         {"groundcam.camera": frame.camera_id, "groundcam.outcome": outcome,
-         "groundcam.attempts": 1 if isinstance(frame, Skipped) else frame.attempts,
+         "groundcam.attempts": 1 if isinstance(frame, Skipped | Replied) else frame.attempts,
          "groundcam.objects": len(frame.objects) if isinstance(frame, Answered) else 0,
          "messaging.system": "kafka",
          "messaging.destination.name": record.partition.topic,

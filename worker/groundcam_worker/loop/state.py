@@ -5,13 +5,12 @@ room for its picture, decoded, batched with others of its input shape, answered,
 acknowledged that. `handle` records what happened; only a `Tick` begins anything.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from groundcam_runtime.partitions.assignment import Assignment
 from groundcam_runtime.partitions.partition import Claim
 from groundcam_runtime.records import Assigned, Consumed, Gone
-from groundcam_schemas import GapReason
+from groundcam_schemas import GapReason, ReplyProblem
 from groundcam_worker.errors import (
     DetectorLostError,
     FatalFrameError,
@@ -24,7 +23,7 @@ from groundcam_worker.frames import NS, Admitted, Decoded, Instant, Received, Re
 from groundcam_worker.loop import events as on
 from groundcam_worker.loop import instructions as do
 from groundcam_worker.loop.admission import AdmissionQueue
-from groundcam_worker.loop.batches import Batch, Batches, Job, Outcome, Prepared, Result
+from groundcam_worker.loop.batches import Batches, Job, Outcome, Prepared, Result
 from groundcam_worker.loop.intake import Intake
 from groundcam_worker.loop.outbox import Outbox
 from groundcam_worker.loop.retries import Retries
@@ -47,9 +46,7 @@ class LoopState:
         self._emit = self._out.append
         self._outbox = Outbox(self.assignment, self._emit, by_transactions=policies.by_transactions)
         self._intake = Intake(self.assignment, policies, self._outbox, self._emit)
-        self._admission = AdmissionQueue(
-            lambda frame: self.assignment.is_ours(frame.claim), self._is_stale, calm_s=limits.calm_s
-        )
+        self._admission = AdmissionQueue(self._is_ours, self._is_stale, limits, policies.requests)
         self._pictures: PictureBudget[Claim] = PictureBudget(limits.pictures, limits.max_picture_bytes)
         self._decoding: Lanes[Admitted, Outcome] = Lanes()
         self._isolated: set[Admitted] = set()
@@ -93,8 +90,8 @@ class LoopState:
             case on.DecodeDone(admitted, outcome):
                 for one, result in self._decoding.done(admitted, admitted.frame.lane, outcome):
                     self._decoded(one, result)
-            case on.BatchDone(batch, results, ended_ns):
-                self._batch_done(batch, results, ended_ns)
+            case on.BatchDone():
+                self._batch_done(event)
             case on.Tick(draining):
                 self._tick(draining=draining)
             case Assigned():
@@ -136,15 +133,18 @@ class LoopState:
                 self._emit(do.Begin(batch))
         self._outbox.tick(self._now.s, everything=draining)
 
+    def _is_ours(self, frame: Received) -> bool:
+        return self.assignment.is_ours(frame.claim)
+
     def _is_stale(self, frame: Received) -> bool:
         return self._intake.is_stale(frame, self._now.ns)
 
     def _receive(self, record: Consumed) -> None:
-        match self._intake.receive(record, self._now.s):
-            case Received() as frame:
-                self._admission.push(frame, self._now.s)
-            case Rejected() as rejected:
-                self._outbox.reject(rejected)
+        came = self._intake.receive(record, self._now.s)
+        if isinstance(came, Rejected):
+            self._outbox.reject(came)
+        elif came and not self._admission.push(came, self._now.s):
+            self._outbox.decline(came, ReplyProblem.OVERLOADED)
 
     # Admission: from a frame that waits to one at the detector.
 
@@ -155,7 +155,7 @@ class LoopState:
             self._emit(do.Mark(frame.claim, frame.id.camera_id, read))
         # While memory is short, frames in work and those that wait for their retry are bounded together.
         while not self._retries or len(self._retries) + len(self._pictures) < self._limits.pictures:
-            waiting = self._admission.pop(self._pictures)
+            waiting = self._admission.pop(self._pictures, self._now.s)
             if waiting is None:
                 return
             self._begin(waiting)
@@ -212,14 +212,16 @@ class LoopState:
 
     # Results: from the detector to what is published.
 
-    def _batch_done(self, batch: Batch, results: Sequence[Result], ended_ns: int) -> None:
+    def _batch_done(self, done: on.BatchDone) -> None:
+        batch, results = done.batch, done.results
         self._batches.done(batch)
+        self._admission.spent(batch, done.seconds)
         if not all(isinstance(result, OutOfMemoryError) for result in results):
             self._retries.succeeded(self._now.s)
         for job, result in zip(batch.jobs, results, strict=True):
             if isinstance(job.origin, Decoded):
                 decoded = job.origin
-                stamps = Stamps(decoded.admitted.at_ns, decoded.at_ns, batch.at_ns, ended_ns)
+                stamps = Stamps(decoded.admitted.at_ns, decoded.at_ns, batch.at_ns, done.ended_ns)
                 if not isinstance(result, Exception):
                     self._freshness.took((stamps.inferred - stamps.admitted) / NS)
                 self._answer(decoded.admitted, result, stamps)
@@ -278,12 +280,12 @@ class LoopState:
         frame = admitted.frame
         if self._keep(frame.claim):
             self._release(frame.claim)
-            self._outbox.reject(Rejected(frame.claim, frame.record, frame.id, error, admitted.attempts))
+            self._outbox.reject(Rejected(frame.claim, frame.record, frame.id, error, admitted.attempts, frame.reply_to))
 
     def _skip(self, frame: Received, reason: GapReason) -> None:
         if self._keep(frame.claim):
             self._release(frame.claim)
-            self._outbox.skip(frame.claim, frame.record, frame.id, reason, self._now.s)
+            self._outbox.skip(frame, reason, self._now.s)
 
     def _keep(self, claim: Claim) -> bool:
         """Whether a frame is still ours. One of a revoked partition is dropped: the next owner answers it."""

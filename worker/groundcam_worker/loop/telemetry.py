@@ -18,6 +18,7 @@ from groundcam_worker.loop.instructions import (
     Isolate,
     PublishAnswer,
     PublishLetter,
+    PublishReply,
 )
 from groundcam_worker.metrics import WorkerMetrics
 
@@ -61,8 +62,9 @@ class Telemetry:
     def _admitted(self, instruction: Decode | Isolate, _now: Instant) -> None:
         admitted = instruction.admitted
         if not admitted.is_retry:
-            self._metrics.asked(admitted.frame.id.camera_id, admitted.reference.version, admitted.reference.classes)
             self._metrics.stage("queue", (admitted.at_ns - admitted.frame.record.consumed_at_ns) / NS)
+        if not admitted.is_retry and admitted.frame.reply_to is None:
+            self._metrics.asked(admitted.frame.id.camera_id, admitted.reference.version, admitted.reference.classes)
 
     def _begun(self, begin: Begin, _now: Instant) -> None:
         batch = begin.batch
@@ -99,7 +101,12 @@ class Telemetry:
 
     def delivered(self, delivered: Delivered, now: Instant) -> None:
         """Count an answer that Kafka has. Recordings have no age: they are old by nature."""
-        if isinstance(delivered.publication, PublishAnswer) and delivered.error is None and not delivered.dropped:
+        if delivered.error is not None or delivered.dropped:
+            return
+        if isinstance(delivered.publication, PublishReply):
+            replied = delivered.publication.replied
+            self._metrics.replied(replied.problem or "answered")
+        elif isinstance(delivered.publication, PublishAnswer):
             answered = delivered.publication.answered
             self._metrics.stage("publish", (now.ns - answered.stamps.inferred) / NS)
             age_s = (now.ns - answered.captured_at_ns) / NS if answered.is_live else None

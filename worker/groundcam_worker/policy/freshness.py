@@ -80,14 +80,18 @@ class Freshness:
         age = run.age(frame.seq, sight, (ours,) if believed is None else (ours, believed))
         return (age + max(0, now_ns - self._stepped_ns - sight.came)) / NS
 
-    def is_stale(self, frame: FrameId, captured_at_ns: int, record: Consumed, now_ns: int) -> bool:
+    def is_stale(
+        self, frame: FrameId, captured_at_ns: int, record: Consumed, now_ns: int, limit_s: float | None = None
+    ) -> bool:
         """Whether a frame that is admitted now would be stale when it is answered.
 
-        A detector that needs longer than half of the largest age gets frames all the same, the newest ones.
+        A detector that needs longer than half of the largest age gets frames all the same, the newest ones. `limit_s`
+        is the frame's own largest age.
         """
-        limit_s = self._by_camera.get(frame.camera_id, self._max_age_s)
-        if limit_s <= 0:
-            return False
+        if limit_s is None:
+            limit_s = self._by_camera.get(frame.camera_id, self._max_age_s)
+            if limit_s <= 0:
+                return False
         lead_s = min(self.lead_s, limit_s / 2)
         return self.age_s(frame, captured_at_ns, record, now_ns) > limit_s - lead_s
 

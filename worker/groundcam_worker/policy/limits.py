@@ -27,6 +27,8 @@ class Limits:
     """Of frames that wait to be decoded."""
     max_picture_bytes: int = 512 * 1024 * 1024
     """Of decoded pictures."""
+    request_share: float = 0.2
+    """Of the detector's time, for requests while cameras wait."""
 
     @property
     def pictures(self) -> int:
@@ -37,6 +39,16 @@ class Limits:
     def unanswered(self) -> int:
         """How many frames may wait for Kafka's acknowledgement, or for admission."""
         return max(1024, 64 * self.batch_size)
+
+    @property
+    def requests(self) -> int:
+        """How many requests may wait: each is a frame that is not answered, and cameras need room for theirs."""
+        return self.unanswered // 4
+
+    @property
+    def request_bytes(self) -> int:
+        """The same in bytes."""
+        return self.max_waiting_bytes // 4
 
     @property
     def suspects(self) -> int:

@@ -17,5 +17,7 @@ class Policies:
     limits: Limits
     never_stale: Collection[str] = ()
     """Topics of which every frame counts."""
+    requests: str = ""
+    """The topic of requests."""
     by_transactions: bool = False
     """Offsets travel with the answers."""

@@ -26,7 +26,7 @@ from groundcam_worker.errors import (
     SandboxUnavailableError,
     UnansweredError,
 )
-from groundcam_worker.pictures import decode_jpeg
+from groundcam_worker.pictures import decode_frame
 
 log = logging.getLogger(__name__)
 
@@ -121,15 +121,15 @@ def _serve(pipe: Connection, load: Load, max_pixels: int) -> None:
     with suppress(EOFError, OSError):  # a worker that is gone needs no answer
         pipe.send(None)
         while True:
-            jpeg, size, question = pipe.recv()
-            pipe.send(_answer(detector, jpeg, size, question, max_pixels))
+            data, size, question = pipe.recv()
+            pipe.send(_answer(detector, data, size, question, max_pixels))
 
 
 def _answer(
-    detector: Detector, jpeg: bytes, size: tuple[int, int], question: Question, max_pixels: int
+    detector: Detector, data: bytes, size: tuple[int, int], question: Question, max_pixels: int
 ) -> Answer | FrameError | SandboxUnavailableError:
     try:
-        (answer,) = detector.detect([decode_jpeg(jpeg, max_pixels, size=size)], [question])
+        (answer,) = detector.detect([decode_frame(data, max_pixels, size=size)], [question])
     except FrameError as error:
         return error
     except DetectorLostError:
