@@ -19,10 +19,12 @@ from groundcam.commands import (
     demo,
     detect,
     doctor,
+    keys,
     models,
     probe,
     produce,
     schema,
+    serve,
     size,
     topics,
     watch,
@@ -68,6 +70,7 @@ app.command("demo")(demo.demo)
 app.command("produce")(produce.produce)
 app.command("work")(work.work)
 app.command("watch")(watch.watch)
+app.command("serve")(serve.serve)
 app.command("ask")(ask.ask)
 app.command("detect")(detect.detect)
 app.command("audit")(audit.audit)
@@ -78,6 +81,7 @@ app.command("broker")(broker.broker)
 app.add_typer(models.app, name="models")
 app.add_typer(cameras.app, name="cameras")
 app.add_typer(config.app, name="config")
+app.add_typer(keys.app, name="keys")
 app.add_typer(topics.app, name="topics")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(schema.app, name="schema")

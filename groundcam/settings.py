@@ -13,6 +13,7 @@ from groundcam.config.file import read_config
 from groundcam.config.layers import BETWEEN, PREFIX, FileLayer, Layer, VariablesLayer, options_layer, unknown_variables
 from groundcam_producers.settings import ProduceSettings
 from groundcam_runtime.settings import HttpSettings, KafkaSettings, LogSettings, SettingError, TraceSettings
+from groundcam_serve.settings import ServeSettings
 from groundcam_worker.settings import WorkSettings, fake_seconds
 
 
@@ -29,6 +30,7 @@ class Settings(BaseSettings):
     trace: TraceSettings = TraceSettings()
     produce: ProduceSettings = ProduceSettings()
     work: WorkSettings = WorkSettings()
+    serve: ServeSettings = ServeSettings()
 
 
 def load(config: Path | None, options: Mapping[str, Any], variables: Sequence[Layer] | None = None) -> Settings:

@@ -17,11 +17,11 @@ from groundcam.commands.work import BoxThreshold, Decoys, MaxObjects, NmsAcross,
 from groundcam.questions_asked import Asking, listed
 from groundcam_runtime.kafka.camera_statuses import camera_statuses
 from groundcam_runtime.printable import printable
+from groundcam_runtime.question_text import parse_decoys, parse_question
 from groundcam_runtime.settings import KafkaSettings, SettingError
 from groundcam_schemas import CameraQuestion, Question
 from groundcam_schemas.questions import EVERY_CAMERA
 from groundcam_worker.errors import QuestionError
-from groundcam_worker.questions import parse_decoys, parse_question
 
 
 def _who() -> str:

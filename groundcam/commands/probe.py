@@ -6,7 +6,7 @@ import typer
 
 from groundcam.commands.options import BootstrapServers, Config, start, until_stopped
 from groundcam.probe import probe as probe_partitions
-from groundcam_worker.questions import parse_question
+from groundcam_runtime.question_text import parse_question
 
 
 def probe(

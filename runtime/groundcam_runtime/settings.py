@@ -32,7 +32,7 @@ Size = Annotated[tuple[_Side, _Side], BeforeValidator(_parse_size)]
 """Width and height in pixels."""
 
 
-def _parse_names(value: object) -> object:
+def parse_names(value: object) -> object:
     """Read `one.example,other.example`."""
     return tuple(filter(None, (name.strip() for name in value.split(",")))) if isinstance(value, str) else value
 
@@ -145,7 +145,7 @@ class HttpSettings(SettingsPart):
     """Address to listen on; `::`, every IPv4 and IPv6 address, in a container."""
     port: Annotated[int, Field(ge=0, le=65535)] | None = None
     """Port of /metrics, /healthz and /readyz; 0 takes a free one, none serves nothing."""
-    names: Annotated[tuple[str, ...], BeforeValidator(_parse_names)] = ()
+    names: Annotated[tuple[str, ...], BeforeValidator(parse_names)] = ()
     """Host names that requests may be for, besides addresses and localhost; by default any, but none on loopback."""
 
 

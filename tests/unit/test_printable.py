@@ -11,10 +11,10 @@ import pytest
 
 from groundcam_runtime import logs
 from groundcam_runtime.printable import printable, printable_json
+from groundcam_runtime.question_text import parse_question
 from groundcam_schemas import CameraQuestion, Frame, Question, SchemaError, decode
 from groundcam_schemas.codec import VERSIONS
 from groundcam_worker.errors import QuestionError
-from groundcam_worker.questions import parse_question
 
 LONE = "\ud800"
 STEERING = [

@@ -2,11 +2,11 @@
 
 import pytest
 
+from groundcam_runtime.question_text import parse_classes, parse_decoys, parse_question, question_texts
 from groundcam_schemas import CameraQuestion, Question
 from groundcam_worker.errors import QuestionError
 from groundcam_worker.policy import questions as policy
 from groundcam_worker.policy.questions import Questions
-from groundcam_worker.questions import parse_classes, parse_decoys, parse_question, question_texts
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,25 @@ QuestionError              a question that cannot be asked; the sentence names t
 ModelError                 a model that cannot be loaded; exit code 2
 """
 
+from groundcam_runtime.question_text import QuestionError
+
+__all__ = [
+    "BadMessageError",
+    "BadPictureError",
+    "DetectorLostError",
+    "FatalFrameError",
+    "FrameError",
+    "ModelError",
+    "OutOfMemoryError",
+    "QuestionError",
+    "SandboxUnavailableError",
+    "SourceLostError",
+    "UnansweredError",
+    "UnaskableError",
+    "WorkerError",
+    "first_line",
+]
+
 
 class WorkerError(Exception):
     """Base of what a running worker meets."""
@@ -58,10 +77,6 @@ class DetectorLostError(WorkerError):
 
 class SourceLostError(WorkerError):
     """The source can deliver no more frames."""
-
-
-class QuestionError(ValueError):
-    """A question that cannot be asked."""
 
 
 class ModelError(ValueError):

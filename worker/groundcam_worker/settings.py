@@ -5,12 +5,12 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from groundcam_runtime.question_text import parse_decoys, parse_question, question_texts
 from groundcam_runtime.settings import SettingsPart, Size
 from groundcam_schemas import Question
 from groundcam_schemas.limits import MAX_OBJECTS, CameraId, Fraction
 from groundcam_schemas.questions import NMS_IOU
 from groundcam_worker.policy.questions import Questions
-from groundcam_worker.questions import parse_decoys, parse_question, question_texts
 
 
 class WorkSettings(SettingsPart):

@@ -31,6 +31,18 @@ def newest_statuses(settings: KafkaSettings) -> dict[str, CameraStatus]:
     return dict(sorted(newest.items()))
 
 
+def take(found: dict[str, CameraStatus], key: bytes | None, value: bytes | None) -> None:
+    """Take a record of the topic into what is known of each camera."""
+    if not value:
+        found.pop(_id(key), None)
+        return
+    try:
+        status = decode(CameraStatus, value)
+    except SchemaError:
+        return
+    found[status.camera_id] = status
+
+
 def cameras_with_questions(settings: KafkaSettings) -> set[str]:
     """Return the ids of the cameras that are asked something of their own. Raises KafkaProblem."""
     found: set[str] = set()

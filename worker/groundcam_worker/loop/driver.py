@@ -155,7 +155,7 @@ class Driver:
 
     def _do(self, instruction: do.Instruction) -> None:
         match instruction:
-            case do.PublishAnswer() | do.PublishGap() | do.PublishLetter():
+            case do.PublishAnswer() | do.PublishGap() | do.PublishLetter() | do.PublishReply():
                 self._publishing.publish(instruction)
             case do.Decode(admitted):
                 self._decoding.begin(admitted)

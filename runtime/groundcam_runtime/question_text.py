@@ -7,7 +7,11 @@ from pydantic import ValidationError
 from groundcam_schemas import Question
 from groundcam_schemas.limits import check_phrase
 from groundcam_schemas.questions import EVERY_CAMERA, ClassSpec
-from groundcam_worker.errors import QuestionError
+
+
+class QuestionError(ValueError):
+    """A question that cannot be asked."""
+
 
 RIGHT_FORM = "write it as person, forklift:0.4"
 

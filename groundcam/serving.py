@@ -1,0 +1,137 @@
+"""What `groundcam serve` starts beside the service: a Kafka and a worker of its own, and what it says of them."""
+
+import asyncio
+import logging
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from groundcam.demo.parts import Part, PartError, groundcam
+from groundcam.devkafka.broker import EmbeddedBroker
+from groundcam.settings import Settings
+from groundcam_runtime.kafka.topics import MIB, TopicAdmin, wanted
+from groundcam_runtime.settings import KafkaSettings, SettingError
+from groundcam_serve.boards import Boards, describe
+from groundcam_serve.run import run
+from groundcam_serve.worker_process import Process, WorkerProcess
+from groundcam_worker.settings import WorkSettings
+
+log = logging.getLogger(__name__)
+
+PARTITIONS = 2
+RECORD_BYTES = 16 * MIB
+LOOK_S = 0.25
+DEFAULT_MODEL = "tiny"
+
+
+class _Worker:
+    """A `groundcam work` of ours."""
+
+    def __init__(self, part: Part) -> None:
+        self._part = part
+
+    def stop(self) -> int:
+        """As Process has it."""
+        return self._part.stop()
+
+    def died(self) -> str | None:
+        """As Process has it."""
+        try:
+            self._part.require_alive()
+        except PartError as error:
+            return str(error)
+        return None
+
+
+async def serve_here(
+    settings: Settings, version: str, stop: threading.Event, *, model: str | None, elsewhere: bool
+) -> None:
+    """Serve until `stop`, with what is needed besides. Raises BrokerError, KafkaProblem, PartError, SettingError."""
+    kafka, serve = settings.kafka, settings.serve
+    with ExitStack() as stack:
+        if not elsewhere:
+            log.info("starting Apache Kafka")
+            broker = stack.enter_context(await asyncio.to_thread(_started, stop))
+            kafka = kafka.model_copy(update={"bootstrap_servers": broker.bootstrap_servers})
+            await asyncio.to_thread(_ensure_topics, kafka)
+            threading.Thread(target=_look_after, args=(broker, stop), name="broker", daemon=True).start()
+        chosen = model or (None if elsewhere else DEFAULT_MODEL)
+        worker = None
+        if chosen is not None:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="groundcam-serve-")))
+            worker = stack.enter_context(_worker(kafka, folder, chosen))
+        watching = WorkerWatch(worker, stop)
+        await run(
+            serve, kafka, settings.http, settings.trace, version, stop, worker=worker, watch=watching.begin
+        )  # fmt: skip
+
+
+def _started(stop: threading.Event) -> EmbeddedBroker:
+    broker = EmbeddedBroker(
+        say=log.info, properties={"message.max.bytes": str(RECORD_BYTES), "replica.fetch.max.bytes": str(RECORD_BYTES)}
+    )
+    if stop.is_set():
+        raise SettingError("stopped")
+    return broker
+
+
+@contextmanager
+def _worker(kafka: KafkaSettings, folder: Path, model: str) -> Iterator[WorkerProcess]:
+    """Yield what starts and replaces a worker, which ends in the end. Raises SettingError."""
+    count = 0
+
+    def start(model: str) -> Process:
+        nonlocal count
+        try:
+            WorkSettings(model=model)
+        except ValueError as error:
+            raise SettingError(str(error)) from None
+        count += 1
+        part = groundcam(
+            "worker", kafka, folder / f"worker-{count}.log", "work", "--model", model, "--group", "groundcam-serve"
+        )
+        return _Worker(part)
+
+    worker = WorkerProcess(start, model)
+    try:
+        yield worker
+    finally:
+        worker.end()
+
+
+class WorkerWatch:
+    """Says on the terminal what workers are doing, whenever that changes."""
+
+    def __init__(self, worker: WorkerProcess | None, stop: threading.Event) -> None:
+        self._worker, self._stop = worker, stop
+        self._said = ""
+
+    def begin(self, boards: Boards) -> None:
+        """Watch from now on, on a thread."""
+        threading.Thread(target=self._watch, args=(boards,), name="workers", daemon=True).start()
+
+    def _watch(self, boards: Boards) -> None:
+        while not self._stop.wait(LOOK_S):
+            died = self._worker.died() if self._worker else None
+            states = [f"{one.asked_for}: {describe(one)}" for one in boards.workers]
+            said = died or "; ".join(sorted(states)) or "no worker yet"
+            if said != self._said:
+                self._said = said
+                log.info("workers: %s", said)
+
+
+def _look_after(broker: EmbeddedBroker, stop: threading.Event) -> None:
+    while not stop.wait(LOOK_S):
+        if (lines := broker.died()) is not None:
+            log.error("Apache Kafka ended by itself; the end of its log: %s", lines)
+            stop.set()
+
+
+def _ensure_topics(kafka: KafkaSettings) -> None:
+    admin = TopicAdmin(kafka)
+    try:
+        admin.ensure(wanted(kafka.topics, PARTITIONS, RECORD_BYTES), None)
+    finally:
+        admin.close()

@@ -1,0 +1,1 @@
+"""The HTTP service: in front of the queue, not beside it. No torch."""

@@ -1,0 +1,1 @@
+"""The routes of groundcam's own API."""

@@ -1,0 +1,104 @@
+"""What workers, cameras and questions are now: three compacted topics, followed by one thread."""
+
+import logging
+import threading
+import time
+
+from groundcam_runtime.kafka.camera_statuses import take as take_camera
+from groundcam_runtime.kafka.errors import KafkaProblem
+from groundcam_runtime.kafka.reader import Reader
+from groundcam_runtime.kafka.worker_statuses import is_alive
+from groundcam_runtime.kafka.worker_statuses import take as take_worker
+from groundcam_runtime.records import Consumed
+from groundcam_runtime.recurring import Recurring
+from groundcam_runtime.settings import KafkaSettings
+from groundcam_schemas import CameraQuestion, CameraStatus, SchemaError, WorkerState, WorkerStatus, decode
+
+recurring = Recurring(logging.getLogger(__name__))
+
+POLL_S = 0.2
+PAUSE_S = 1.0
+END_S = 3.0
+
+
+class Boards:
+    """Reads what there is, then keeps it up to date. Values are replaced whole, so any thread may read them."""
+
+    def __init__(self, kafka: KafkaSettings) -> None:
+        """Read the topics to their ends. Raises KafkaProblem."""
+        self._topics = kafka.topics
+        self._workers: dict[str, WorkerStatus] = {}
+        self._cameras: dict[str, CameraStatus] = {}
+        self._questions: dict[str, CameraQuestion] = {}
+        self._stopping = threading.Event()
+        self._changed = threading.Condition()
+        topics = self._topics
+        self._reader = Reader(kafka, [topics.workers, topics.cameras, topics.prompts], start="beginning")
+        try:
+            for record in self._reader.to_the_end():
+                self._take(record)
+        except BaseException:
+            self._reader.__exit__(None, None, None)
+            raise
+        self._thread = threading.Thread(target=self._follow, name="boards", daemon=True)
+        self._thread.start()
+
+    @property
+    def workers(self) -> list[WorkerStatus]:
+        """Workers that have told of themselves lately."""
+        now_ns = time.time_ns()
+        return [one for one in dict(self._workers).values() if is_alive(one, now_ns)]
+
+    @property
+    def cameras(self) -> dict[str, CameraStatus]:
+        """Every camera that has told of itself."""
+        return dict(sorted(self._cameras.items()))
+
+    @property
+    def questions(self) -> dict[str, CameraQuestion]:
+        """What was asked over Kafka, by camera or `*`."""
+        return dict(sorted(self._questions.items()))
+
+    def not_ready(self) -> str | None:
+        """Return why nobody would answer a request now, or None."""
+        workers = self.workers
+        if any(one.state is WorkerState.READY for one in workers):
+            return None
+        if not workers:
+            return "no worker has told of itself"
+        return "; ".join(f"{one.worker_id} is {describe(one)}" for one in workers)
+
+    def close(self) -> None:
+        """Stop following."""
+        self._stopping.set()
+        self._thread.join(END_S)
+
+    def _follow(self) -> None:
+        with self._reader as reader:
+            while not self._stopping.is_set():
+                try:
+                    for record in reader.poll(POLL_S):
+                        self._take(record)
+                except KafkaProblem as problem:
+                    recurring.warning("boards that cannot be read", "workers and cameras cannot be read: %s", problem)
+                    self._stopping.wait(PAUSE_S)
+
+    def _take(self, record: Consumed) -> None:
+        topic, key, value = record.partition.topic, record.key, record.value
+        if topic == self._topics.workers:
+            take_worker(self._workers, key, value)
+        elif topic == self._topics.cameras:
+            take_camera(self._cameras, key, value)
+        else:
+            name = (key or b"").decode("utf-8", "replace")
+            try:
+                self._questions[name] = decode(CameraQuestion, value or b"")
+            except SchemaError:
+                if not value:
+                    self._questions.pop(name, None)
+
+
+def describe(status: WorkerStatus) -> str:
+    """Return a worker's state in words, as `fetching 40 %`."""
+    words = status.state.value.replace("_", " ")
+    return words if status.progress is None else f"{words} {status.progress:.0%}"

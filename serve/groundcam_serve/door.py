@@ -1,0 +1,146 @@
+"""What every route uses: one function that answers pictures, and who may ask."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from starlette.requests import Request
+
+from groundcam_runtime.settings import KafkaSettings
+from groundcam_runtime.tracing import CONTEXT_HEADERS, Header, Tracing
+from groundcam_schemas import Detections, Question, Reply, ReplyProblem
+from groundcam_serve.admission import Admission, Refusal
+from groundcam_serve.boards import Boards
+from groundcam_serve.body import Memory, unless_gone
+from groundcam_serve.exchange import Exchange, LateError, NotTakenError
+from groundcam_serve.key_file import KeyFile
+from groundcam_serve.keys import Key, Rates, Scope
+from groundcam_serve.metrics import ServeMetrics
+from groundcam_serve.pictures import Picture
+from groundcam_serve.problems import Problem
+from groundcam_serve.settings import ServeSettings
+from groundcam_serve.worker_process import WorkerProcess
+
+NS = 1_000_000_000
+COME_AGAIN_S = 2.0
+"""Until a worker may be ready."""
+
+
+@dataclass(slots=True)
+class Door:
+    """The parts of a service, for its routes."""
+
+    settings: ServeSettings
+    kafka: KafkaSettings
+    version: str
+    exchange: Exchange
+    boards: Boards
+    keys: KeyFile
+    metrics: ServeMetrics
+    tracing: Tracing
+    max_picture_bytes: int
+    worker: WorkerProcess | None = None
+    """Where the service runs the worker itself."""
+    rates: Rates = field(default_factory=Rates)
+    admission: Admission = field(init=False)
+    memory: Memory = field(init=False)
+    streams: int = 0
+
+    def __post_init__(self) -> None:
+        """Begin with nothing in memory."""
+        self.admission = Admission(self.settings.max_waiting_pictures, self.settings.max_waiting_bytes)
+        self.memory = Memory(self.settings.max_waiting_bytes)
+
+    def key_of(self, request: Request) -> Key:
+        """Return whose request it is. Raises Problem."""
+        return self.keys.key_of(request.headers.get("authorization", ""), request.headers.get("x-api-key", ""))
+
+    def require(self, request: Request, scope: Scope, camera_id: str | None = None) -> Key:
+        """Return whose request it is, if it is allowed. Raises Problem."""
+        key = self.key_of(request)
+        if not key.may(scope):
+            raise Problem(403, "not-allowed", f"the key {key.name} has not the scope {scope}")
+        if camera_id is not None and not key.may_see(camera_id):
+            raise Problem(403, "not-allowed", f"the key {key.name} is not about the camera {camera_id}")
+        return key
+
+    def require_rate(self, key: Key, pictures: int) -> None:
+        """Use some of a key's rate. Raises Problem."""
+        wait_s = self.rates.take(key, pictures, time.monotonic())
+        if wait_s is not None:
+            why = f"the key {key.name} may send {key.pictures_per_s:g} pictures a second"
+            raise Problem(429, "too-many", why, retry_after_s=wait_s)
+
+    async def answer(
+        self, request: Request, key: Key, pictures: Sequence[Picture], question: Question, timeout_s: float | None
+    ) -> list[Detections]:
+        """Return what is found in each picture. Raises Problem and ClientGoneError."""
+        timeout_s = self.settings.timeout_s if timeout_s is None else min(timeout_s, self.settings.max_timeout_s)
+        self.require_rate(key, len(pictures))
+        if reason := self.boards.not_ready():
+            raise Problem(503, "no-worker", f"no worker is ready: {reason}", retry_after_s=COME_AGAIN_S)
+        size = sum(len(one.data) for one in pictures)
+        ticket = self.admission.ask(len(pictures), size, timeout_s, time.monotonic())
+        if isinstance(ticket, Refusal):
+            raise Problem(503, "overloaded", ticket.reason, retry_after_s=ticket.retry_after_s)
+        answered = False
+        try:
+            replies = await unless_gone(request, lambda: self._ask_all(request, pictures, question, timeout_s))
+            answered = True
+        except Problem as problem:
+            answered = problem.kind == "deadline"
+            raise
+        finally:
+            self.admission.done(ticket, time.monotonic(), was_answered=answered)
+        return replies
+
+    async def _ask_all(
+        self, request: Request, pictures: Sequence[Picture], question: Question, timeout_s: float
+    ) -> list[Detections]:
+        began_ns = time.time_ns()
+        above = [(name, value.encode("latin-1")) for name in CONTEXT_HEADERS if (value := request.headers.get(name))]
+        trace = self.tracing.begin("answer request", began_ns, above, {"groundcam.pictures": len(pictures)})
+        try:
+            asking = [self._ask(index, one, question, timeout_s, trace.headers) for index, one in enumerate(pictures)]
+            return await asyncio.gather(*asking)
+        finally:
+            trace.end(time.time_ns())
+
+    async def _ask(
+        self, index: int, picture: Picture, question: Question, timeout_s: float, headers: tuple[Header, ...]
+    ) -> Detections:
+        began_ns = time.time_ns()
+        try:
+            reply = await self.exchange.ask(picture, question, timeout_s, headers)
+        except LateError as late:
+            raise Problem(504, "deadline", f"picture {index}: {late}", picture=index) from None
+        except NotTakenError as refused:
+            why = f"picture {index} cannot be sent: {refused}"
+            raise Problem(503, "kafka", why, picture=index, retry_after_s=COME_AGAIN_S) from None
+        if reply.answer is None:
+            raise _problem(index, reply)
+        times = reply.answer.timings_ns
+        self.metrics.picture((time.time_ns() - began_ns - (times.inferred - times.batched)) / NS)
+        return reply.answer
+
+
+def _problem(index: int, reply: Reply) -> Problem:
+    """Return what a worker's problem is to a client."""
+    detail = f"picture {index}: {reply.detail}"
+    match reply.problem:
+        case ReplyProblem.EXPIRED:
+            return Problem(504, "deadline", detail, picture=index)
+        case ReplyProblem.OVERLOADED:
+            return Problem(503, "overloaded", detail, picture=index, retry_after_s=COME_AGAIN_S)
+        case ReplyProblem.QUESTION_REFUSED:
+            return Problem(422, "unprocessable", f"question: {reply.detail}", field="question")
+        case ReplyProblem.BAD_PICTURE | ReplyProblem.TOO_LARGE:
+            return Problem(422, "unprocessable", detail, picture=index)
+    return Problem(500, "failed", detail, picture=index)
+
+
+def door_of(request: Request) -> Door:
+    """Return the service that a request came to."""
+    door: Door = request.app.state.door
+    return door

@@ -1,0 +1,122 @@
+"""Wire the service together and run it until it is asked to stop."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from contextlib import AsyncExitStack, suppress
+from functools import partial
+
+from groundcam_runtime.health import HealthServer, Probes
+from groundcam_runtime.kafka.connect import require_crc32c
+from groundcam_runtime.kafka.topics import TopicAdmin
+from groundcam_runtime.rights import Role, rights
+from groundcam_runtime.settings import HttpSettings, KafkaSettings, TraceSettings
+from groundcam_runtime.tracing import Tracing, require_tracing
+from groundcam_serve.app import app_of
+from groundcam_serve.boards import Boards
+from groundcam_serve.door import Door
+from groundcam_serve.exchange import ENVELOPE_BYTES, Exchange
+from groundcam_serve.key_file import KeyFile
+from groundcam_serve.metrics import ServeMetrics
+from groundcam_serve.server import serve
+from groundcam_serve.settings import ServeSettings
+from groundcam_serve.worker_process import WorkerProcess
+
+log = logging.getLogger(__name__)
+
+DEFAULT_RECORD_BYTES = 1_000_000
+
+
+async def run(
+    settings: ServeSettings,
+    kafka: KafkaSettings,
+    http: HttpSettings,
+    trace: TraceSettings,
+    version: str,
+    stop: threading.Event,
+    *,
+    worker: WorkerProcess | None = None,
+    watch: Callable[[Boards], None] = lambda _: None,
+) -> None:
+    """Serve until `stop` is set. Raises KafkaProblem and SettingError.
+
+    `watch` is called with what workers are, once that is known.
+    """
+    require_crc32c()
+    require_tracing(trace)
+    keys = KeyFile(settings.keys_file)
+    largest = await asyncio.to_thread(_largest_request, kafka)
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    threading.Thread(target=_pass_on, args=(stop, loop, stopping), name="stop", daemon=True).start()
+    async with AsyncExitStack() as stack:
+        boards = await asyncio.to_thread(Boards, kafka)
+        stack.push_async_callback(partial(asyncio.to_thread, boards.close))
+        exchange = Exchange(
+            kafka, settings.name, max_waiting_bytes=2 * settings.max_waiting_bytes, max_record_bytes=largest
+        )
+        stack.push_async_callback(exchange.close)
+        tracing = Tracing(trace, "groundcam-serve", version)
+        stack.callback(tracing.close)
+        metrics = ServeMetrics(version)
+        door = Door(
+            settings, kafka, version, exchange, boards, keys, metrics, tracing,
+            max_picture_bytes=largest - ENVELOPE_BYTES if largest > 2 * ENVELOPE_BYTES else largest // 2, worker=worker,
+        )  # fmt: skip
+        metrics.watch(lambda: _figures(door))
+        health = stack.enter_context(HealthServer(http.host, http.port, metrics, _probes(door), http.names))
+        if health.port:
+            log.info("metrics and health on http://%s:%d", http.host, health.port)
+        scheme = "https" if settings.tls_cert_file else "http"
+        log.info("serving on %s://%s:%d, /docs says what", scheme, settings.host, settings.port)
+        watch(boards)
+        await serve(app_of(door), settings, stopping)
+
+
+def _pass_on(stop: threading.Event, loop: asyncio.AbstractEventLoop, stopping: asyncio.Event) -> None:
+    stop.wait()
+    with suppress(RuntimeError):  # the loop has ended by itself
+        loop.call_soon_threadsafe(stopping.set)
+
+
+def _largest_request(kafka: KafkaSettings) -> int:
+    """Return what a record of a request may be, where all is there. Raises KafkaProblem."""
+    admin = TopicAdmin(kafka)
+    try:
+        admin.require_rights(rights(Role.SERVICE, kafka.topics, ""))
+        topics = kafka.topics
+        admin.require([topics.requests, topics.replies, topics.workers, topics.cameras, topics.prompts])
+        return admin.max_message_bytes(topics.requests) or DEFAULT_RECORD_BYTES
+    finally:
+        admin.close()
+
+
+def _figures(door: Door) -> dict[str, float]:
+    return {
+        "http_waiting_pictures": door.admission.pictures,
+        "http_body_bytes": door.memory.used,
+        "http_streams": door.streams,
+        "http_late_replies": door.exchange.late,
+        "http_estimated_wait_seconds": door.admission.wait_s,
+    }
+
+
+def _probes(door: Door) -> Probes:
+    def report() -> dict[str, object]:
+        workers = [
+            {"id": one.worker_id, "state": one.state.value, "model": one.asked_for} for one in door.boards.workers
+        ]
+        return {
+            "service": {"name": door.settings.name, "run": door.exchange.run_id, "version": door.version},
+            "keys": "needed" if door.keys.are_needed else "none",
+            "workers": workers,
+            **_figures(door),
+        }
+
+    return Probes(
+        live=lambda: None,
+        ready=lambda: door.exchange.kafka_trouble or door.boards.not_ready(),
+        started=lambda: None,
+        report=report,
+    )
