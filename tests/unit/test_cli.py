@@ -63,7 +63,7 @@ def test_schemas_are_exported(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "attempt.schema.json", "camera-status.schema.json", "dead-letter.schema.json", "detections.schema.json", "frame.schema.json",
-        "gap.schema.json", "question.schema.json", "worker-status.schema.json",
+        "gap.schema.json", "question.schema.json", "reply.schema.json", "worker-status.schema.json",
     ]  # fmt: skip
 
 

@@ -83,7 +83,7 @@ def test_a_dead_letter_of_another_version_is_refused(schema: bytes, is_read: boo
 def test_the_schemas_are_files_that_any_validator_reads(tmp_path: Path) -> None:
     folder = tmp_path / "not" / "there" / "yet"
     written = export(folder)
-    assert len(written) == 8
+    assert len(written) == 9
     assert export(folder) == written, "a second export replaces the first"
     assert [path.name for path in written] == sorted(path.name for path in folder.iterdir())
     for path in written:

@@ -10,6 +10,7 @@ from groundcam_producers.metrics import ProducerMetrics
 from groundcam_producers.settings import CameraSettings
 from groundcam_runtime.records import Partition
 from groundcam_schemas import GapReason
+from groundcam_serve.metrics import FIGURES, ServeMetrics
 from groundcam_worker.metrics import WorkerMetrics
 from groundcam_worker.snapshot import GpuReading, WorkerSnapshot
 
@@ -35,7 +36,10 @@ def test_every_setting_stands_in_the_readme_and_no_other() -> None:
 
 
 def test_every_metric_stands_on_its_page_with_its_type_and_labels_and_no_other() -> None:
-    worker, producer = WorkerMetrics("1"), ProducerMetrics("1")
+    worker, producer, serve = WorkerMetrics("1"), ProducerMetrics("1"), ServeMetrics("1")
+    serve.watch(lambda: dict.fromkeys(FIGURES, 0.0))
+    serve.request("/v1/detect", 200, 0.1)
+    serve.refused("overloaded")
     worker.watch(lambda: STATE, lambda: [GpuReading("0", 0.0, 0, 1)])
     worker.consumed("gate", 1)
     worker.asked("gate", "1", ("person",))
@@ -46,7 +50,7 @@ def test_every_metric_stands_on_its_page_with_its_type_and_labels_and_no_other()
     producer.frame("gate", 1)
     producer.dropped("gate", GapReason.STALE, 1)
     told = {}
-    for family in (*worker.registry.collect(), *producer.registry.collect()):
+    for family in (*worker.registry.collect(), *producer.registry.collect(), *serve.registry.collect()):
         kind = {"info": "gauge"}.get(family.type, family.type)
         labels = {name for sample in family.samples for name in sample.labels} - {"le"}
         name = family.name + SUFFIXES.get(family.type, "")

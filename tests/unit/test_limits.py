@@ -16,10 +16,10 @@ def test_limits_of_nobodys_choice_are_those_that_the_settings_default_to() -> No
 def test_every_limit_can_be_set() -> None:
     settings = WorkSettings(
         batch_size=16, batch_wait_s=0.5, max_age_s=7.0, decode_threads=5, max_pixels=1000, max_queued_bytes=5000,
-        max_picture_bytes=6000,
+        max_picture_bytes=6000, request_share=0.5,
     )  # fmt: skip
     limits = limits_of(settings)
-    assert limits == Limits(16, 0.5, 7.0, 5, 1000, 2500, 6000)
+    assert limits == Limits(16, 0.5, 7.0, 5, 1000, 2500, 6000, 0.5)
     defaults = Limits()
     for field in dataclasses.fields(Limits):
         assert getattr(limits, field.name) != getattr(defaults, field.name)

@@ -67,7 +67,7 @@ class Queue:
         self.assignment = ours(suspects, IN_USE if suspects else "")
         self.stale: set[int] = set()
         self.queue = AdmissionQueue(
-            lambda frame: self.assignment.is_ours(frame.claim), lambda frame: frame.claim.offset in self.stale,
+            self.assignment.is_ours, lambda frame: frame.claim.offset in self.stale,
             Limits(calm_s=10.0),
         )  # fmt: skip
         self.pictures: PictureBudget[Claim] = PictureBudget(2, 10**6)

@@ -18,6 +18,7 @@ from groundcam_schemas import (
     Gap,
     GapReason,
     Question,
+    Reply,
     SchemaError,
     UnsupportedVersionError,
     WorkerStatus,
@@ -40,6 +41,7 @@ KINDS: dict[str, Any] = {
     "camera-status": CameraStatus,
     "attempt": Attempt,
     "worker-status": WorkerStatus,
+    "reply": Reply,
 }
 
 
@@ -139,7 +141,7 @@ def test_a_frame_has_no_json_form() -> None:
         (changed("frame", seq=2**63), "seq"),
         (changed("frame", seq=7.0), "seq"),
         (changed("frame", width=0), "width"),
-        (changed("frame", encoding="png"), "encoding"),
+        (changed("frame", encoding="gif"), "encoding"),
         (changed("frame", data="text"), "data"),
         (changed("frame", data=b""), "data"),
         (changed("frame", schema="detections/1.0"), "schema"),

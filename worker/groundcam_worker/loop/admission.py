@@ -21,7 +21,7 @@ class AdmissionQueue:
 
     def __init__(
         self,
-        is_ours: Callable[[Received], bool],
+        is_ours: Callable[[Claim], bool],
         is_stale: Callable[[Received], bool],
         limits: Limits,
         requests: str = "",
@@ -75,7 +75,7 @@ class AdmissionQueue:
     def drop_revoked(self) -> None:
         """Drop the frames of partitions that were revoked."""
         for backlog in (self._backlog, self._requests):
-            backlog.drop(lambda frame: not self._is_ours(frame))
+            backlog.drop(lambda frame: not self._is_ours(frame.claim))
 
     def shed(self, now_s: float) -> list[Received]:
         """Take out the frames that are skipped, or whose partition was revoked."""
@@ -83,7 +83,7 @@ class AdmissionQueue:
         if now_s >= self._shed_at + SHED_EVERY_S:
             self._shed_at = now_s
             shed = self._backlog.shed(now_s) + self._requests.shed(now_s)
-        return shed + self.quarantine.drop(lambda frame: self._is_stale(frame) or not self._is_ours(frame))
+        return shed + self.quarantine.drop(lambda frame: self._is_stale(frame) or not self._is_ours(frame.claim))
 
     def mark(self, pictures: PictureBudget[Claim], now_s: float) -> tuple[Received, bool] | None:
         """Return the next quarantined frame once nothing else is in work; and whether to read marks before."""

@@ -46,7 +46,7 @@ class LoopState:
         self._emit = self._out.append
         self._outbox = Outbox(self.assignment, self._emit, by_transactions=policies.by_transactions)
         self._intake = Intake(self.assignment, policies, self._outbox, self._emit)
-        self._admission = AdmissionQueue(self._is_ours, self._is_stale, limits, policies.requests)
+        self._admission = AdmissionQueue(self.assignment.is_ours, self._is_stale, limits, policies.requests)
         self._pictures: PictureBudget[Claim] = PictureBudget(limits.pictures, limits.max_picture_bytes)
         self._decoding: Lanes[Admitted, Outcome] = Lanes()
         self._isolated: set[Admitted] = set()
@@ -133,18 +133,15 @@ class LoopState:
                 self._emit(do.Begin(batch))
         self._outbox.tick(self._now.s, everything=draining)
 
-    def _is_ours(self, frame: Received) -> bool:
-        return self.assignment.is_ours(frame.claim)
-
     def _is_stale(self, frame: Received) -> bool:
         return self._intake.is_stale(frame, self._now.ns)
 
     def _receive(self, record: Consumed) -> None:
-        came = self._intake.receive(record, self._now.s)
-        if isinstance(came, Rejected):
-            self._outbox.reject(came)
-        elif came and not self._admission.push(came, self._now.s):
-            self._outbox.decline(came, ReplyProblem.OVERLOADED)
+        match self._intake.receive(record, self._now.s):
+            case Rejected() as rejected:
+                self._outbox.reject(rejected)
+            case Received() as frame if not self._admission.push(frame, self._now.s):
+                self._outbox.decline(frame, ReplyProblem.OVERLOADED)
 
     # Admission: from a frame that waits to one at the detector.
 
@@ -289,10 +286,9 @@ class LoopState:
 
     def _keep(self, claim: Claim) -> bool:
         """Whether a frame is still ours. One of a revoked partition is dropped: the next owner answers it."""
-        if self.assignment.is_ours(claim):
-            return True
-        self._release(claim)
-        return False
+        if not (is_ours := self.assignment.is_ours(claim)):
+            self._release(claim)
+        return is_ours
 
     def _release(self, claim: Claim) -> None:
         """A frame is through with the detector."""
