@@ -8,8 +8,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from groundcam.subscriber import Repeats, read_answer
+from groundcam.subscriber import read_answer
 from groundcam_runtime.records import NS_PER_MS, Consumed
+from groundcam_runtime.repeats import Repeats
 from groundcam_schemas import (
     CameraStatus,
     Detections,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
 
-from groundcam.asking import Outcome, brief, outcome, verdict_on
+from groundcam.asking import brief
 from groundcam_runtime.kafka.camera_statuses import camera_statuses
 from groundcam_runtime.kafka.errors import KafkaProblem
 from groundcam_runtime.kafka.publisher import Record
@@ -15,6 +15,7 @@ from groundcam_runtime.kafka.send_now import send_now
 from groundcam_runtime.kafka.topics import TopicAdmin
 from groundcam_runtime.kafka.worker_statuses import is_alive, take, worker_statuses
 from groundcam_runtime.settings import KafkaSettings
+from groundcam_runtime.verdicts import Outcome, outcome, verdict_on
 from groundcam_schemas import (
     MSGPACK_CONTENT_TYPE,
     CameraQuestion,

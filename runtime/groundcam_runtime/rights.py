@@ -98,10 +98,10 @@ def _subscriber(topics: Topics) -> Iterator[Line]:
 
 def _service(topics: Topics) -> Iterator[Line]:
     yield "topic", [topics.requests], WRITE, ""
-    yield "topic", [topics.replies, topics.workers], READ, ""
+    yield "topic", [topics.replies, topics.workers, topics.cameras, topics.prompts, topics.detections], READ, ""
     yield "topic", [topics.requests], ("describe-configs",), "pictures of more than 1 MB"
-    yield "topic", [topics.prompts], (*READ, "write"), "questions"
-    yield "topic", [topics.cameras, topics.frames, topics.recordings, topics.detections], READ, "cameras and detections"
+    yield "topic", [topics.prompts], ("write",), "asking cameras"
+    yield "topic", [topics.frames, topics.recordings], READ, "cameras' pictures"
     yield "cluster", [CLUSTER], ("idempotent-write",), OLD_BROKERS
 
 

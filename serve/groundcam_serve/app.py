@@ -9,7 +9,7 @@ from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
-from groundcam_serve.api import detect, state
+from groundcam_serve.api import detect, detections, frames, questions, state
 from groundcam_serve.api.detect import DetectRequest
 from groundcam_serve.api.state import ChosenModel
 from groundcam_serve.asking import Asked
@@ -36,7 +36,7 @@ def app_of(door: Door) -> FastAPI:
         summary="Pictures and a written question go in, boxes come out.",
     )  # fmt: skip
     app.state.door = door
-    for router in (detect.router, state.router):
+    for router in (detect.router, questions.router, state.router, frames.router, detections.router):
         app.include_router(router)
     app.openapi = lambda: _described(app)  # type: ignore[method-assign]
     _add_pages(app, door)

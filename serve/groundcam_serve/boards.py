@@ -1,8 +1,11 @@
 """What workers, cameras and questions are now: three compacted topics, followed by one thread."""
 
+import asyncio
 import logging
 import threading
 import time
+from collections.abc import Callable
+from contextlib import suppress
 
 from groundcam_runtime.kafka.camera_statuses import take as take_camera
 from groundcam_runtime.kafka.errors import KafkaProblem
@@ -19,19 +22,21 @@ recurring = Recurring(logging.getLogger(__name__))
 POLL_S = 0.2
 PAUSE_S = 1.0
 END_S = 3.0
+LOOK_S = 1.0
+"""A worker that died changes nothing on its board."""
 
 
 class Boards:
     """Reads what there is, then keeps it up to date. Values are replaced whole, so any thread may read them."""
 
-    def __init__(self, kafka: KafkaSettings) -> None:
-        """Read the topics to their ends. Raises KafkaProblem."""
+    def __init__(self, kafka: KafkaSettings, loop: asyncio.AbstractEventLoop) -> None:
+        """Read the topics to their ends. `until` belongs to `loop`. Raises KafkaProblem."""
         self._topics = kafka.topics
         self._workers: dict[str, WorkerStatus] = {}
         self._cameras: dict[str, CameraStatus] = {}
         self._questions: dict[str, CameraQuestion] = {}
         self._stopping = threading.Event()
-        self._changed = threading.Condition()
+        self._loop, self._changed = loop, asyncio.Event()
         topics = self._topics
         self._reader = Reader(kafka, [topics.workers, topics.cameras, topics.prompts], start="beginning")
         try:
@@ -68,6 +73,18 @@ class Boards:
             return "no worker has told of itself"
         return "; ".join(f"{one.worker_id} is {describe(one)}" for one in workers)
 
+    async def until(self, is_so: Callable[[], bool], seconds: float) -> bool:
+        """Return whether something is so on the boards within this time."""
+        deadline = time.monotonic() + seconds
+        while not is_so():
+            changed = self._changed
+            left_s = deadline - time.monotonic()
+            if left_s <= 0:
+                return False
+            with suppress(TimeoutError):
+                await asyncio.wait_for(changed.wait(), min(left_s, LOOK_S))
+        return True
+
     def close(self) -> None:
         """Stop following."""
         self._stopping.set()
@@ -77,11 +94,22 @@ class Boards:
         with self._reader as reader:
             while not self._stopping.is_set():
                 try:
-                    for record in reader.poll(POLL_S):
+                    records = reader.poll(POLL_S)
+                    for record in records:
                         self._take(record)
+                    if records:
+                        self._tell()
                 except KafkaProblem as problem:
                     recurring.warning("boards that cannot be read", "workers and cameras cannot be read: %s", problem)
                     self._stopping.wait(PAUSE_S)
+
+    def _tell(self) -> None:
+        with suppress(RuntimeError):  # the loop has ended
+            self._loop.call_soon_threadsafe(self._wake)
+
+    def _wake(self) -> None:
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
 
     def _take(self, record: Consumed) -> None:
         topic, key, value = record.partition.topic, record.key, record.value

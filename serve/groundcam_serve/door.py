@@ -20,6 +20,7 @@ from groundcam_serve.metrics import ServeMetrics
 from groundcam_serve.pictures import Picture
 from groundcam_serve.problems import Problem
 from groundcam_serve.settings import ServeSettings
+from groundcam_serve.sightings import Sightings
 from groundcam_serve.worker_process import WorkerProcess
 
 NS = 1_000_000_000
@@ -36,6 +37,7 @@ class Door:
     version: str
     exchange: Exchange
     boards: Boards
+    sightings: Sightings
     keys: KeyFile
     metrics: ServeMetrics
     tracing: Tracing
@@ -46,6 +48,8 @@ class Door:
     admission: Admission = field(init=False)
     memory: Memory = field(init=False)
     streams: int = 0
+    asking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """One question is set after the other, so that a version that was asked for is that which is replaced."""
 
     def __post_init__(self) -> None:
         """Begin with nothing in memory."""

@@ -21,6 +21,7 @@ from groundcam_serve.key_file import KeyFile
 from groundcam_serve.metrics import ServeMetrics
 from groundcam_serve.server import serve
 from groundcam_serve.settings import ServeSettings
+from groundcam_serve.sightings import Sightings
 from groundcam_serve.worker_process import WorkerProcess
 
 log = logging.getLogger(__name__)
@@ -51,8 +52,10 @@ async def run(
     loop = asyncio.get_running_loop()
     threading.Thread(target=_pass_on, args=(stop, loop, stopping), name="stop", daemon=True).start()
     async with AsyncExitStack() as stack:
-        boards = await asyncio.to_thread(Boards, kafka)
+        boards = await asyncio.to_thread(Boards, kafka, loop)
         stack.push_async_callback(partial(asyncio.to_thread, boards.close))
+        sightings = await asyncio.to_thread(Sightings, kafka)
+        stack.push_async_callback(partial(asyncio.to_thread, sightings.close))
         exchange = Exchange(
             kafka, settings.name, max_waiting_bytes=2 * settings.max_waiting_bytes, max_record_bytes=largest
         )
@@ -61,7 +64,7 @@ async def run(
         stack.callback(tracing.close)
         metrics = ServeMetrics(version)
         door = Door(
-            settings, kafka, version, exchange, boards, keys, metrics, tracing,
+            settings, kafka, version, exchange, boards, sightings, keys, metrics, tracing,
             max_picture_bytes=largest - ENVELOPE_BYTES if largest > 2 * ENVELOPE_BYTES else largest // 2, worker=worker,
         )  # fmt: skip
         metrics.watch(lambda: _figures(door))
@@ -86,7 +89,9 @@ def _largest_request(kafka: KafkaSettings) -> int:
     try:
         admin.require_rights(rights(Role.SERVICE, kafka.topics, ""))
         topics = kafka.topics
-        admin.require([topics.requests, topics.replies, topics.workers, topics.cameras, topics.prompts])
+        admin.require(
+            [topics.requests, topics.replies, topics.workers, topics.cameras, topics.prompts, topics.detections]
+        )
         return admin.max_message_bytes(topics.requests) or DEFAULT_RECORD_BYTES
     finally:
         admin.close()

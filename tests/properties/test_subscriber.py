@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from groundcam.subscriber import BLOCK_BITS, Repeats
+from groundcam_runtime.repeats import BLOCK_BITS, Repeats
 from groundcam_schemas import FrameId
 
 NUMBERS = st.integers(0, 40) | st.integers(0, 2**63 - 1)

@@ -2,9 +2,10 @@
 
 import pytest
 
-from groundcam.asking import brief, outcome, region, regions_in, require_camera
+from groundcam.asking import brief, region, regions_in, require_camera
 from groundcam_runtime.kafka.worker_statuses import is_alive, take
 from groundcam_runtime.settings import SettingError
+from groundcam_runtime.verdicts import outcome
 from groundcam_schemas import Question, Verdict, WorkerState, WorkerStatus, encode
 
 S = 10**9

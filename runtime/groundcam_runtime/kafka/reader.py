@@ -1,7 +1,7 @@
 """Read topics without a group: everything up to now, or everything from now on. Commits nothing."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
@@ -10,7 +10,7 @@ import kafka.errors
 
 from groundcam_runtime.kafka.connect import connect
 from groundcam_runtime.kafka.errors import RefusedError, TopicError, UnreachableError, is_passing
-from groundcam_runtime.records import Consumed, consumed
+from groundcam_runtime.records import Consumed, Partition, consumed
 from groundcam_runtime.settings import KafkaSettings
 
 T = TypeVar("T")
@@ -20,7 +20,8 @@ METADATA_MS = 5_000
 LOOK_S = 1.0
 """So often what the client knows of the topics is looked at: partitions that are added are read after 6 s at most."""
 
-Start = Literal["beginning", "end"]
+Start = Literal["beginning", "end"] | Mapping[Partition, int]
+"""Or the next offset of each partition; those that are not in it are read from their beginning."""
 
 
 class Reader:
@@ -67,6 +68,10 @@ class Reader:
         self._consumer.assign(self._partitions)
         if start == "beginning":
             self._consumer.seek_to_beginning()
+        elif isinstance(start, Mapping):
+            for partition in self._partitions:
+                known = start.get(Partition(partition.topic, partition.partition))
+                self._consumer.seek_to_beginning(partition) if known is None else self._consumer.seek(partition, known)
         else:
             # Now, not at the first poll: what is sent in between belongs to the reader.
             for partition, offset in self._ask(self._consumer.end_offsets, self._partitions).items():
@@ -152,6 +157,15 @@ class Reader:
         """Return the next offset to read; the client gives None while it does not know."""
         position: int | None = self._ask(self._consumer.position, partition)
         return -1 if position is None else position
+
+    def first_offsets(self) -> dict[Partition, int]:
+        """Return the oldest offset that there is of each partition. Raises KafkaProblem."""
+        found = self._ask(self._consumer.beginning_offsets, self._partitions)
+        return {Partition(one.topic, one.partition): offset for one, offset in found.items()}
+
+    def next_offsets(self) -> dict[Partition, int]:
+        """Return the offset of each partition that is read next. Raises KafkaProblem."""
+        return {Partition(one.topic, one.partition): self._position(one) for one in self._partitions}
 
     def has_lost_the_beginning_of(self, topic: str) -> bool:
         """Whether Kafka has deleted some of a topic's first records. Raises KafkaProblem."""
