@@ -1,4 +1,4 @@
-"""Judge from the topics alone whether every frame was accounted for.
+"""Judge from the topics alone whether every frame, and every picture of a request, was accounted for.
 
 It shares nothing with the worker's bookkeeping: it reads what producers numbered and what was said of it, and
 puts each frame into exactly one class: detected, else dead-lettered, else in a gap, else in flight, else missing.
@@ -20,6 +20,7 @@ from groundcam_schemas import (
     Frame,
     FrameId,
     Gap,
+    Reply,
     SchemaError,
     Topics,
     decode,
@@ -61,6 +62,7 @@ class Auditor:
         self._young_ms = young_ms
         self._since_ms = since_ms
         self._topics = topics
+        self._asked = (topics.frames, topics.recordings, topics.requests)
         self._most_runs = most_runs
         self._runs: dict[tuple[str, str], RunAccount] = {}
         self._dead_at: dict[Partition, NumberSet] = {}
@@ -69,10 +71,12 @@ class Auditor:
         """Records of runs that came when there were `most_runs` already."""
 
     def take(self, record: Consumed) -> None:
-        """Take one record of the frames, recordings, detections or dead-letters topic."""
+        """Take one record of the topics of frames, requests, answers and dead letters."""
         topic = record.partition.topic
-        if topic in (self._topics.frames, self._topics.recordings):
+        if topic in self._asked:
             self._frame(record)
+        elif topic == self._topics.replies:
+            self._reply(record)
         elif topic == self._topics.dead_letters:
             self._dead_letter(record)
         elif topic == self._topics.detections:
@@ -122,7 +126,7 @@ class Auditor:
             self.unreadable += 1
             return
         place = Partition(letter.topic, letter.partition)
-        if place.topic in (self._topics.frames, self._topics.recordings) and place.number < MOST_PARTITIONS:
+        if place.topic in self._asked and place.number < MOST_PARTITIONS:
             self._dead_at.setdefault(place, NumberSet()).add(letter.offset)
         if letter.seq is not None and letter.run_id and (run := self._run(letter.camera_id, letter.run_id)):
             run.dead_letter(letter.seq)
@@ -138,6 +142,20 @@ class Auditor:
             self._gap(answer, record.timestamp_ms)
         else:
             self._detections(answer, record.timestamp_ms)
+
+    def _reply(self, record: Consumed) -> None:
+        """A request's problem is its gap: the service numbers its pictures as a producer its frames."""
+        try:
+            reply = decode(Reply, record.value or b"")
+        except SchemaError:
+            self.unreadable += 1
+            return
+        if reply.answer is not None:
+            self._detections(reply.answer, record.timestamp_ms)
+        elif run := self._run(reply.camera_id, reply.run_id):
+            run.skip(str(reply.problem), reply.seq, reply.seq)
+            run.number_to(reply.seq, is_young=record.timestamp_ms in self._young_ms)
+            self._date(run, reply.seq, record.timestamp_ms)
 
     def _date(self, run: RunAccount, seq: int, time_ms: int) -> None:
         if self._since_ms is not None:
@@ -180,8 +198,9 @@ def audit(settings: KafkaSettings, *, grace_s: float = 0.0, since_ms: int | None
     captured and appended before `since_ms` nothing is said.
     """
     topics = settings.topics
-    frames = [topics.frames, topics.recordings]
-    with Reader(settings, [*frames, topics.detections, topics.dead_letters], start="beginning") as reader:
+    frames = [topics.frames, topics.recordings, topics.requests]
+    answers = [topics.detections, topics.replies, topics.dead_letters]
+    with Reader(settings, [*frames, *answers], start="beginning") as reader:
         # Kafka's clock may be ahead of ours; a time far ahead is an invented one, and excuses nothing.
         now_ms, grace_ms = int(time.time() * 1000), int(grace_s * 1000)
         # Frames are gone after minutes, as they should be; what was published about them is what counts.

@@ -8,7 +8,7 @@ from groundcam_runtime.repeats import Repeats
 from groundcam_schemas import Detections, FrameId, Gap, SchemaError, decode_answer, encode_json
 
 MOST_PARTITIONS = 1000
-_PLACE = re.compile(r"(\d{1,6}):(\d{1,19})")
+_PLACE = re.compile(r"([0-9]{1,6}):([0-9]{1,19})")
 LAST = 2**63 - 1
 
 
@@ -74,7 +74,7 @@ def positions_of(event_id: str, topic: str) -> dict[Partition, int]:
     """Read an event's id. Raises ValueError, whose sentence says what is wrong."""
     found: dict[Partition, int] = {}
     for part in event_id.split(",") if event_id else []:
-        match = _PLACE.fullmatch(part.strip())
+        match = _PLACE.fullmatch(part)
         if match is None or int(match[2]) > LAST or len(found) >= MOST_PARTITIONS:
             raise ValueError(f"{event_id[:40]!r} is not like 0:12,1:34")
         found[Partition(topic, int(match[1]))] = int(match[2])
