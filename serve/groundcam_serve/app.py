@@ -8,6 +8,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import Match
 
 from groundcam_serve.api import detect, detections, frames, questions, state
 from groundcam_serve.api.detect import DetectRequest
@@ -105,8 +106,17 @@ async def _refuse_as_starlette(request: Request, error: Exception) -> Response:
         "not-found": "there is nothing at this address; /docs says what there is",
         "no-such-method": f"{request.method[:20]} does nothing here",
     }
-    problem = Problem(error.status_code, kind, details.get(kind, str(error.detail)), headers=dict(error.headers or {}))
+    headers = dict(error.headers or {})
+    if kind == "no-such-method":
+        headers["Allow"] = ", ".join(_methods(request))
+    problem = Problem(error.status_code, kind, details.get(kind, str(error.detail)), headers=headers)
     return await _refuse(request, problem)
+
+
+def _methods(request: Request) -> list[str]:
+    """Return what an address can be asked, by any of its routes."""
+    routes = [one for one in request.app.router.routes if one.matches(request.scope)[0] is not Match.NONE]
+    return sorted({method for one in routes for method in getattr(one, "methods", None) or ()})
 
 
 async def _refuse_fields(request: Request, error: Exception) -> Response:

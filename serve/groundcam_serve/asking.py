@@ -1,6 +1,6 @@
 """A question as requests write it, in JSON, in a form or in the address. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -13,8 +13,10 @@ from groundcam_serve.problems import Problem
 
 LONGEST = 100_000
 """Characters of a question: 500 classes."""
-Text = Annotated[str, Field(max_length=LONGEST)]
-Classes = Annotated[list[Annotated[str, Field(max_length=1000)]], Field(max_length=MAX_CLASSES)]
+Text = Annotated[str, Field(min_length=1, max_length=LONGEST)]
+Classes = Annotated[
+    list[Annotated[str, Field(min_length=1, max_length=1000)]], Field(min_length=1, max_length=MAX_CLASSES)
+]
 
 
 class Asked(BaseModel):
@@ -30,13 +32,13 @@ class Asked(BaseModel):
     """The smallest score of a label's best word."""
     nms_iou: Fraction = NMS_IOU
     """Of a class's boxes that overlap by more than this the best is kept; 1 keeps all."""
-    nms_across: bool = False
+    nms_across: Annotated[bool, Field(strict=True)] = False
     """Whether boxes of different classes are merged so, too."""
-    decoys: Text | Annotated[list[str], Field(max_length=MAX_DECOYS)] = ""
+    decoys: Annotated[str, Field(max_length=LONGEST)] | Annotated[list[str], Field(max_length=MAX_DECOYS)] = ""
     """What is asked besides, competes for the boxes and is never reported."""
     regions: Annotated[list[Region], Field(max_length=MAX_REGIONS)] = Field(default=[])
     """Polygons in fractions of the picture's width and height; a box counts when its centre is in one."""
-    max_objects: Annotated[int, Field(ge=1, le=MAX_OBJECTS)] = MAX_OBJECTS
+    max_objects: Annotated[int, Field(strict=True, ge=1, le=MAX_OBJECTS)] = MAX_OBJECTS
     """At most so many objects, the best ones."""
 
 
@@ -61,15 +63,21 @@ def question_of(asked: Asked) -> Question:
     return question
 
 
+_READ: dict[str, Callable[[str], Any]] = {
+    "box_threshold": float, "text_threshold": float, "nms_iou": float, "max_objects": int,
+    "nms_across": lambda text: {"true": True, "1": True, "false": False, "0": False}[text.lower()],
+}  # fmt: skip
+
+
 def asked_in(texts: Mapping[str, str]) -> Asked:
     """Read a question from the fields of a form or an address, which are texts. Raises Problem."""
     fields: dict[str, Any] = {name: text for name, text in texts.items() if text != ""}
     try:
-        for name in ("box_threshold", "text_threshold", "nms_iou"):
+        for name, read in _READ.items():
             if name in fields:
-                fields[name] = float(fields[name])
-    except ValueError:
-        raise Problem(422, "unprocessable", f"{name}: {fields[name][:20]!r} is no number", field=name) from None
+                fields[name] = read(fields[name])
+    except (ValueError, KeyError):
+        raise Problem(422, "unprocessable", f"{name}: {fields[name][:20]!r} cannot be read", field=name) from None
     if "question" not in fields:
         raise Problem(422, "unprocessable", "question: it is missing", field="question")
     try:

@@ -32,10 +32,13 @@ MOST_IN_FORM = 256
 FIELDS = tuple(name for name in Asked.model_fields if name != "regions")
 
 
+ONE_OF: list[Any] = [{"required": [name], "properties": {name: {"type": "string"}}} for name in ("data", "url")]
+
+
 class PictureIn(BaseModel):
     """One picture, inline or by its address."""
 
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, json_schema_extra={"oneOf": ONE_OF})
 
     data: Annotated[str, Field(json_schema_extra={"contentEncoding": "base64"})] | None = None
     """A JPEG, PNG or WebP in base64."""

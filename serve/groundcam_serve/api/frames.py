@@ -1,11 +1,13 @@
 """Cameras' pictures: the newest one, and those of a time, as they are or with what was found in them."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
+from pydantic import AwareDatetime, BeforeValidator
 from starlette.responses import Response, StreamingResponse
 
 from groundcam_runtime.kafka.errors import KafkaProblem
@@ -25,6 +27,16 @@ LAST_NS = 2**63 - 1
 MOST = 100
 BOUNDARY = "groundcam-frame"
 CameraPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$", examples=["gate"])]
+
+
+def _moment(text: object) -> object:
+    """Only what RFC 3339 has, and no number of seconds, or of milliseconds. Raises ValueError."""
+    if isinstance(text, str) and not re.match(r"\d{4}-\d\d-\d\d[Tt ]", text):
+        raise ValueError(f"{text[:40]!r} is not like 2026-11-26T08:00:00Z")
+    return text
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_moment)]
 Drawn = Annotated[bool, Query(description="With what was found drawn in")]
 IDENTITY = {
     f"X-Groundcam-{name}": {"schema": {"type": "string"}}
@@ -68,8 +80,8 @@ async def frames(
     request: Request,
     camera: CameraPath,
     *,
-    begin: Annotated[datetime | None, Query(alias="from")] = None,
-    to: datetime | None = None,
+    begin: Annotated[Moment | None, Query(alias="from")] = None,
+    to: Moment | None = None,
     limit: Annotated[int, Query(ge=1, le=MOST)] = 20,
     annotated: Drawn = False,
 ) -> Response:
