@@ -31,6 +31,7 @@ class Site:
         self.workers = [self._worker(), self._worker()]
         self.services: list[tuple[Program, Client]] = [serve(start, kafka), serve(start, kafka)]
         self.outcomes: Counter[str] = Counter()
+        self._pause = threading.Event()
         for _, client in self.services:
             wait(lambda one=client: answers(one), 60, "an answer")
 
@@ -50,9 +51,14 @@ class Site:
     def ask(self, number: int) -> None:
         """Ask for a picture whose size, and for a class whose name, no other request has."""
         size, label = (16 + 2 * (number % 97), 16 + 2 * (number // 97 % 109)), f"thing {number}"
-        picture, client, began = encoded(KINDS[number % 3], *size), self.services[number % 2][1], time.monotonic()
+        picture, client = encoded(KINDS[number % 3], *size), self.services[number % 2][1]
+        began = time.monotonic()
         try:
             answer = client.detect(picture, label, timeout_s=TIMEOUT_S)
+        except ConnectionRefusedError:  # nobody took it yet
+            self._pause.wait(0.1)
+            self.ask(number)
+            return
         except (OSError, http.client.HTTPException):
             self.outcomes["its service was killed"] += 1
             return
@@ -72,11 +78,11 @@ def answers(client: Client) -> bool:
 def test_whatever_is_killed_each_client_gets_its_own_answer_or_a_problem_in_time(
     start: Start, wait: Wait, kafka: KafkaSettings, *, full: bool
 ) -> None:
-    site, count = Site(start, wait, kafka), 10_000 if full else 600
+    site, count = Site(start, wait, kafka), 10_000 if full else 1500
     stopping, kills, turns = threading.Event(), Counter[str](), random.Random(7)
 
     def kill() -> None:
-        while not stopping.wait(5.0):
+        while not stopping.wait(1.0 if not kills else 5.0):
             what = turns.choice((site.kill_a_worker, site.kill_a_worker, site.kill_a_service))
             kills[what.__name__] += 1
             what()

@@ -62,7 +62,7 @@ def test_far_over_capacity_the_accepted_are_in_time_others_are_told_when_and_cam
     start: Start, wait: Wait, kafka: KafkaSettings
 ) -> None:
     """Cameras take a third of the detector; clients, in a process of their own, would take it many times over."""
-    seconds, quiet_s, timeout_s = 60, 20, 2.0
+    seconds, quiet_s, timeout_s = 60, 20, 1.0
     model = f"fake:{EACH_S * 1000:.0f}ms"
     start(kafka, "work", "--model", model, "--question", "person", "--group", kafka.topic_prefix)
     program, client = serve(start, kafka)
@@ -75,7 +75,7 @@ def test_far_over_capacity_the_accepted_are_in_time_others_are_told_when_and_cam
     quiet_ns = time.time_ns()
     pause.wait(quiet_s)
     loud_ns = time.time_ns()
-    load = start(None, client.port, seconds, 48, timeout_s, module="serve_load")
+    load = start(None, client.port, seconds, 64, timeout_s, module="serve_load")
     pause.wait(seconds / 3)
     early = process.memory_info().rss
     assert load.process.wait(seconds + 60) == 0, load.log

@@ -190,11 +190,11 @@ def test_without_cameras_requests_have_all_of_it() -> None:
     assert turns.may_be_requests(100, 0.0, cameras_wait=False)
 
 
-def test_where_there_are_cameras_no_more_than_a_batch_of_requests_is_in_work() -> None:
+def test_where_there_are_cameras_less_than_a_batch_of_requests_is_in_work() -> None:
     turns = Turns(0.2, 8, 3.0)
     turns.camera_came(10.0)
-    assert turns.may_be_requests(7, 11.0, cameras_wait=False)
-    assert not turns.may_be_requests(8, 11.0, cameras_wait=False)
+    assert turns.may_be_requests(5, 11.0, cameras_wait=False)
+    assert not turns.may_be_requests(6, 11.0, cameras_wait=False)
     assert turns.may_be_requests(8, 13.1, cameras_wait=False), "the last camera is gone"
 
 

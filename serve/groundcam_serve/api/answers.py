@@ -87,6 +87,8 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
             found[status]["headers"] = {
                 "Retry-After": {"description": "Seconds", "schema": {"type": "integer", "minimum": 1}}
             }
+    for status, what in ((414, "address is"), (431, "headers are")):
+        found[status] = {"description": f"The {what} too long; the server's own answer, without a body"}
     found[401]["headers"] = {"WWW-Authenticate": {"schema": {"type": "string"}}}
     return found
 

@@ -94,12 +94,12 @@ Part = Annotated[float | None, Query(ge=0, le=1)]
 async def detect(
     request: Request,
     *,
-    question: Annotated[str | None, Query(max_length=20_000, examples=["person, forklift:0.4"])] = None,
+    question: Annotated[str | None, Query(max_length=8_000, examples=["person, forklift:0.4"])] = None,
     box_threshold: Part = None,
     text_threshold: Part = None,
     nms_iou: Part = None,
     nms_across: bool | None = None,
-    decoys: Annotated[str | None, Query(max_length=20_000)] = None,
+    decoys: Annotated[str | None, Query(max_length=8_000)] = None,
     max_objects: Annotated[int | None, Query(ge=1, le=1000)] = None,
     timeout_s: Annotated[float | None, Query(gt=0, le=600)] = None,
 ) -> Response:
