@@ -16,6 +16,7 @@ from groundcam_worker.checkpoints import catalogue as models
 from groundcam_worker.checkpoints import hub as client
 from groundcam_worker.checkpoints.catalogue import KNOWN, RECORD, ModelSource, resolve
 from groundcam_worker.checkpoints.folder_lock import LOCK
+from groundcam_worker.checkpoints.progress import telling
 from groundcam_worker.errors import ModelError
 from hub_server import GATED, NOWHERE, REPOSITORY, WANTED, Hub, ask_at, groundcam, read_folder, small_files
 
@@ -68,6 +69,20 @@ def test_the_newest_revision_is_fetched_and_recorded(hub: Hub, monkeypatch: pyte
     ask_at(monkeypatch, NOWHERE)
     for name in (REPOSITORY, f"{REPOSITORY}@{commit}"):
         assert client.local_folder(resolve(name)) == done.folder
+
+
+def test_how_far_fetching_is_goes_up_to_all_of_it_and_no_more_often_than_a_hundred_times(hub: Hub) -> None:
+    hub.publish(small_files(bytes(30_000_000)))
+    parts: list[float] = []
+    with telling(parts.append):
+        client.fetch(resolve(REPOSITORY))
+    assert (parts[0], parts[-1]) == (0.0, 1.0)
+    assert parts == sorted(parts)
+    assert 3 < len(parts) <= 102, "a file of 30 MB comes in pieces"
+    again: list[float] = []
+    with telling(again.append):
+        client.fetch(resolve(REPOSITORY))
+    assert again[-1] == 1.0, "what is there counts"
 
 
 def test_a_folder_is_filled_with_the_model_alone(hub: Hub, tmp_path: Path) -> None:

@@ -57,7 +57,9 @@ HAND_OVER_S = 2.0
 
 
 def load_detector(
-    settings: WorkSettings, hooks: DetectorHooks | None = None, tell: Callable[[WorkerState], None] = lambda _: None
+    settings: WorkSettings,
+    hooks: DetectorHooks | None = None,
+    tell: Callable[..., None] = lambda _state, **_fields: None,
 ) -> Detector:
     """Return a detector; `tell` hears how far it is. Raises ModelError, ValueError."""
     wait_s = fake_seconds(settings.model)
@@ -66,9 +68,11 @@ def load_detector(
     source = resolve(settings.model)
     # A model that cannot be fetched is told before torch is imported, which takes seconds, and gigabytes.
     from groundcam_worker.checkpoints.hub import local_folder  # noqa: PLC0415
+    from groundcam_worker.checkpoints.progress import telling  # noqa: PLC0415
 
     tell(WorkerState.FETCHING)
-    local_folder(source, check=False)
+    with telling(lambda part: tell(WorkerState.FETCHING, progress=part)):
+        local_folder(source, check=False)
     tell(WorkerState.LOADING)
     log.info("importing torch and transformers, which takes some seconds")
     from groundcam_worker.detectors.grounding_dino.optimisations import Optimisations  # noqa: PLC0415

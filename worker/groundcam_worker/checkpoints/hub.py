@@ -23,6 +23,7 @@ from huggingface_hub import HfApi, constants, errors, hf_hub_download, snapshot_
 from huggingface_hub.file_download import repo_folder_name
 from pydantic import ValidationError
 
+from groundcam_worker.checkpoints import progress
 from groundcam_worker.checkpoints.catalogue import RECORD, FileRecord, ModelSource, Record, did_you_mean
 from groundcam_worker.checkpoints.folder_lock import alone_in
 from groundcam_worker.errors import ModelError
@@ -121,13 +122,15 @@ def _fill(source: ModelSource, folder: Path, commit: str, files: dict[str, Any],
     if strangers := {path for path in folder.glob("*.safetensors") if path.name not in files}.difference(gone):
         raise ModelError(f"{folder} holds weights that are not of the model {source}: {strangers.pop().name}")
     folder.mkdir(parents=True, exist_ok=True)
-    record, fetched = {}, 0
+    record, fetched, told = {}, 0, progress.current()
+    told.begin(sum(file.size or 0 for file in files.values()))
     for name, file in files.items():
-        sha256 = _sha256_if_right(folder / name, file)
-        if sha256 is None:
-            marker.touch()
-            sha256 = _download(source, folder, commit, file, local=local)
-            fetched += 1
+        with told.file(file.size or 0):
+            sha256 = _sha256_if_right(folder / name, file)
+            if sha256 is None:
+                marker.touch()
+                sha256 = _download(source, folder, commit, file, progress.bar_of(told), local=local)
+                fetched += 1
         record[name] = FileRecord(size=(folder / name).stat().st_size, sha256=sha256)
     new = Record(model=source.path, revision=commit, files=record)
     if new != old or marker.exists():
@@ -139,25 +142,24 @@ def _fill(source: ModelSource, folder: Path, commit: str, files: dict[str, Any],
     for path in _leftovers(folder):
         path.unlink(missing_ok=True)
     if local:
-        # The client's own notes.
         shutil.rmtree(folder / ".cache" / "huggingface", ignore_errors=True)
         with suppress(OSError):
             (folder / ".cache").rmdir()
     return fetched
 
 
-def _download(source: ModelSource, folder: Path, commit: str, file: Any, *, local: bool) -> str:
+def _download(source: ModelSource, folder: Path, commit: str, file: Any, bar: type[Any], *, local: bool) -> str:
     """Fetch one file and return its SHA-256. Raises ModelError when it is not what the Hub says of it."""
     path: Path = folder / file.rfilename
-    if not sys.stderr.isatty():
-        # On a terminal the client draws bars.
+    if not sys.stderr.isatty():  # there the client draws bars
         log.info("fetching %s of %s, %.1f MB", file.rfilename, source, (file.size or 0) / 1e6)
     # What lies there is kept by the client, right or wrong, unless it is forced. The first time it may find
     # the file in its cache, under another revision.
     for again in (path.exists(), True):
         hf_hub_download(
-            source.path, file.rfilename, revision=commit, local_dir=folder if local else None, force_download=again
-        )
+            source.path, file.rfilename, revision=commit, local_dir=folder if local else None, force_download=again,
+            tqdm_class=bar,
+        )  # fmt: skip
         if sha256 := _sha256_if_right(path, file):
             return sha256
     raise ModelError(f"the model {source} arrived damaged: {file.rfilename} is not what the Hub says of it")
