@@ -53,7 +53,8 @@ async def serve_here(
     with ExitStack() as stack:
         if not elsewhere:
             log.info("starting Apache Kafka")
-            broker = stack.enter_context(await asyncio.to_thread(_started, stop))
+            large = {name: str(RECORD_BYTES) for name in ("message.max.bytes", "replica.fetch.max.bytes")}
+            broker = stack.enter_context(EmbeddedBroker(say=log.info, properties=large))
             kafka = kafka.model_copy(update={"bootstrap_servers": broker.bootstrap_servers})
             await asyncio.to_thread(_ensure_topics, kafka)
             threading.Thread(target=_look_after, args=(broker, stop), name="broker", daemon=True).start()
@@ -63,18 +64,7 @@ async def serve_here(
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="groundcam-serve-")))
             worker = stack.enter_context(_worker(kafka, folder, chosen))
         watching = WorkerWatch(worker, stop)
-        await run(
-            serve, kafka, settings.http, settings.trace, version, stop, worker=worker, watch=watching.begin
-        )  # fmt: skip
-
-
-def _started(stop: threading.Event) -> EmbeddedBroker:
-    broker = EmbeddedBroker(
-        say=log.info, properties={"message.max.bytes": str(RECORD_BYTES), "replica.fetch.max.bytes": str(RECORD_BYTES)}
-    )
-    if stop.is_set():
-        raise SettingError("stopped")
-    return broker
+        await run(serve, kafka, settings.http, settings.trace, version, stop, worker=worker, watch=watching.begin)
 
 
 @contextmanager
