@@ -27,7 +27,7 @@ class Background:
         self._news = asyncio.Condition()
 
     def start(self, owner: str, total: int, work: Work, held: AsyncExitStack) -> Inference:
-        """Begin one, whose work gives results as they come; it takes over what is held until its end. Raises Problem."""
+        """Begin one, whose work gives results as they come; what is held goes with it. Raises Problem."""
         try:
             one = self._known.begin(uuid.uuid4().hex, owner, total, time.monotonic())
         except FullError as full:

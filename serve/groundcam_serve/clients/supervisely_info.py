@@ -75,8 +75,8 @@ async def inference_settings(request: Request) -> Response:
 @router.post("/get_model_meta")
 @router.post("/get_output_classes_and_tags")
 async def model_meta(request: Request) -> Response:
-    """Say which classes the settings of the request ask for."""
-    _, state = await asked_in(request)
+    """Say which classes the settings of the request ask for: a part of each inference, and needs no other right."""
+    _, state = await asked_in(request, "detect")
     return JSONResponse(shapes.meta_of(shapes.wanted(state).labels))
 
 
