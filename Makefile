@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit test-broker test-faults test-cluster test-mutants images sbom base-image pins notice audit-licences audit-vulnerabilities lint format benchmark benchmark-pair benchmark-split benchmark-scaling benchmark-sizing benchmark-rivals benchmark-detector benchmark-audit evaluate clean
+.PHONY: help setup demo test test-unit test-broker test-faults test-cluster test-clients test-mutants images sbom base-image pins notice audit-licences audit-vulnerabilities lint format benchmark benchmark-pair benchmark-split benchmark-scaling benchmark-sizing benchmark-rivals benchmark-detector benchmark-audit evaluate clean
 
 help: ## List the recipes
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -44,6 +44,14 @@ test-faults: $(READY) ## End workers and brokers again and again, as often as th
 
 test-cluster: $(READY) ## Install the chart on the Kubernetes of KUBECONFIG and try everything (see CONTRIBUTING.md)
 	$(BIN)/pytest tests/cluster -s
+
+test-clients: $(READY) .venv-clients/.ready ## Run real clients of other systems against the service (they are fetched into .venv-clients, a gigabyte)
+	GROUNDCAM_TEST_CLIENTS=.venv-clients/bin/python $(BIN)/pytest tests/clients $(ARGS)
+
+.venv-clients/.ready: tests/clients/requirements.txt $(READY)
+	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .venv-clients
+	$(BIN)/uv pip install --quiet --python .venv-clients/bin/python --requirement $<
+	@touch $@
 
 test-mutants: $(READY) ## Change the code that decides, one thing at a time; the tests must notice (hours; ARGS="policy --survivors")
 	$(BIN)/python tests/mutants/run.py $(ARGS)
@@ -133,4 +141,4 @@ evaluate: $(READY) ## Measure the model in the box on scenes that it has not see
 	$(BIN)/python -m training.evaluate $(ARGS)
 
 clean: ## Remove what was installed and cached
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-clients .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -15,12 +15,15 @@ from groundcam_serve.api.detect import DetectRequest
 from groundcam_serve.api.state import ChosenModel
 from groundcam_serve.asking import Asked
 from groundcam_serve.body import ClientGoneError
+from groundcam_serve.clients import roboflow, supervisely
+from groundcam_serve.clients.background import Background
+from groundcam_serve.clients.roboflow import InferRequest
 from groundcam_serve.docs_page import docs_page
 from groundcam_serve.door import Door
 from groundcam_serve.entrance import Entrance
 from groundcam_serve.problems import MEDIA_TYPE, Problem, ProblemDocument
 
-SHOWN = (Asked, DetectRequest, ChosenModel, ProblemDocument)
+SHOWN = (Asked, DetectRequest, ChosenModel, InferRequest, ProblemDocument)
 """Models that routes name by hand."""
 CLIENT_GONE = 499
 """nginx's own number; nobody reads it but the metrics."""
@@ -36,8 +39,9 @@ def app_of(door: Door) -> FastAPI:
         title="groundcam", version=door.version, docs_url=None, redoc_url=None, openapi_url=None,
         summary="Pictures and a written question go in, boxes come out.",
     )  # fmt: skip
-    app.state.door = door
-    for router in (detect.router, questions.router, state.router, frames.router, detections.router):
+    app.state.door, app.state.background = door, Background()
+    own = (detect.router, questions.router, state.router, frames.router, detections.router)
+    for router in (*own, roboflow.router, supervisely.router):
         app.include_router(router)
     app.openapi = lambda: _described(app)  # type: ignore[method-assign]
     _add_pages(app, door)

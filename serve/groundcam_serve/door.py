@@ -47,6 +47,8 @@ class Door:
     rates: Rates = field(default_factory=Rates)
     admission: Admission = field(init=False)
     memory: Memory = field(init=False)
+    strangers: Memory = field(init=False)
+    """Of `memory`, what bodies may take of which it is not known yet who sends them."""
     streams: int = 0
     asking: asyncio.Lock = field(default_factory=asyncio.Lock)
     """One question is set after the other, so that a version that was asked for is that which is replaced."""
@@ -55,14 +57,20 @@ class Door:
         """Begin with nothing in memory."""
         self.admission = Admission(self.settings.max_waiting_pictures, self.settings.max_waiting_bytes)
         self.memory = Memory(self.settings.max_waiting_bytes)
+        self.strangers = Memory(self.settings.max_waiting_bytes // 4)
 
-    def key_of(self, request: Request) -> Key:
-        """Return whose request it is. Raises Problem."""
-        return self.keys.key_of(request.headers.get("authorization", ""), request.headers.get("x-api-key", ""))
+    def key_of(self, request: Request, own_key: str = "") -> Key:
+        """Return whose request it is; `own_key` is of its body, and counts where no header has one. Raises Problem."""
+        headers = request.headers
+        return self.keys.key_of(headers.get("authorization", ""), headers.get("x-api-key") or own_key)
 
-    def require(self, request: Request, scope: Scope, camera_id: str | None = None) -> Key:
+    def may_be_read(self, request: Request) -> bool:
+        """Whether it is known before its body who sends it."""
+        return not self.keys.are_needed or any(name in request.headers for name in ("authorization", "x-api-key"))
+
+    def require(self, request: Request, scope: Scope, camera_id: str | None = None, own_key: str = "") -> Key:
         """Return whose request it is, if it is allowed. Raises Problem."""
-        key = self.key_of(request)
+        key = self.key_of(request, own_key)
         if not key.may(scope):
             raise Problem(403, "not-allowed", f"the key {key.name} has not the scope {scope}")
         if camera_id is not None and not key.may_see(camera_id):
