@@ -30,9 +30,9 @@ ANSWER_BYTES = 1200
 SPARE_PARTITIONS = 2
 """Partitions for each worker, so that one more worker finds something to do."""
 SERVE_PICTURE_S = 0.010
-"""Of one core, of a picture over HTTP. Not measured, and meant to be too much: it assumes one picture to a request, as it is
-or in a form, of at most some megabytes, without TLS and without boxes drawn in. All that a worker does for a frame besides
-the detector, with a JPEG to decode, which the service does not, takes WORKER_CPU_S; this is twice that."""
+"""Of one core, of a picture over HTTP. Not measured, and meant to be too much: it assumes one picture to a request,
+as it is or in a form, of at most some megabytes, without TLS and without boxes drawn in. All that a worker does for a
+frame besides the detector, with a JPEG to decode, which the service does not, takes WORKER_CPU_S; this is twice that."""
 SERVE_REPLY_S = 0.0002
 """Of one core, of each reply: every replica reads those of all, and puts the others' aside. Not measured either."""
 MPIXEL = 1_000_000
