@@ -32,7 +32,7 @@ SPARE_PARTITIONS = 2
 SERVE_PICTURE_S = 0.010
 """Of one core, of a picture over HTTP. Not measured, and meant to be too much: it assumes one picture to a request,
 as it is or in a form, of at most some megabytes, without TLS and without boxes drawn in. All that a worker does for a
-frame besides the detector, with a JPEG to decode, which the service does not, takes WORKER_CPU_S; this is twice that."""
+frame besides the detector, with a JPEG to decode, which the service does not, takes WORKER_CPU_S: this is double."""
 SERVE_REPLY_S = 0.0002
 """Of one core, of each reply: every replica reads those of all, and puts the others' aside. Not measured either."""
 MPIXEL = 1_000_000
