@@ -60,11 +60,11 @@ test-mutants: $(READY) ## Change the code that decides, one thing at a time; the
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 TAG ?= $(VERSION)
 REVISION ?= $(shell git describe --always --abbrev=40 --dirty --exclude '*' 2>/dev/null || echo unknown)
-IMAGES ?= producer worker
+IMAGES ?= producer worker serve
 ENGINE ?= docker
 BUILD ?= DOCKER_BUILDKIT=1 $(ENGINE) build
 
-images: ## Build both images (TAG=, BASE=, TORCH_INDEX=, CA=certificates.pem, IMAGES=producer, ENGINE=podman)
+images: ## Build the images (TAG=, BASE=, TORCH_INDEX=, CA=certificates.pem, IMAGES=producer, ENGINE=podman)
 	@$(if $(BASE),,grep -q '^ARG BASE=.*@sha256:' Dockerfile || echo "the base image is named by a tag alone: make base-image fixes its digest")
 	@set -e; for image in $(IMAGES); do \
 	    echo "building groundcam/$$image:$(TAG), version $(VERSION), revision $(REVISION)"; \
@@ -76,7 +76,7 @@ images: ## Build both images (TAG=, BASE=, TORCH_INDEX=, CA=certificates.pem, IM
 
 comma := ,
 
-sbom: $(READY) ## Write what both images hold to out/*.cdx.json (CycloneDX) and check their licence labels (TAG=, IMAGES=, ENGINE=)
+sbom: $(READY) ## Write what the images hold to out/*.cdx.json (CycloneDX) and check their licence labels (TAG=, IMAGES=, ENGINE=)
 	@set -e; for image in $(IMAGES); do \
 	    $(BIN)/python -m supply_chain.sbom groundcam/$$image:$(TAG) --engine $(ENGINE) --output out/$$image.cdx.json; \
 	done

@@ -1,6 +1,7 @@
-"""How many workers, partitions, cores and bytes a set of cameras needs. Pure.
+"""How many workers, partitions, cores and bytes a set of cameras needs, and the HTTP service. Pure.
 
-The constants are measured, by `benchmarks/sizing.py` on two cores of an AMD EPYC; docs/operating.md says how.
+The constants are measured, by `benchmarks/sizing.py` on two cores of an AMD EPYC; docs/operating.md says how. Those of
+the HTTP service (SERVE_...) are not: they are estimates on the safe side.
 """
 
 import math
@@ -28,6 +29,12 @@ ANSWER_BYTES = 1200
 """An answer with some objects."""
 SPARE_PARTITIONS = 2
 """Partitions for each worker, so that one more worker finds something to do."""
+SERVE_PICTURE_S = 0.010
+"""Of one core, of a picture over HTTP. Not measured, and meant to be too much: it assumes one picture to a request,
+as it is or in a form, of at most some megabytes, without TLS and without boxes drawn in. All that a worker does for a
+frame besides the detector, with a JPEG to decode, which the service does not, takes WORKER_CPU_S: this is double."""
+SERVE_REPLY_S = 0.0002
+"""Of one core, of each reply: every replica reads those of all, and puts the others' aside. Not measured either."""
 MPIXEL = 1_000_000
 
 
@@ -49,6 +56,10 @@ class Load:
     retention_s: float = 600.0
     """Of frames on Kafka."""
     jpeg_bytes: float | None = None
+    requests_per_s: float = 0.0
+    """Pictures a second over HTTP, besides the cameras'."""
+    request_pixels: int = 1920 * 1080
+    """Of such a picture, which goes over Kafka as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,36 +81,73 @@ class Need:
     frames_bytes_per_s: float
     """Into Kafka, before copies."""
     kafka_disk_bytes: float
-    """Of the frames, with copies; Kafka removes whole segments, so a minute's more may lie there."""
+    """Of frames and requests, with copies; Kafka removes whole segments, so a minute's more may lie there."""
     answers_bytes_per_s: float
+    requests_bytes_per_s: float
+    """Into Kafka, before copies; they lie there as long as frames, and kafka_disk_bytes has them."""
+    serve_replicas: int
+    """Of the HTTP service, each on a core of its own; 0 where nobody asks."""
+    request_share: float
+    """Of the detectors' work, that requests make."""
 
 
 def need(load: Load) -> Need:
     """Return what a load takes. Raises ValueError for numbers that make no sense."""
-    for name in ("cameras", "fps", "detector_s", "camera_fps", "camera_pixels", "frame_pixels"):
-        if getattr(load, name) <= 0:
-            raise ValueError(f"{name} must be more than 0")
-    if not 0 < load.utilization <= 1:
-        raise ValueError("utilization must be between 0 and 1")
-    frames = load.cameras * load.fps
-    workers = max(1, math.ceil(round(frames * load.detector_s / load.utilization, 9)))
+    _require_sense(load)
+    frames, requests = load.cameras * load.fps, load.requests_per_s
+    detector_s = (frames + requests) * load.detector_s
+    workers = max(1, math.ceil(round(detector_s / load.utilization, 9)))
     jpeg = load.jpeg_bytes if load.jpeg_bytes is not None else JPEG_BYTES_PER_PIXEL * load.frame_pixels
     frame_mpixels = min(load.frame_pixels, load.camera_pixels) / MPIXEL
     start = load.cameras * CAMERA_START_S
     decode = load.cameras * load.camera_fps * load.camera_pixels / MPIXEL * PRODUCER_DECODE_S_PER_MPIXEL
     encode = frames * (PRODUCER_FRAME_S + frame_mpixels * PRODUCER_ENCODE_S_PER_MPIXEL)
+    request_bytes = requests * JPEG_BYTES_PER_PIXEL * load.request_pixels
+    worker_pixels = frames * load.frame_pixels + requests * load.request_pixels
+    # A camera's frames lie on one partition, requests on all of them in turn.
+    partitions = SPARE_PARTITIONS * workers
+    if not requests:
+        partitions = min(max(workers, load.cameras), partitions)
     # Those that are up go on while the others start: half of them, on the average.
     producer_cores = max(decode + encode, (decode + encode) / 2 + start / START_WITHIN_S)
     return Need(
         frames_per_s=frames,
         workers=workers,
-        busy=frames * load.detector_s / workers,
-        partitions=min(max(workers, load.cameras), SPARE_PARTITIONS * workers),
-        worker_cores=workers * WORKER_IDLE_CORES + frames * WORKER_CPU_S * load.frame_pixels / (960 * 544),
+        busy=detector_s / workers,
+        partitions=partitions,
+        worker_cores=workers * WORKER_IDLE_CORES + WORKER_CPU_S * worker_pixels / (960 * 544),
         producer_cores=producer_cores,
-        producer_start_s=start / (producer_cores - (decode + encode) / 2),
+        producer_start_s=start / (producer_cores - (decode + encode) / 2) if load.cameras else 0.0,
         producer_bytes=float(load.cameras * CAMERA_PROCESS_BYTES),
         frames_bytes_per_s=frames * jpeg,
-        kafka_disk_bytes=frames * jpeg * load.retention_s * load.replication,
-        answers_bytes_per_s=frames * ANSWER_BYTES,
+        kafka_disk_bytes=(frames * jpeg + request_bytes) * load.retention_s * load.replication,
+        answers_bytes_per_s=(frames + requests) * ANSWER_BYTES,
+        requests_bytes_per_s=request_bytes,
+        serve_replicas=_replicas(requests, load.utilization),
+        request_share=requests / (frames + requests),
     )
+
+
+def _require_sense(load: Load) -> None:
+    for name in ("fps", "detector_s", "camera_fps", "camera_pixels", "frame_pixels", "request_pixels"):
+        if getattr(load, name) <= 0:
+            raise ValueError(f"{name} must be more than 0")
+    if load.requests_per_s < 0:
+        raise ValueError("requests_per_s must not be less than 0")
+    if load.cameras < 0 or (load.cameras == 0 and not load.requests_per_s):
+        raise ValueError("cameras must be more than 0, or 0 with requests_per_s")
+    if not 0 < load.utilization <= 1:
+        raise ValueError("utilization must be between 0 and 1")
+
+
+def _replicas(requests_per_s: float, utilization: float) -> int:
+    """Return how many replicas of the HTTP service a load takes. Raises ValueError where no number is enough."""
+    # Of each replica's core: its own pictures, and the replies of all.
+    left = utilization - requests_per_s * SERVE_REPLY_S
+    if left <= 0:
+        most = utilization / SERVE_REPLY_S
+        raise ValueError(
+            f"requests_per_s is {requests_per_s:g}, and above {most:.0f} replicas would only read each other's replies:"
+            " make several services, each with a kafka.topic_prefix and workers of its own"
+        )
+    return math.ceil(round(requests_per_s * SERVE_PICTURE_S / left, 9))

@@ -10,12 +10,14 @@ from groundcam.sizing import Load, Need, need
 from groundcam_producers.settings import ProduceSettings
 from groundcam_runtime.settings import SettingError
 
+MOST_SHARE = 0.9
+"""That work.request_share may be."""
 GB = 1e9
 MB = 1e6
 
 
 def size(
-    cameras: Annotated[int, typer.Option(min=1, help="How many cameras.")],
+    cameras: Annotated[int, typer.Option(min=0, help="How many cameras; 0 with --requests-per-s alone.")],
     detector_ms: Annotated[
         float,
         typer.Option(min=0.01, metavar="MS", help="What the detector takes for a frame, in full batches."),
@@ -30,25 +32,34 @@ def size(
     utilization: Annotated[float, typer.Option(min=0.05, max=1, help="How busy detectors are to be.")] = 0.7,
     replication: Annotated[int, typer.Option(min=1, max=16, help="Copies of each frame on Kafka.")] = 3,
     retention_s: Annotated[float, typer.Option(min=1, metavar="SECONDS", help="Of frames on Kafka.")] = 600.0,
+    requests_per_s: Annotated[
+        float, typer.Option(min=0, metavar="N", help="Pictures a second over HTTP (groundcam serve), besides.")
+    ] = 0.0,
+    request_size: Annotated[str, typer.Option(metavar="WxH", help="Of a picture over HTTP.")] = "1920x1080",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Say how many workers, partitions, cores and bytes a set of cameras needs.
 
     What the detector takes on your GPU is what your workers measure: groundcam_detector_seconds_sum divided by
-    groundcam_batch_frames_sum. The other constants were measured on two cores; the operator's guide says how.
+    groundcam_batch_frames_sum. The other constants were measured on two cores; the operator's guide says how. What the
+    HTTP service takes is an estimate on the safe side.
     """
     load = Load(
         cameras, fps, detector_ms / 1000, camera_fps, _pixels("--camera-size", camera_size),
         _pixels("--frame-size", frame_size), utilization, replication, retention_s,
-        None if jpeg_kb is None else jpeg_kb * 1000,
+        None if jpeg_kb is None else jpeg_kb * 1000, requests_per_s, _pixels("--request-size", request_size),
     )  # fmt: skip
-    found = need(load)
+    try:
+        found = need(load)
+    except ValueError as error:
+        raise SettingError(str(error)) from None
     print(json.dumps(asdict(found)) if as_json else text(found, load))
 
 
 def text(found: Need, load: Load) -> str:
     """Return a table for people."""
     each = found.worker_cores / found.workers
+    kept = "frames and requests" if load.requests_per_s else "frames"
     lines = {
         "frames": f"{found.frames_per_s:.4g} a second",
         "workers": f"{found.workers}, each with its detector busy {found.busy:.0%} of the time",
@@ -58,10 +69,23 @@ def text(found: Need, load: Load) -> str:
         f" all cameras are up after {found.producer_start_s:.0f} s",
         "into Kafka": f"{found.frames_bytes_per_s / MB:.1f} MB/s of frames, {found.answers_bytes_per_s / MB:.2f} MB/s"
         " of answers, before copies",
-        "Kafka's disks": f"{found.kafka_disk_bytes / GB:.1f} GB of frames ({load.retention_s:.0f} s,"
+        **_of_requests(found, load),
+        "Kafka's disks": f"{found.kafka_disk_bytes / GB:.1f} GB of {kept} ({load.retention_s:.0f} s,"
         f" {load.replication} {'copy' if load.replication == 1 else 'copies'})",
     }
     return "\n".join(f"{name:14s} {value}" for name, value in lines.items())
+
+
+def _of_requests(found: Need, load: Load) -> dict[str, str]:
+    """Return the lines about the HTTP service, if there is to be one."""
+    if not load.requests_per_s:
+        return {}
+    share = min(MOST_SHARE, found.request_share)
+    asked = f"{load.requests_per_s:.4g} a second, {found.requests_bytes_per_s / MB:.1f} MB/s into Kafka"
+    if load.cameras:
+        asked += f", {found.request_share:.0%} of the detectors' work: set work.request_share to {share:.2g} or more"
+    each = "a core" if found.serve_replicas == 1 else "a core each"
+    return {"over HTTP": asked, "serve": f"{found.serve_replicas}, {each} (not measured: on the safe side)"}
 
 
 def _pixels(option: str, text: str) -> int:

@@ -26,6 +26,7 @@ class Roles(StrEnum):
     WORKER = "worker"
     PRODUCER = "producer"
     SUBSCRIBER = "subscriber"
+    SERVICE = "service"
     ADMIN = "admin"
     ALL = "all"
 

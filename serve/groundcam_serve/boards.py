@@ -55,6 +55,11 @@ class Boards:
         return [one for one in dict(self._workers).values() if is_alive(one, now_ns)]
 
     @property
+    def ready(self) -> int:
+        """How many workers are ready."""
+        return sum(one.state is WorkerState.READY for one in self.workers)
+
+    @property
     def cameras(self) -> dict[str, CameraStatus]:
         """Every camera that has told of itself."""
         return dict(sorted(self._cameras.items()))
@@ -66,9 +71,9 @@ class Boards:
 
     def not_ready(self) -> str | None:
         """Return why nobody would answer a request now, or None."""
-        workers = self.workers
-        if any(one.state is WorkerState.READY for one in workers):
+        if self.ready:
             return None
+        workers = self.workers
         if not workers:
             return "no worker has told of itself"
         return "; ".join(f"{one.worker_id} is {describe(one)}" for one in workers)

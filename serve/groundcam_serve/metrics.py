@@ -10,6 +10,7 @@ FIGURES = {
     "http_waiting_pictures": "Pictures that wait for their answers",
     "http_body_bytes": "Bytes of requests in memory",
     "http_streams": "Readers of streams",
+    "http_ready_workers": "Workers that are ready, as the service sees them",
     "http_late_replies": "Replies that came after their deadlines",
     "http_estimated_wait_seconds": "How long a request would wait",
 }

@@ -102,6 +102,7 @@ def _figures(door: Door) -> dict[str, float]:
         "http_waiting_pictures": door.admission.pictures,
         "http_body_bytes": door.memory.used,
         "http_streams": door.streams,
+        "http_ready_workers": door.boards.ready,
         "http_late_replies": door.exchange.late,
         "http_estimated_wait_seconds": door.admission.wait_s,
     }

@@ -46,13 +46,17 @@ async def serve(app: ASGIApp, settings: ServeSettings, stop: asyncio.Event) -> N
 
 
 def _address(host: str) -> str:
+    if host == "::" and not socket.has_dualstack_ipv6():
+        return "0.0.0.0"  # noqa: S104 - all that there is of what was asked for
     return "127.0.0.1" if host == "localhost" else host
 
 
 def _require_free(settings: ServeSettings) -> None:
     """The server itself would say so on another thread."""
     try:
-        family, kind, _, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
+        family, kind, _, _, address = socket.getaddrinfo(
+            _address(settings.host), settings.port, type=socket.SOCK_STREAM
+        )[0]
         with socket.socket(family, kind) as listener:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(address)

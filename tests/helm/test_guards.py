@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from groundcam_producers.settings import CameraSettings, ProduceSettings
+from groundcam_serve.settings import ServeSettings
 from groundcam_worker.settings import WorkSettings
 from helm import chart, values_table
 from helm.chart import BASE, ChartError
@@ -15,6 +16,7 @@ SCHEMA = json.loads((chart.CHART / "values.schema.json").read_text())
 SASL = "kafka.securityProtocol=SASL_SSL"
 OAUTH = "kafka.sasl.mechanism=OAUTHBEARER"
 KEDA = "autoscaling.enabled=true"
+SERVE = "serve={enabled: true, open: true}"
 GUARDS = [
     ("kafka.bootstrapServers is empty", ["kafka.bootstrapServers=''"]),
     ("kafka.sasl.mechanism is empty", [SASL]),
@@ -70,6 +72,19 @@ GUARDS = [
     ("producers.settings.hang_s (40) must be more than twice", ["producers.settings.timeout_s=20"]),
     ("cameras.a.url has a host name", ["cameras.a.url=rtsp://camera.example.org/"]),
     ("cameras.a.resources is for", ["producers.mode=sharded", "cameras.a={url: /f.mp4, resources: {limits: {cpu: 1}}}"]),
+    ("serve.keys.existingSecret is empty", ["serve.enabled=true"]),
+    ("serve.open serves everybody", [SERVE, "serve.keys.existingSecret=s"]),
+    ("serve.ingress.hosts is empty", [SERVE, "serve.ingress.enabled=true"]),
+    ("serve.httpRoute.parentRefs is empty", [SERVE, "serve.httpRoute.enabled=true"]),
+    ("serve.autoscaling.minReplicas (2) is more than", [SERVE, "serve.autoscaling={enabled: true, maxReplicas: 1}"]),
+    (
+        "serve.resources.requests.cpu, which is not set",
+        [SERVE, "serve.autoscaling.enabled=true", "serve.resources.requests={cpu: null}"],
+    ),
+    ("serve.terminationGracePeriodSeconds (30) must be more", [SERVE, "serve.stopDelaySeconds=20"]),
+    ("serve.settings.timeout_s (90) is more than serve.settings.max_timeout_s (60)", [SERVE, "serve.settings.timeout_s=90"]),
+    ("serve.startup.budgetSeconds (10) must be more than", [SERVE, "serve.startup.budgetSeconds=10"]),
+    ("kafka (with serve.kafka).sasl.mechanism is PLAIN", ["serve.kafka.sasl.mechanism=PLAIN"]),
     ("producers.replicas (2) is more than there are cameras (1)", ["producers={mode: sharded, replicas: 2}", "cameras.a.url=/f"]),
 ]  # fmt: skip
 REFUSED = [
@@ -90,7 +105,11 @@ REFUSED = [
     ("/networkPolicy/cameras/cidrs/0", ["networkPolicy.cameras.cidrs=[camera.example.org]"]),
     ("/cameras", ["cameras=[{url: 'rtsp://192.0.2.1/'}]"]),
     ("/trace/ratio", ["trace.ratio=2"]),
+    ("/serve/settings", ["serve.settings.port=80"]),
+    ("/serve/keys", ["serve.keys.value=hunter2"]),
+    ("/serve/ingress/hosts/0", ["serve.ingress.hosts=['https://groundcam.example.org']"]),
 ]
+SERVE_OWNS = {"host", "port", "keys_file", "open", "tls_cert_file", "tls_key_file"}
 CHART_OWNS = {"model", "device", "question", "group", "instance_id", "drain_timeout_s", "session_timeout_s"}
 
 
@@ -106,7 +125,7 @@ def test_a_contradiction_is_told_in_a_sentence(sentence: str, changes: list[str]
 
 def test_every_guard_is_tried() -> None:
     written = (chart.CHART / "templates" / "guards.yaml").read_text()
-    assert written.count("{{- fail ") == len(GUARDS) - 3  # three sentences are tried twice
+    assert written.count("{{- fail ") == len(GUARDS) - 5  # five sentences are tried twice
 
 
 CAMERAS: list[dict[str, Any]] = [
@@ -165,6 +184,7 @@ def test_no_map_of_the_schema_takes_a_key_that_it_does_not_know() -> None:
 def test_settings_of_the_program_are_those_of_the_schema() -> None:
     known = {name: set(part["properties"]) for name, part in SCHEMA["definitions"].items() if "properties" in part}
     assert known["workSettings"] == set(WorkSettings.model_fields) - CHART_OWNS
+    assert known["serveSettings"] == set(ServeSettings.model_fields) - SERVE_OWNS
     assert known["produceSettings"] == set(ProduceSettings.model_fields) - {"cameras", "only", "shard"}
     assert set(CameraSettings.model_fields) - {"password_file", "password_env"} <= known["camera"]
 

@@ -11,7 +11,7 @@ from helm.chart import EXAMPLES, Manifest, containers, pod_specs
 # The oldest that the chart takes, and a new one. Resource claims came in between.
 VERSIONS = ("1.30", "1.37")
 NEEDS = {"dra": "1.34"}
-CUSTOM = ("keda.sh/", "monitoring.coreos.com/", "kafka.strimzi.io/")
+CUSTOM = ("keda.sh/", "monitoring.coreos.com/", "kafka.strimzi.io/", "gateway.networking.k8s.io/")
 VOLUMES = {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "image", "persistentVolumeClaim", "projected", "secret"}  # fmt: skip
 
 

@@ -1,5 +1,7 @@
 """Under which fault each panel must move. A panel that stands here nowhere fails its test."""
 
+from boards import panels
+
 UNDER: dict[str, dict[str, tuple[str, ...]]] = {
     "overview": {
         "cameras": ("Cameras without frames",),
@@ -40,6 +42,7 @@ UNDER: dict[str, dict[str, tuple[str, ...]]] = {
 }  # fmt: skip
 
 NOT_HERE = {
+    **{("http", panel.title): "no fault here is about the HTTP service" for panel in panels("http")},
     ("workers", "GPU busy"): "there is no GPU on this machine",
     ("workers", "GPU memory"): "there is no GPU on this machine",
 }

@@ -12,6 +12,7 @@ from groundcam_producers.metrics import ProducerMetrics
 from groundcam_runtime.metrics import Metrics
 from groundcam_runtime.records import Partition
 from groundcam_schemas import GapReason
+from groundcam_serve.metrics import FIGURES, ServeMetrics
 from groundcam_worker.metrics import WorkerMetrics
 from groundcam_worker.snapshot import GpuReading, WorkerSnapshot
 
@@ -40,8 +41,12 @@ def known() -> dict[str, set[str]]:
     for reason in GapReason:
         worker.dropped("gate", reason)
         producer.dropped("gate", reason, 1)
+    serve = ServeMetrics("1")
+    serve.watch(lambda: dict.fromkeys(FIGURES, 1.0))
+    serve.request("/v1/detect", 200, 0.1)
+    serve.refused("overloaded")
     found: dict[str, set[str]] = {}
-    for name, labels in re.findall(r"^(\w+)(?:\{(.*)\})? ", page(worker) + page(producer), re.MULTILINE):
+    for name, labels in re.findall(r"^(\w+)(?:\{(.*)\})? ", page(worker) + page(producer) + page(serve), re.MULTILINE):
         found.setdefault(name, set()).update(re.findall(r"(\w+)=", labels))
     return found | PROMETHEUS
 

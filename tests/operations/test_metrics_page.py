@@ -1,4 +1,4 @@
-"""Prometheus' own linter has nothing to say of what a worker and a producer tell."""
+"""Prometheus' own linter has nothing to say of what a worker, a producer and the HTTP service tell."""
 
 import subprocess
 
@@ -8,6 +8,7 @@ from groundcam_producers.metrics import ProducerMetrics
 from groundcam_runtime.metrics import Metrics
 from groundcam_runtime.records import Partition
 from groundcam_schemas import GapReason
+from groundcam_serve.metrics import FIGURES, ServeMetrics
 from groundcam_worker.metrics import WorkerMetrics
 from groundcam_worker.snapshot import GpuReading, WorkerSnapshot
 from prometheus_server import MISSING, REASON
@@ -35,12 +36,21 @@ def producer() -> Metrics:
     return metrics
 
 
+def serve() -> Metrics:
+    metrics = ServeMetrics("1")
+    metrics.watch(lambda: dict.fromkeys(FIGURES, 1.0))
+    metrics.request("/v1/detect", 200, 0.1)
+    metrics.refused("overloaded")
+    metrics.picture(0.1)
+    return metrics
+
+
 def lint(page: bytes) -> tuple[int, str]:
     done = subprocess.run(["promtool", "check", "metrics"], input=page, capture_output=True, check=False, timeout=60)
     return done.returncode, (done.stdout + done.stderr).decode()
 
 
-@pytest.mark.parametrize("metrics", [worker(), producer()], ids=["worker", "producer"])
+@pytest.mark.parametrize("metrics", [worker(), producer(), serve()], ids=["worker", "producer", "serve"])
 def test_the_linter_is_content(metrics: Metrics) -> None:
     assert lint(metrics.render("")[0]) == (0, "")
 

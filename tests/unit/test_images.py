@@ -4,6 +4,8 @@ import io
 import json
 import re
 import subprocess
+import sys
+import sysconfig
 import tarfile
 import tomllib
 from collections.abc import Callable
@@ -15,8 +17,9 @@ import yaml
 from supply_chain import base_image, sbom
 from supply_chain.errors import FindingError, UnavailableError
 from supply_chain.image import Image, debian_packages, described, unpack
-from supply_chain.inventory import read_wheels
+from supply_chain.inventory import closure, read_wheels
 from supply_chain.knowledge import read_knowledge
+from supply_chain.notice import IMAGES
 from wheels import ELF, install
 
 ROOT = Path(__file__).parents[2]
@@ -40,10 +43,8 @@ def test_make_compose_and_the_chart_take_one_tag_by_default() -> None:
     assert f"--tag groundcam/$image:{VERSION} " in commands()
     composed = {one["image"] for one in yaml.safe_load((ROOT / "compose.yaml").read_text())["services"].values()}
     ours = {image for image in composed if image.startswith("groundcam/")}
-    assert ours == {f"groundcam/{image}:${{TAG:-{VERSION}}}" for image in ("producer", "worker")}
-    assert {VALUES["image"][one]["repository"] for one in ("producer", "worker")} == {
-        image.partition(":")[0] for image in ours
-    }
+    assert ours == {f"groundcam/{image}:${{TAG:-{VERSION}}}" for image in IMAGES}
+    assert {VALUES["image"][one]["repository"] for one in IMAGES} == {image.partition(":")[0] for image in ours}
 
 
 def test_make_fills_the_labels_and_hands_the_certificates_over_as_a_secret() -> None:
@@ -77,7 +78,7 @@ def test_every_package_that_an_image_downloads_is_checked_by_its_hash() -> None:
     """What comes from another index of torch's packages is the exception, and stands in a list of its own."""
     joined = DOCKERFILE.replace("\\\n", " ")
     installs = re.findall(r"pip install [^\n]*?(?=&&|;|\n)", joined)
-    assert len(installs) == 5
+    assert len(installs) == 6
     for one in installs:
         assert "--require-hashes" in one or "--require-build-hashes" in one or "worker-other.txt" in one, one
 
@@ -186,3 +187,33 @@ ABSENT = "engine-that-is-not-there"
 def test_without_a_container_engine_one_sentence_says_so(program: Callable[[list[str]], str], given: list[str]) -> None:
     with pytest.raises(UnavailableError, match=f"^there is no {ABSENT} on the PATH, so [^\n]*$"):
         program([*given, "--engine", ABSENT])
+
+
+UNKNOWN_ELSEWHERE = """
+import importlib.metadata, re, sys
+held = set(sys.argv[1:])
+def named(name): return re.sub(r"[-_.]+", "-", name).lower()
+absent = {
+    module for module, owners in importlib.metadata.packages_distributions().items()
+    if not held & {named(owner) for owner in owners}
+}
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in absent:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Absent())
+for module in [one for one in sys.modules if one.partition(".")[0] in absent]:
+    del sys.modules[module]
+import groundcam.commands.serve, groundcam.serving, groundcam_runtime.tracing
+assert "groundcam_serve.server" in sys.modules
+"""
+"""Imports the service where no package is but those that are named."""
+
+
+@pytest.mark.parametrize(("lacks", "fails"), [("", False), ("granian", True)])
+def test_the_service_starts_with_what_its_image_holds(lacks: str, fails: bool) -> None:
+    installed = read_wheels([Path(sysconfig.get_path("purelib"))], KNOWLEDGE)
+    held = set(closure(installed, "groundcam", IMAGES["serve"])) - {lacks}
+    assert "torch" not in held
+    done = subprocess.run([sys.executable, "-c", UNKNOWN_ELSEWHERE, *held], capture_output=True, text=True, check=False)
+    assert (done.returncode != 0) == fails, done.stderr

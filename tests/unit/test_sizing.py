@@ -1,10 +1,17 @@
 """How many workers, partitions and bytes a load takes."""
 
+import json
+import math
 from dataclasses import replace
 
 import pytest
+from typer.testing import CliRunner
 
-from groundcam.sizing import Load, need
+from groundcam.command_line import app
+from groundcam.commands.size import MOST_SHARE, text
+from groundcam.sizing import SERVE_PICTURE_S, SERVE_REPLY_S, Load, need
+from groundcam_runtime.settings import SettingError
+from groundcam_worker.settings import WorkSettings
 
 LOAD = Load(cameras=40, fps=5, detector_s=0.010)
 
@@ -38,7 +45,13 @@ def test_a_camera_is_decoded_whole_however_few_frames_are_sampled() -> None:
     assert need(replace(LOAD, fps=0.1)).producer_cores > 0.5 * need(LOAD).producer_cores
 
 
-@pytest.mark.parametrize("wrong", [{"cameras": 0}, {"fps": -1.0}, {"detector_s": 0.0}, {"utilization": 1.5}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"cameras": 0}, {"cameras": -1}, {"fps": -1.0}, {"detector_s": 0.0}, {"utilization": 1.5}, {"request_pixels": 0},
+        {"requests_per_s": -1.0},
+    ],
+)  # fmt: skip
 def test_numbers_that_make_no_sense_are_named(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         need(replace(LOAD, **wrong))  # type: ignore[arg-type]
@@ -50,3 +63,76 @@ def test_the_cores_of_producers_let_every_camera_start_in_two_minutes() -> None:
     assert need(small).producer_cores > 0.6
     for one in (small, LOAD, replace(LOAD, cameras=1), replace(LOAD, camera_pixels=3840 * 2160)):
         assert 0 < need(one).producer_start_s <= 120
+
+
+def test_pictures_over_http_are_work_for_the_same_detectors() -> None:
+    alone, both = need(LOAD), need(replace(LOAD, requests_per_s=100))
+    assert both.workers == math.ceil(300 * 0.010 / 0.7)
+    assert both.busy == pytest.approx(300 * 0.010 / both.workers)
+    assert both.request_share == pytest.approx(1 / 3)
+    assert both.frames_per_s == alone.frames_per_s
+    assert both.frames_bytes_per_s == alone.frames_bytes_per_s
+    assert both.kafka_disk_bytes == pytest.approx(alone.kafka_disk_bytes + both.requests_bytes_per_s * 600 * 3)
+    assert both.answers_bytes_per_s == pytest.approx(1.5 * alone.answers_bytes_per_s)
+    assert (alone.serve_replicas, alone.requests_bytes_per_s, alone.request_share) == (0, 0, 0)
+
+
+def test_larger_pictures_over_http_are_more_work_for_workers_cpus_and_kafka() -> None:
+    small, large = (need(replace(LOAD, requests_per_s=100, request_pixels=pixels)) for pixels in (1_000_000, 4_000_000))
+    assert large.requests_bytes_per_s == pytest.approx(4 * small.requests_bytes_per_s)
+    assert large.worker_cores > small.worker_cores + 1
+    assert large.workers == small.workers
+
+
+def test_every_replica_has_time_for_its_pictures_and_for_the_replies_of_all() -> None:
+    for rate in (0.1, 1, 10, 69, 70, 71, 140, 300, 1000, 3000):
+        replicas = need(replace(LOAD, requests_per_s=rate)).serve_replicas
+
+        def busy(count: int, rate: float = rate) -> float:
+            return rate * SERVE_PICTURE_S / count + rate * SERVE_REPLY_S
+
+        assert replicas >= 1
+        assert busy(replicas) <= 0.7 + 1e-9
+        assert replicas == 1 or busy(replicas - 1) > 0.7
+
+
+def test_more_than_replicas_can_read_the_replies_of_is_told() -> None:
+    with pytest.raises(ValueError, match="above 3500 replicas would only read each other's replies"):
+        need(replace(LOAD, requests_per_s=3500))
+
+
+def test_without_cameras_there_are_no_producers_and_partitions_follow_from_workers() -> None:
+    found = need(Load(cameras=0, fps=5, detector_s=0.05, requests_per_s=50))
+    assert (found.workers, found.partitions) == (4, 8)
+    assert (found.producer_cores, found.producer_bytes, found.producer_start_s, found.frames_per_s) == (0, 0, 0, 0)
+    assert found.request_share == 1
+
+
+def test_requests_are_spread_over_all_partitions_however_few_cameras_there_are() -> None:
+    few = replace(LOAD, cameras=1, detector_s=0.05)
+    assert need(few).partitions == 1
+    assert need(replace(few, requests_per_s=50)).partitions == 2 * need(replace(few, requests_per_s=50)).workers
+
+
+def test_the_table_speaks_of_http_where_it_is_asked_for() -> None:
+    assert "HTTP" not in text(need(LOAD), LOAD)
+    asked = replace(LOAD, requests_per_s=100)
+    told = text(need(asked), asked)
+    assert "set work.request_share to 0.33 or more" in told
+    assert "\nserve          2, a core each (not measured: on the safe side)\n" in told
+    alone = replace(asked, cameras=0)
+    assert "request_share" not in text(need(alone), alone)
+    most = replace(asked, cameras=1, requests_per_s=3000)
+    assert f"request_share to {MOST_SHARE} or more" in text(need(most), most)
+    assert WorkSettings(request_share=MOST_SHARE)
+
+
+def test_the_command_takes_requests_and_tells_what_is_wrong_in_a_sentence() -> None:
+    size = ["size", "--detector-ms", "10", "--json"]
+    done = CliRunner().invoke(app, [*size, "--cameras", "0", "--requests-per-s", "70", "--request-size", "640x480"])
+    found = json.loads(done.output)
+    assert (found["workers"], found["serve_replicas"]) == (1, 2)
+    assert found["requests_bytes_per_s"] == pytest.approx(70 * 640 * 480 * 0.105)
+    wrong = CliRunner().invoke(app, [*size, "--cameras", "0"]).exception
+    assert isinstance(wrong, SettingError)
+    assert str(wrong) == "cameras must be more than 0, or 0 with requests_per_s"

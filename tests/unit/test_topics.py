@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 import pytest
 
 from command_line import run
+from groundcam.commands.topics import Roles
 from groundcam_runtime.rights import Right, Role, commands, rights
 from groundcam_runtime.topic_review import TopicState, grown, growth, idle_workers, judge
 from groundcam_runtime.topic_specs import MIB, TopicSpec, to_ask_for, wanted
@@ -244,6 +245,10 @@ def test_commands_name_each_right_once() -> None:
 def test_a_prefix_is_a_pattern_and_a_star_alone_is_a_name() -> None:
     assert (Right(Role.WORKER, "transactional-id", "gc-*", "write").pattern) == "prefixed"
     assert (Right(Role.WORKER, "transactional-id", "*", "write").pattern) == "literal"
+
+
+def test_the_rights_of_every_role_can_be_printed() -> None:
+    assert {one.value for one in Roles} == {*Role, "all"}
 
 
 def test_acls_are_printed_without_a_broker() -> None:
