@@ -2,13 +2,16 @@
 
 import asyncio
 import logging
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from groundcam.demo.parts import Part, PartError, groundcam
+from pydantic import SecretStr
+
+from groundcam.demo.parts import Part, PartError
 from groundcam.devkafka.broker import EmbeddedBroker
 from groundcam.settings import Settings
 from groundcam_runtime.kafka.topics import MIB, TopicAdmin, wanted
@@ -46,7 +49,13 @@ class _Worker:
 
 
 async def serve_here(
-    settings: Settings, version: str, stop: threading.Event, *, model: str | None, elsewhere: bool
+    settings: Settings,
+    version: str,
+    stop: threading.Event,
+    *,
+    model: str | None,
+    elsewhere: bool,
+    config: Path | None = None,
 ) -> None:
     """Serve until `stop`, with what is needed besides. Raises BrokerError, KafkaProblem, PartError, SettingError."""
     kafka, serve = settings.kafka, settings.serve
@@ -62,15 +71,18 @@ async def serve_here(
         worker = None
         if chosen is not None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="groundcam-serve-")))
-            worker = stack.enter_context(_worker(kafka, folder, chosen))
+            worker = stack.enter_context(_worker(kafka, folder, chosen, config))
         watching = WorkerWatch(worker, stop)
         await run(serve, kafka, settings.http, settings.trace, version, stop, worker=worker, watch=watching.begin)
 
 
 @contextmanager
-def _worker(kafka: KafkaSettings, folder: Path, model: str) -> Iterator[WorkerProcess]:
-    """Yield what starts and replaces a worker, which ends in the end. Raises SettingError."""
-    count = 0
+def _worker(kafka: KafkaSettings, folder: Path, model: str, config: Path | None) -> Iterator[WorkerProcess]:
+    """Yield what starts and replaces a worker, which ends in the end. Raises SettingError.
+
+    It is in the group of all workers, so that no camera's frame is answered twice.
+    """
+    count, with_file = 0, ["--config", str(config.resolve())] if config else []
 
     def start(model: str) -> Process:
         nonlocal count
@@ -79,16 +91,24 @@ def _worker(kafka: KafkaSettings, folder: Path, model: str) -> Iterator[WorkerPr
         except ValueError as error:
             raise SettingError(str(error)) from None
         count += 1
-        part = groundcam(
-            "worker", kafka, folder / f"worker-{count}.log", "work", "--model", model, "--group", "groundcam-serve"
-        )
-        return _Worker(part)
+        command = [sys.executable, "-m", "groundcam", "work", "--model", model, *with_file]
+        return _Worker(Part("worker", command, folder / f"worker-{count}.log", **_variables(kafka)))
 
     worker = WorkerProcess(start, model)
     try:
         yield worker
     finally:
         worker.end()
+
+
+def _variables(kafka: KafkaSettings) -> dict[str, str]:
+    """Return the settings of Kafka as another process of ours reads them."""
+    given = kafka.model_dump(exclude_unset=True).items()
+    return {
+        f"GROUNDCAM_KAFKA__{name.upper()}": one.get_secret_value() if isinstance(one, SecretStr) else str(one)
+        for name, one in given
+        if one is not None
+    }
 
 
 class WorkerWatch:

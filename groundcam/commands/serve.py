@@ -63,7 +63,7 @@ def serve(
     with needs("serve", "serve"):
         from groundcam.serving import serve_here
     stop = until_stopped()
-    asyncio.run(serve_here(settings, __version__, stop, model=model, elsewhere=elsewhere))
+    asyncio.run(serve_here(settings, __version__, stop, model=model, elsewhere=elsewhere, config=config))
     log.info("stopped")
     # A thread inside Kafka's client would keep the interpreter from ending.
     sum_up_all()
