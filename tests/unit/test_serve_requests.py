@@ -56,8 +56,7 @@ def test_every_field_of_a_question_arrives() -> None:
 @pytest.mark.parametrize(
     ("fields", "field"),
     [
-        ({"question": ""}, "question"),
-        ({"question": []}, "question"),
+        ({"question": " , "}, "question"),
         ({"question": "person, person"}, "question"),
         ({"question": "gate=person"}, "question"),
         ({"question": ["gate=person", "dog"]}, "question"),
@@ -86,6 +85,12 @@ def test_a_question_that_cannot_be_asked_is_refused_by_its_field(fields: dict[st
 )
 def test_fields_of_a_form_or_an_address_are_texts_and_refused_by_name(texts: dict[str, str], field: str) -> None:
     assert refusal(asked_in, texts).document["field"] == field
+
+
+@pytest.mark.parametrize("asked", ["", [], [""], 7, None])
+def test_a_question_of_nothing_is_against_the_description_already(asked: Any) -> None:
+    with pytest.raises(ValidationError):
+        Asked.model_validate({"question": asked})
 
 
 def test_texts_become_numbers() -> None:
