@@ -43,8 +43,21 @@ START_S, END_S = 120.0, 20.0
 DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
-def ways(port: int) -> dict[str, tuple[list[str], str]]:
-    """Return the command and the address of each way to serve the model."""
+BOUNDARY = "f7a0b1"
+RAW = {"Content-Type": "image/jpeg"}, PICTURE
+FORM = (
+    {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"},
+    f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="question"\r\n\r\n{SCENE.question}\r\n--{BOUNDARY}\r\n'
+    'Content-Disposition: form-data; name="image"; filename="a.jpg"\r\n\r\n'.encode()
+    + PICTURE
+    + f"\r\n--{BOUNDARY}--\r\n".encode(),
+)
+"""As LitServe's own examples send pictures."""
+Body = tuple[dict[str, str], bytes]
+
+
+def ways(port: int) -> dict[str, tuple[list[str], str, Body]]:
+    """Return the command, the address and the request's body of each way to serve the model."""
     model = str(resolve("demo").path)
     ours = [sys.executable, "-m", "groundcam", "serve", "--model", "demo", "--port", str(port), "--log-level", "error"]
     rivals = {
@@ -53,20 +66,20 @@ def ways(port: int) -> dict[str, tuple[list[str], str]]:
     }
     at = f"http://127.0.0.1:{port}"
     return {
-        "groundcam serve": (ours, f"{at}/v1/detect?question={QUESTION}"),
-        "LitServe": (rivals["lit_way"], f"{at}/detect?question={QUESTION}"),
-        "FastAPI, one picture a call": (rivals["seed_way"], f"{at}/detect?question={QUESTION}"),
+        "groundcam serve": (ours, f"{at}/v1/detect?question={QUESTION}", RAW),
+        "LitServe": (rivals["lit_way"], f"{at}/detect", FORM),
+        "FastAPI, one picture a call": (rivals["seed_way"], f"{at}/detect?question={QUESTION}", RAW),
     }
 
 
 @contextmanager
-def running(command: list[str], address: str) -> Iterator[None]:
+def running(command: list[str], address: str, body: Body = RAW) -> Iterator[None]:
     """Start a server, and return when it answers."""
     variables = os.environ | {"PYTHONPATH": str(LIT)}
     process = subprocess.Popen(command, env=variables, stdout=subprocess.DEVNULL, start_new_session=True)
     try:
         deadline = time.monotonic() + START_S
-        while ask(address)[0] != 200:
+        while ask(address, body)[0] != 200:
             if process.poll() is not None or time.monotonic() > deadline:
                 sys.exit(f"{command} does not answer")
         yield
@@ -79,11 +92,11 @@ def running(command: list[str], address: str) -> Iterator[None]:
         process.wait()
 
 
-def ask(address: str) -> tuple[int, float]:
+def ask(address: str, body: Body = RAW) -> tuple[int, float]:
     """Return status and seconds of a request."""
     began = time.monotonic()
-    headers = {"Content-Type": "image/jpeg"}
-    request = urllib.request.Request(address, PICTURE, headers)  # noqa: S310 - our own address
+    headers, data = body
+    request = urllib.request.Request(address, data, headers)  # noqa: S310 - our own address
     try:
         with DIRECTLY.open(request, timeout=60) as answer:
             answer.read()
@@ -95,13 +108,13 @@ def ask(address: str) -> tuple[int, float]:
     return status, time.monotonic() - began
 
 
-def throughput(address: str, seconds: float) -> dict[str, float]:
+def throughput(address: str, body: Body, seconds: float) -> dict[str, float]:
     """Return requests a second and times, of clients that ask for so long."""
     took, failed, until = list[float](), list[int](), time.monotonic() + seconds
 
     def client() -> None:
         while time.monotonic() < until:
-            status, each_s = ask(address)
+            status, each_s = ask(address, body)
             took.append(each_s) if status == 200 else failed.append(status)
 
     threads = [threading.Thread(target=client) for _ in range(CLIENTS)]
@@ -151,10 +164,10 @@ def main() -> None:
         found["added"],
     )
     for number in range(chosen.rounds):
-        for name, (command, address) in ways(free_port()).items():
-            with running(command, address):
-                wait_for_quiet()
-                figures = throughput(address, chosen.seconds)
+        for name, (command, address, body) in ways(free_port()).items():
+            with running(command, address, body):
+                wait_for_quiet(10.0)
+                figures = throughput(address, body, chosen.seconds)
             found["throughput"].setdefault(name, []).append(figures)
             print(f"round {number + 1}, {name}: {figures}", flush=True)
     ours = [one["requests_per_s"] for one in found["throughput"]["groundcam serve"]]

@@ -20,9 +20,9 @@ class Api(litserve.LitAPI):  # type: ignore[misc,unused-ignore]
         """Load the model."""
         self.detector = Detector(sys.argv[2])
 
-    async def decode_request(self, request: Request) -> tuple[Any, str]:
-        """Read what came."""
-        return picture_of(await request.body()), caption(request.query_params["question"])
+    def decode_request(self, request: Request) -> tuple[Any, str]:  # they give the form itself
+        """Read a form."""
+        return picture_of(request["image"].file.read()), caption(request["question"])
 
     def predict(self, some: Any) -> Any:
         """Answer a batch."""
