@@ -35,6 +35,11 @@ def needs(what: str, extra: str, packages: tuple[str, ...] | None = None) -> Ite
         raise _missing(what, extra, [broken.name] if broken.name else []) from None
 
 
+def is_there(extra: str) -> bool:
+    """Whether the packages of an extra are installed."""
+    return all(map(_is_there, PACKAGES[extra]))
+
+
 def _missing(what: str, extra: str, names: list[str]) -> SettingError:
     which = f"the package{'s' if len(names) > 1 else ''} {', '.join(names)}" if names else "what its extra brings"
     return SettingError(f"{what} needs {which}: pip install 'groundcam[{extra}]'")

@@ -1,18 +1,22 @@
 """What `groundcam serve` starts beside the service: a Kafka and a worker of its own, and what it says of them."""
 
 import asyncio
+import json
 import logging
 import sys
 import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
+import yaml
 from pydantic import SecretStr
 
 from groundcam.demo.parts import Part, PartError
 from groundcam.devkafka.broker import EmbeddedBroker
+from groundcam.extras import is_there
 from groundcam.settings import Settings
 from groundcam_runtime.kafka.topics import MIB, TopicAdmin, wanted
 from groundcam_runtime.settings import KafkaSettings, SettingError
@@ -68,12 +72,15 @@ async def serve_here(
             await asyncio.to_thread(_ensure_topics, kafka)
             threading.Thread(target=_look_after, args=(broker, stop), name="broker", daemon=True).start()
         chosen = model or (None if elsewhere else DEFAULT_MODEL)
-        worker = None
+        worker, folder = None, Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="groundcam-serve-")))
         if chosen is not None:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="groundcam-serve-")))
             worker = stack.enter_context(_worker(kafka, folder, chosen, config))
         watching = WorkerWatch(worker, stop)
-        await run(serve, kafka, settings.http, settings.trace, version, stop, worker=worker, watch=watching.begin)
+        producer = partial(_Producer, kafka, folder) if is_there("producer") else None
+        await run(
+            serve, kafka, settings.http, settings.trace, version, stop,
+            worker=worker, start_producer=producer, watch=watching.begin,
+        )  # fmt: skip
 
 
 @contextmanager
@@ -109,6 +116,32 @@ def _variables(kafka: KafkaSettings) -> dict[str, str]:
         for name, one in given
         if one is not None
     }
+
+
+class _Producer:
+    """A `groundcam produce` of every frame of one film, whose log says how many there were."""
+
+    def __init__(self, kafka: KafkaSettings, folder: Path, camera_id: str, film: Path, fps: float | None) -> None:
+        camera = {"url": str(film), "max_size": None, **({"fps": fps} if fps else {})}
+        config = folder / f"{camera_id}.yaml"
+        config.write_text(yaml.safe_dump({"produce": {"every_frame": True, "cameras": {camera_id: camera}}}))
+        command = [sys.executable, "-m", "groundcam", "produce", "--config", str(config), "--log-format", "json"]
+        self._part = Part("producer", command, folder / f"{camera_id}.log", **_variables(kafka))
+        self._config = config
+
+    def wait(self) -> tuple[int | None, str]:
+        """As Producing has it."""
+        code = self._part.wait()
+        lines = [json.loads(line) for line in self._part.log.read_text().splitlines() if line.startswith("{")]
+        frames = next((line["frames"] for line in lines if "frames" in line), None)
+        why = lines[-1]["message"] if lines else f"the producer ended with exit code {code}"
+        return (frames, "") if code == 0 and frames is not None else (None, why)
+
+    def stop(self) -> None:
+        """As Producing has it."""
+        self._part.stop()
+        for path in (self._config, self._part.log):
+            path.unlink(missing_ok=True)
 
 
 class WorkerWatch:

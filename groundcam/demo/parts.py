@@ -45,6 +45,10 @@ class Part:
             how = f"was ended by signal {number}" if 0 < number < 64 else f"ended with exit code {code}"
             raise PartError(f"the {self.name} {how}; its log is {self.log}{self._last_line()}")
 
+    def wait(self) -> int:
+        """Return its exit code once it has ended by itself."""
+        return self._process.wait()
+
     def ask_to_stop(self) -> None:
         """Ask the program to finish; do not wait for it."""
         if self._process.stdin and not self._process.stdin.closed:

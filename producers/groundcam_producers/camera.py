@@ -130,7 +130,11 @@ class CameraLoop:
         if self._stopping.is_set():
             return False
         if not self._tuning.loops:
-            log.info("camera %s: the end of %s", self._task.camera_id, self._task.camera.public_url)
+            frames = next(self._numbers)  # of which no more comes
+            where = self._task.camera.public_url
+            log.info(
+                "camera %s: the end of %s, %d frames", self._task.camera_id, where, frames, extra={"frames": frames}
+            )
         return self._tuning.loops
 
     def _play(self) -> Iterator[None]:

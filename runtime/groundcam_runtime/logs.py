@@ -19,7 +19,7 @@ SAYS_NOTHING = ("kafka.net.transport", "kafka.coordinator.assignors")
 OUR_OWN_DOING = "Metadata refresh: failed Cancelled"
 OURS = "kafka.groundcam"
 """The logger of what we find out ourselves about the broker (`kafka.errors.chatter`)."""
-FIELDS = ("camera", "topic", "partition", "offset")
+FIELDS = ("camera", "topic", "partition", "offset", "frames")
 """What a line may be about, each a field of its own where lines are for machines (`extra` of a log call)."""
 
 

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Match
 
-from groundcam_serve.api import detect, detections, frames, questions, state
+from groundcam_serve.api import detect, detections, frames, jobs, questions, state
 from groundcam_serve.api.detect import DetectRequest
 from groundcam_serve.api.state import ChosenModel
 from groundcam_serve.asking import Asked
@@ -40,7 +40,7 @@ def app_of(door: Door) -> FastAPI:
         summary="Pictures and a written question go in, boxes come out.",
     )  # fmt: skip
     app.state.door, app.state.background = door, Background()
-    own = (detect.router, questions.router, state.router, frames.router, detections.router)
+    own = (detect.router, questions.router, state.router, frames.router, detections.router, jobs.router)
     for router in (*own, roboflow.router, supervisely.router):
         app.include_router(router)
     app.openapi = lambda: _described(app)  # type: ignore[method-assign]

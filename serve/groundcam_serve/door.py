@@ -14,6 +14,7 @@ from groundcam_serve.admission import Admission, Refusal
 from groundcam_serve.boards import Boards
 from groundcam_serve.body import Memory, unless_gone
 from groundcam_serve.exchange import Exchange, LateError, NotTakenError
+from groundcam_serve.job_runner import JobRunner
 from groundcam_serve.key_file import KeyFile
 from groundcam_serve.keys import Key, Rates, Scope
 from groundcam_serve.metrics import ServeMetrics
@@ -44,6 +45,8 @@ class Door:
     max_picture_bytes: int
     worker: WorkerProcess | None = None
     """Where the service runs the worker itself."""
+    jobs: JobRunner | None = None
+    """Where films can be decoded."""
     rates: Rates = field(default_factory=Rates)
     admission: Admission = field(init=False)
     memory: Memory = field(init=False)

@@ -17,6 +17,7 @@ from groundcam_serve.app import app_of
 from groundcam_serve.boards import Boards
 from groundcam_serve.door import Door
 from groundcam_serve.exchange import ENVELOPE_BYTES, Exchange
+from groundcam_serve.job_runner import JobRunner, StartProducer
 from groundcam_serve.key_file import KeyFile
 from groundcam_serve.metrics import ServeMetrics
 from groundcam_serve.server import serve
@@ -38,11 +39,12 @@ async def run(
     stop: threading.Event,
     *,
     worker: WorkerProcess | None = None,
+    start_producer: StartProducer | None = None,
     watch: Callable[[Boards], None] = lambda _: None,
 ) -> None:
     """Serve until `stop` is set. Raises KafkaProblem and SettingError.
 
-    `watch` is called with what workers are, once that is known.
+    `watch` is called with what workers are, once that is known; `start_producer` decodes films, where it can.
     """
     require_crc32c()
     require_tracing(trace)
@@ -60,12 +62,19 @@ async def run(
             kafka, settings.name, max_waiting_bytes=2 * settings.max_waiting_bytes, max_record_bytes=largest
         )
         stack.push_async_callback(exchange.close)
+        jobs = None
+        if start_producer is not None:
+            jobs = JobRunner(
+                kafka, boards, start_producer, most_bytes=settings.max_jobs_bytes, keep_s=settings.keep_jobs_s
+            )
+            sightings.hears = jobs.take
+            stack.push_async_callback(jobs.close)
         tracing = Tracing(trace, "groundcam-serve", version)
         stack.callback(tracing.close)
         metrics = ServeMetrics(version)
         door = Door(
             settings, kafka, version, exchange, boards, sightings, keys, metrics, tracing,
-            max_picture_bytes=largest - ENVELOPE_BYTES if largest > 2 * ENVELOPE_BYTES else largest // 2, worker=worker,
+            max_picture_bytes=largest - min(ENVELOPE_BYTES, largest // 2), worker=worker, jobs=jobs,
         )  # fmt: skip
         metrics.watch(lambda: _figures(door))
         health = stack.enter_context(HealthServer(http.host, http.port, metrics, _probes(door), http.names))

@@ -50,6 +50,12 @@ class ServeSettings(SettingsPart):
     """Bytes of requests in memory; more are refused with 503."""
     max_streams: Annotated[int, Field(ge=0, le=1000)] = 32
     """Readers of /v1/detections at a time, each with a connection to Kafka."""
+    max_job_bytes: Annotated[int, Field(ge=1024)] = 512 * MIB
+    """Of one film for /v1/jobs."""
+    max_jobs_bytes: Annotated[int, Field(ge=1024)] = 1024 * MIB
+    """Of all films that lie in the temporary folder until they are decoded, and again of all results in memory."""
+    keep_jobs_s: Annotated[float, Field(gt=0)] = 3600.0
+    """How long the results of a job are kept once it is through."""
     url_hosts: Names = ()
     """Hosts that pictures may be fetched from, as `pictures.example` or `.example` for all below it; by default none,
     and a request may not name its picture by URL."""

@@ -2,11 +2,13 @@
 
 import logging
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack
 
 from groundcam_runtime.kafka.errors import KafkaProblem
 from groundcam_runtime.kafka.lookup import Lookup
 from groundcam_runtime.kafka.reader import Reader
+from groundcam_runtime.records import Consumed
 from groundcam_runtime.recurring import Recurring
 from groundcam_runtime.settings import KafkaSettings
 from groundcam_schemas import Frame, SchemaError, decode
@@ -31,6 +33,8 @@ class Sightings:
     def __init__(self, kafka: KafkaSettings) -> None:
         """Begin to follow. Raises KafkaProblem."""
         self.seen = Seen(MOST_BYTES, MOST_EACH)
+        self.hears: Callable[[Consumed], None] = lambda _record: None
+        """Called with each record, on the thread that reads."""
         self._stopping = threading.Event()
         topic = kafka.topics.detections
         with ExitStack() as stack:
@@ -64,6 +68,7 @@ class Sightings:
                 try:
                     for record in self._reader.poll(POLL_S):
                         self.seen.take(record)
+                        self.hears(record)
                 except KafkaProblem as problem:
                     recurring.warning("answers that cannot be read", "answers cannot be read: %s", problem)
                     self._stopping.wait(PAUSE_S)

@@ -12,6 +12,7 @@ from footage import frame, jpeg
 from groundcam_runtime.records import Consumed, Partition
 from groundcam_schemas import Detections, FrameRef, Gap, GapReason, Model, Object, QuestionRef, TimingsNs, encode
 from groundcam_serve.admission import FIRST_S, OF_THE_DEADLINE, Admission, Refusal, Ticket
+from groundcam_serve.jobs import Job, JobState, JobStore
 from groundcam_serve.keys import BURST_S, EVERYBODY, Key, Rates, find, new_key, read_keys
 from groundcam_serve.seen import ENTRY_BYTES, Seen
 from groundcam_serve.stream import EventStream, id_of, positions_of
@@ -271,3 +272,54 @@ def test_a_frame_without_an_answer_is_nothing_seen() -> None:
     seen = Seen(10**6, 10)
     seen.take(record(P0, 0, encode(frame("gate", 1, jpeg()))))
     assert seen.newest("gate") is None
+
+
+def answer_of(job: Job, seq: int) -> Detections:
+    return detections(job.camera_id, seq, "person")
+
+
+def test_a_job_is_answered_once_something_was_said_of_each_frame() -> None:
+    store, job = JobStore(3, 10**6, 60.0), Job("aa", "wall", 0.0)
+    assert store.add(job, 0.0)
+    assert (job.progress, job.is_answered) == (None, False)
+    for seq in (0, 1, 1, 3):
+        assert store.take(answer_of(job, seq), 1.0) is job
+    job.frames = 5
+    assert (job.progress, len(job.lines)) == (0.6, 3), "a redelivery is no line"
+    gap = Gap(camera_id=job.camera_id, run_id="r", reason=GapReason.UNDECODABLE, first_seq=2, last_seq=4)
+    store.take(gap, 2.0)
+    assert job.is_answered
+    assert store.take(detections("gate", 1), 0.0) is None
+    assert store.take(detections("job-bb", 1), 0.0) is None
+
+
+def test_a_job_is_its_owners_alone_and_kept_for_a_while_once_it_is_through() -> None:
+    store, job = JobStore(3, 10**6, 60.0), Job("aa", "wall", 0.0)
+    store.add(job, 0.0)
+    assert store.find("aa", "gate", 1.0) is None
+    assert store.find("aa", "wall", 10**6) is job, "it is at work"
+    store.end(job, JobState.DONE, 100.0)
+    store.end(job, JobState.FAILED, 101.0, "too late")
+    assert (job.state, job.reason) == (JobState.DONE, "")
+    assert store.of("wall", 160.0) == [job]
+    assert store.of("wall", 160.1) == []
+    assert store._bytes == 0
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 5), st.integers(0, 30)), max_size=150))
+def test_jobs_and_their_results_are_bounded(steps: list[tuple[int, int, int]]) -> None:
+    store, jobs = JobStore(3, 3000, 50.0), [Job(f"{number:02}", "wall", 0.0) for number in range(6)]
+    for now, (what, which, seq) in enumerate(steps):
+        job = jobs[which]
+        if what == 0 and job.id not in store._known and not job.state.is_through:
+            store.add(job, now)
+        elif what == 1 and job.id in store._known:
+            store.end(job, JobState.DONE, now)
+        elif what == 2:
+            store.forget(job)
+        else:
+            store.take(answer_of(job, seq), now)
+        known = store._known.values()
+        assert len(known) <= 3
+        assert store._bytes == sum(len(line) for one in known for line in one.lines) <= 3000
+        assert set(store._through_s) == {one.id for one in known if one.state.is_through}

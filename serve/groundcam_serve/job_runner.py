@@ -1,0 +1,174 @@
+"""Runs jobs: a video in a bounded folder, a producer of every frame, and the question that goes before it."""
+
+import asyncio
+import logging
+import secrets
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Protocol
+
+from groundcam_runtime.kafka.errors import KafkaProblem
+from groundcam_runtime.kafka.publisher import Record
+from groundcam_runtime.kafka.send_now import send_now
+from groundcam_runtime.records import Consumed
+from groundcam_runtime.settings import KafkaSettings
+from groundcam_runtime.verdicts import Outcome, outcome
+from groundcam_schemas import MSGPACK_CONTENT_TYPE, CameraQuestion, Question, SchemaError, decode_answer, encode
+from groundcam_serve.boards import Boards
+from groundcam_serve.jobs import PREFIX, Job, JobState, JobStore
+
+log = logging.getLogger(__name__)
+
+MOST_JOBS = 100
+VERDICT_S = 5.0
+STALL_S = 120.0
+"""A job of which nothing is said for so long has failed."""
+HEADERS = (("content-type", MSGPACK_CONTENT_TYPE.encode()),)
+
+
+class Producing(Protocol):
+    """A producer of one film."""
+
+    def wait(self) -> tuple[int | None, str]:
+        """Wait for its end; return how many frames are on Kafka, or None and why it failed."""
+
+    def stop(self) -> None:
+        """End it."""
+
+
+StartProducer = Callable[[str, Path, float | None], Producing]
+"""Called with a camera id, a film, and frames a second (None: every one)."""
+
+
+class JobRunner:
+    """Belongs to the event loop, but for `take`, which any thread may call."""
+
+    def __init__(
+        self, kafka: KafkaSettings, boards: Boards, start: StartProducer, *, most_bytes: int, keep_s: float
+    ) -> None:
+        """`most_bytes` bounds the films that lie there, and again the results."""
+        self._kafka, self._boards, self._start = kafka, boards, start
+        self._most_bytes = most_bytes
+        self.store = JobStore(MOST_JOBS, most_bytes, keep_s)
+        self._folder = tempfile.TemporaryDirectory(prefix="groundcam-jobs-")
+        self._loop = asyncio.get_running_loop()
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._changed: dict[str, asyncio.Event] = {}
+        self.bytes = 0
+        """Of films that lie there, or come."""
+
+    def reserve(self, size: int) -> bool:
+        """Count a film's bytes, where there is room for it."""
+        if self.bytes and self.bytes + size > self._most_bytes:
+            return False
+        self.bytes += size
+        return True
+
+    def new_path(self) -> tuple[str, Path]:
+        """Return a new job's id, and where its film goes."""
+        job_id = secrets.token_hex(8)
+        return job_id, Path(self._folder.name) / job_id
+
+    def release(self, path: Path, size: int) -> None:
+        """A film is needed no more."""
+        path.unlink(missing_ok=True)
+        self.bytes -= size
+
+    def begin(self, job: Job, path: Path, size: int, question: Question, fps: float | None) -> bool:
+        """Begin a job with a film that is there; False where too many are at work."""
+        if not self.store.add(job, time.monotonic()):
+            return False
+        self._changed[job.id] = asyncio.Event()
+        self._tasks[job.id] = asyncio.create_task(self._run(job, path, size, question, fps))
+        return True
+
+    def cancel(self, job: Job) -> None:
+        """End a job, and forget it."""
+        self.store.end(job, JobState.CANCELLED, time.monotonic())
+        if task := self._tasks.get(job.id):
+            task.cancel()
+        self.store.forget(job)
+
+    def take(self, record: Consumed) -> None:
+        """Take a record of the detections topic."""
+        if record.key is None or not record.key.startswith(PREFIX.encode()):
+            return
+        with suppress(SchemaError, RuntimeError):
+            answer = decode_answer(record.value or b"")
+            self._loop.call_soon_threadsafe(self._took, answer)
+
+    async def close(self) -> None:
+        """End every job."""
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        self._folder.cleanup()
+
+    def _took(self, answer: object) -> None:
+        job = self.store.take(answer, time.monotonic())  # type: ignore[arg-type]
+        if job is not None and job.id in self._changed:
+            self._changed[job.id].set()
+
+    async def _run(self, job: Job, path: Path, size: int, question: Question, fps: float | None) -> None:
+        try:
+            await self._answer(job, path, question, fps)
+        except KafkaProblem as problem:
+            self.store.end(job, JobState.FAILED, time.monotonic(), str(problem))
+        except Exception:
+            log.exception("the job %s", job.id)
+            self.store.end(job, JobState.FAILED, time.monotonic(), "it failed; the log says why")
+        finally:
+            self.release(path, size)
+            self._tasks.pop(job.id, None)
+            self._changed.pop(job.id, None)
+            with suppress(KafkaProblem):
+                await asyncio.shield(asyncio.to_thread(self._put, job, None))
+
+    async def _answer(self, job: Job, path: Path, question: Question, fps: float | None) -> None:
+        if refused := await self._ask(job, question):
+            self.store.end(job, JobState.FAILED, time.monotonic(), f"question: {refused}")
+            return
+        job.state = JobState.DECODING
+        producing = await asyncio.to_thread(self._start, job.camera_id, path, fps)
+        try:
+            frames, why = await asyncio.to_thread(producing.wait)
+        finally:
+            await asyncio.shield(asyncio.to_thread(producing.stop))
+        if frames is None:
+            self.store.end(job, JobState.FAILED, time.monotonic(), why)
+            return
+        job.frames = frames
+        if not job.state.is_through:
+            job.state = JobState.ANSWERING
+        await self._until_answered(job)
+
+    async def _until_answered(self, job: Job) -> None:
+        changed = self._changed[job.id]
+        while not (job.is_answered or job.state.is_through):
+            changed.clear()
+            try:
+                await asyncio.wait_for(changed.wait(), STALL_S)
+            except TimeoutError:
+                why = f"nothing was said of {(job.frames or 0) - len(job.seen)} frames for {STALL_S:.0f} s"
+                self.store.end(job, JobState.FAILED, time.monotonic(), why)
+        self.store.end(job, JobState.DONE, time.monotonic())
+
+    async def _ask(self, job: Job, question: Question) -> str | None:
+        """Put the question on Kafka, and return why all workers refuse it, if they do. Raises KafkaProblem."""
+        now_ns = time.time_ns()
+        message = CameraQuestion(**dict(question), camera_id=job.camera_id, set_by=job.owner, set_at_ns=now_ns)
+        await asyncio.to_thread(self._put, job, message)
+        await self._boards.until(lambda: self._verdict(job, message).is_known, VERDICT_S)
+        found = self._verdict(job, message)
+        return found.refuses[0][1] if found.refuses and not found.takes else None
+
+    def _verdict(self, job: Job, message: CameraQuestion) -> Outcome:
+        return outcome(self._boards.workers, job.camera_id, message.version, {}, time.time_ns())
+
+    def _put(self, job: Job, message: CameraQuestion | None) -> None:
+        value = None if message is None else encode(message)
+        record = Record(self._kafka.topics.prompts, value, job.camera_id, headers=HEADERS)
+        send_now(self._kafka, [record], "the question")
