@@ -78,7 +78,7 @@ def answers(client: Client) -> bool:
 def test_whatever_is_killed_each_client_gets_its_own_answer_or_a_problem_in_time(
     start: Start, wait: Wait, kafka: KafkaSettings, *, full: bool
 ) -> None:
-    site, count = Site(start, wait, kafka), 10_000 if full else 1500
+    site, count = Site(start, wait, kafka), 10_000 if full else 600
     stopping, kills, turns = threading.Event(), Counter[str](), random.Random(7)
 
     def kill() -> None:

@@ -110,13 +110,14 @@ def test_an_old_message_with_such_a_phrase_is_a_bad_question_and_no_crash() -> N
 
 def test_a_line_about_a_message_has_its_place_as_fields_for_machines() -> None:
     record = logging.makeLogRecord({"msg": "bad", "name": "x", "levelname": "WARNING"})
-    record.__dict__ |= {"camera": "gate", "topic": "frames", "partition": 0, "offset": 12}
+    record.__dict__ |= {"camera": "gate", "topic": "frames", "partition": 0, "offset": 12, "frames": 3}
     line = json.loads(logs.JsonFormatter().format(record))
     assert {name: line[name] for name in logs.FIELDS} == {
         "camera": "gate",
         "topic": "frames",
         "partition": 0,
         "offset": 12,
+        "frames": 3,
     }
 
 
