@@ -23,7 +23,9 @@ from groundcam_runtime.settings import KafkaSettings, SettingError
 from groundcam_serve.boards import Boards, describe
 from groundcam_serve.run import run
 from groundcam_serve.worker_process import Process, WorkerProcess
-from groundcam_worker.settings import WorkSettings
+from groundcam_worker.checkpoints.catalogue import resolve
+from groundcam_worker.errors import ModelError
+from groundcam_worker.settings import fake_seconds
 
 log = logging.getLogger(__name__)
 
@@ -93,19 +95,24 @@ def _worker(kafka: KafkaSettings, folder: Path, model: str, config: Path | None)
 
     def start(model: str) -> Process:
         nonlocal count
-        try:
-            WorkSettings(model=model)
-        except ValueError as error:
-            raise SettingError(str(error)) from None
         count += 1
         command = [sys.executable, "-m", "groundcam", "work", "--model", model, *with_file]
         return _Worker(Part("worker", command, folder / f"worker-{count}.log", **_variables(kafka)))
 
-    worker = WorkerProcess(start, model)
+    worker = WorkerProcess(start, _check_model, model)
     try:
         yield worker
     finally:
         worker.end()
+
+
+def _check_model(model: str) -> None:
+    """Raise SettingError for a model that there is not, as far as that is known without the Hub."""
+    try:
+        if fake_seconds(model) is None:
+            resolve(model)
+    except (ModelError, ValueError) as error:
+        raise SettingError(str(error)) from None
 
 
 def _variables(kafka: KafkaSettings) -> dict[str, str]:

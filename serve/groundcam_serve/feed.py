@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import AsyncIterator
+from concurrent.futures import CancelledError
 from contextlib import suppress
 
 from groundcam_runtime.kafka.errors import KafkaProblem
@@ -68,7 +69,7 @@ class Feed:
 
     def _put(self, event: bytes | None) -> None:
         """Wait until the client has room, or has gone."""
-        with suppress(RuntimeError):  # the loop has ended
+        with suppress(RuntimeError, CancelledError):  # the loop has ended, or ends
             putting = asyncio.run_coroutine_threadsafe(self._events.put(event), self._loop)
             while not self._stopping.is_set():
                 with suppress(TimeoutError):

@@ -19,6 +19,7 @@ from groundcam_runtime.verdicts import Outcome, outcome
 from groundcam_schemas import MSGPACK_CONTENT_TYPE, CameraQuestion, Question, SchemaError, decode_answer, encode
 from groundcam_serve.boards import Boards
 from groundcam_serve.jobs import PREFIX, Job, JobState, JobStore
+from groundcam_serve.settings import ServeSettings
 
 log = logging.getLogger(__name__)
 
@@ -46,13 +47,11 @@ StartProducer = Callable[[str, Path, float | None], Producing]
 class JobRunner:
     """Belongs to the event loop, but for `take`, which any thread may call."""
 
-    def __init__(
-        self, kafka: KafkaSettings, boards: Boards, start: StartProducer, *, most_bytes: int, keep_s: float
-    ) -> None:
-        """`most_bytes` bounds the films that lie there, and again the results."""
+    def __init__(self, kafka: KafkaSettings, boards: Boards, start: StartProducer, settings: ServeSettings) -> None:
+        """`start` decodes a film."""
         self._kafka, self._boards, self._start = kafka, boards, start
-        self._most_bytes = most_bytes
-        self.store = JobStore(MOST_JOBS, most_bytes, keep_s)
+        self._most_bytes = settings.max_jobs_bytes
+        self.store = JobStore(MOST_JOBS, settings.max_waiting_bytes, settings.keep_jobs_s)
         self._folder = tempfile.TemporaryDirectory(prefix="groundcam-jobs-")
         self._loop = asyncio.get_running_loop()
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -82,7 +81,9 @@ class JobRunner:
         if not self.store.add(job, time.monotonic()):
             return False
         self._changed[job.id] = asyncio.Event()
-        self._tasks[job.id] = asyncio.create_task(self._run(job, path, size, question, fps))
+        task = self._tasks[job.id] = asyncio.create_task(self._run(job, path, question, fps))
+        # Also of one that was ended before its first step.
+        task.add_done_callback(lambda _task: self._ended(job, path, size))
         return True
 
     def cancel(self, job: Job) -> None:
@@ -112,7 +113,12 @@ class JobRunner:
         if job is not None and job.id in self._changed:
             self._changed[job.id].set()
 
-    async def _run(self, job: Job, path: Path, size: int, question: Question, fps: float | None) -> None:
+    def _ended(self, job: Job, path: Path, size: int) -> None:
+        self.release(path, size)
+        self._tasks.pop(job.id, None)
+        self._changed.pop(job.id, None)
+
+    async def _run(self, job: Job, path: Path, question: Question, fps: float | None) -> None:
         try:
             await self._answer(job, path, question, fps)
         except KafkaProblem as problem:
@@ -121,9 +127,6 @@ class JobRunner:
             log.exception("the job %s", job.id)
             self.store.end(job, JobState.FAILED, time.monotonic(), "it failed; the log says why")
         finally:
-            self.release(path, size)
-            self._tasks.pop(job.id, None)
-            self._changed.pop(job.id, None)
             with suppress(KafkaProblem):
                 await asyncio.shield(asyncio.to_thread(self._put, job, None))
 

@@ -64,9 +64,7 @@ async def run(
         stack.push_async_callback(exchange.close)
         jobs = None
         if start_producer is not None:
-            jobs = JobRunner(
-                kafka, boards, start_producer, most_bytes=settings.max_jobs_bytes, keep_s=settings.keep_jobs_s
-            )
+            jobs = JobRunner(kafka, boards, start_producer, settings)
             sightings.hears = jobs.take
             stack.push_async_callback(jobs.close)
         tracing = Tracing(trace, "groundcam-serve", version)

@@ -53,7 +53,7 @@ class ServeSettings(SettingsPart):
     max_job_bytes: Annotated[int, Field(ge=1024)] = 512 * MIB
     """Of one film for /v1/jobs."""
     max_jobs_bytes: Annotated[int, Field(ge=1024)] = 1024 * MIB
-    """Of all films that lie in the temporary folder until they are decoded, and again of all results in memory."""
+    """Of all films that lie in the temporary folder until they are decoded; more are refused with 503."""
     keep_jobs_s: Annotated[float, Field(gt=0)] = 3600.0
     """How long the results of a job are kept once it is through."""
     url_hosts: Names = ()

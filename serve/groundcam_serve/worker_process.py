@@ -21,13 +21,14 @@ class Process(Protocol):
 class WorkerProcess:
     """At most one worker."""
 
-    def __init__(self, start: Callable[[str], Process], model: str | None) -> None:
-        """`start` starts one with a model and raises SettingError for one that cannot be."""
-        self._start = start
+    def __init__(self, start: Callable[[str], Process], check: Callable[[str], None], model: str | None) -> None:
+        """`check` raises SettingError for a model that cannot be, as this does; `start` starts a worker with one."""
+        self._start, self._check = start, check
         self._changing = asyncio.Lock()
         self._process: Process | None = None
         self.model: str | None = None
         if model is not None:
+            check(model)
             self._process, self.model = start(model), model
 
     def died(self) -> str | None:
@@ -35,8 +36,9 @@ class WorkerProcess:
         return self._process.died() if self._process else None
 
     async def replace(self, model: str) -> None:
-        """End the worker, if there is one, and start another. Raises SettingError."""
+        """End the worker, if there is one, and start another. Raises SettingError, and then the one before goes on."""
         async with self._changing:
+            await asyncio.to_thread(self._check, model)
             await self._end()
             self._process = await asyncio.to_thread(self._start, model)
             self.model = model

@@ -39,6 +39,9 @@ def test_one_command_serves_and_ctrl_c_takes_all_of_it_down(start: Start, wait: 
     assert (model["asked_for"], model["is_ready"], model["state"]) == ("fake:1ms", True, "ready")
     refused = client.send("POST", "/v1/models", {"model": "fake:fast"})
     assert (refused.status, refused.json["field"]) == (422, "model")
+    unknown = client.send("POST", "/v1/models", {"model": "tinny"})
+    assert (unknown.status, "tiny" in unknown.json["detail"]) == (422, True), unknown.body
+    assert client.detect(jpeg(), "person").status == 200, "the one before goes on"
     chosen = client.send("POST", "/v1/models", {"model": "demo"})
     assert chosen.status == 202
     states = set()
