@@ -75,7 +75,12 @@ def _worker(topics: Topics, group: str, transactional_id: str | None) -> Iterato
     if transactional_id is not None:
         yield "transactional-id", [transactional_id], WRITE, ""
     yield "topic", [topics.cameras], READ, "being ready for the cameras' picture sizes at the start"
-    yield "topic", [topics.workers], (*READ, "write"), "telling ask and other clients what becomes of a question"
+    yield (
+        "topic",
+        [topics.workers],
+        (*READ, "write"),
+        "telling ask and the HTTP service, which asks nobody else, what it is",
+    )
     large = "answers of more than 1 MB, and dead-lettering frames of that size"
     yield "topic", [topics.detections, topics.dead_letters], ("describe-configs",), large
     yield "cluster", [CLUSTER], ("idempotent-write",), OLD_BROKERS

@@ -22,13 +22,14 @@ from kafka.admin import (
 from conftest import Program, Start, Wait, make_topics
 from footage import frame, jpeg, publisher, video
 from groundcam.audit import audit, totals
-from groundcam.devkafka.broker import EmbeddedBroker
+from groundcam.devkafka.broker import EmbeddedBroker, free_port
 from groundcam_runtime.kafka.errors import RefusedError
 from groundcam_runtime.kafka.publisher import Record
 from groundcam_runtime.kafka.topics import TopicAdmin, TopicSpec
 from groundcam_runtime.rights import Role, rights
 from groundcam_runtime.settings import KafkaSettings
 from groundcam_schemas import DeadLetter, encode
+from serve_client import Client
 
 pytestmark = pytest.mark.broker
 
@@ -131,7 +132,7 @@ def test_every_role_does_its_work_with_exactly_what_is_printed(
         give(site, wait, [one for one in printed(start, site, role) if all_of_them or not one["only_for"]])
     ensured = start(site.user("groundcam-admin"), "topics", "ensure", "--partitions", 2, "--group", site.group)
     assert ensured.process.wait(60) == 0, ensured.log
-    assert ensured.out.count("created with") == 8
+    assert ensured.out.count("created with") == 10
     worker = working(start, site)
     watcher = start(site.user("groundcam-subscriber"), "watch", "--json", "--from-beginning")
     producer = start(site.user("groundcam-producer"), "produce", "--camera", f"gate={video('carphone_pristine.mp4')}")
@@ -140,11 +141,23 @@ def test_every_role_does_its_work_with_exactly_what_is_printed(
     total = totals(audit(site.root))
     wait(lambda: len(watcher.out.splitlines()) == total.detected, 30, "the watcher")
     assert (total.detected, total.dead_lettered) == (total.published, 0)
+    if all_of_them:
+        _over_http(site, start, wait)
     assert worker.stop() == 0
     refusals = ("AuthorizationFailed", "not permitted")
     assert not [line for line in worker.log.splitlines() if any(one in line for one in refusals) and all_of_them]
     if all_of_them:
         _the_rest_of_it(site, start, wait)
+
+
+def _over_http(site: Site, start: Start, wait: Wait) -> None:
+    port = free_port()
+    service, client = start(site.user("groundcam-service"), "serve", "--port", port), Client(port)
+    wait(lambda: client.is_ready and client.detect(jpeg(), "person").status == 200, 60, "an answer over HTTP")
+    assert client.get("/v1/cameras/gate/latest.jpg").status == 200
+    assert client.send("PUT", "/v1/questions/gate", {"question": "person"}).status == 200
+    assert service.stop() == 0
+    assert "AuthorizationFailed" not in service.log
 
 
 def _the_rest_of_it(site: Site, start: Start, wait: Wait) -> None:
@@ -168,7 +181,7 @@ def _the_rest_of_it(site: Site, start: Start, wait: Wait) -> None:
     ]:
         program = start(settings, *command)
         assert program.process.wait(60) == 0, program.log
-    assert program.out.count("grown from 2 to 3") == 3
+    assert program.out.count("grown from 2 to 3") == 5
     assert "may not be seen" not in program.out
     audited = start(site.user("groundcam-subscriber"), "audit", "--grace-s", "0")
     assert audited.process.wait(60) == 1  # the recordings wait for a worker
@@ -275,7 +288,7 @@ def test_topics_that_may_not_be_created_are_all_asked_for_in_one_sentence(site: 
         "may not be created by user 'groundcam-admin': ask the administrator for",
         f"{topics.recordings} with partitions=5, max.message.bytes=4194304, compression.type=producer, retention.ms=",
         f"{topics.dead_letters} with partitions=1, ",
-        f"the topics {topics.cameras}, {topics.attempts}, {topics.workers} on",
+        f"the topics {topics.requests}, {topics.replies}, {topics.cameras}, {topics.attempts}, {topics.workers} on",
         "may be neither seen nor created",
         f"the topic {topics.frames} on",
         "may not be given more partitions",
@@ -291,4 +304,4 @@ def test_topics_that_may_be_created_but_not_seen_are_created(site: Site, start: 
     for says in ("created with", "is there, but may not be looked at (describe is not permitted)"):
         program = start(site.user("groundcam-admin"), "topics", "ensure")
         assert program.process.wait(60) == 0, program.log
-        assert program.out.count(says) == 8
+        assert program.out.count(says) == 10

@@ -10,10 +10,12 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from conftest import Start, Wait
-from footage import video
+from footage import jpeg, video
+from groundcam.devkafka.broker import free_port
 from groundcam_runtime.kafka.reader import Reader
 from groundcam_runtime.settings import KafkaSettings
 from groundcam_schemas import Detections, decode_answer
+from serve_client import Client
 
 pytestmark = pytest.mark.broker
 
@@ -129,6 +131,26 @@ def test_a_collector_receives_one_whole_trace_of_each_frame(
         assert capture.start <= answer.start <= by_name["detect"].start <= by_name["detect"].end <= answer.end
         assert answer.attributes["groundcam.camera"] == "gate"
         assert answer.attributes["groundcam.outcome"] == "detected"
+
+
+def test_a_request_over_http_goes_on_in_the_trace_of_its_client(
+    kafka: KafkaSettings, start: Start, wait: Wait, collector: Collector
+) -> None:
+    traced = {"GROUNDCAM_TRACE__ENDPOINT": collector.address}
+    worker = start(kafka, "work", "--model", "fake:5ms", "--group", kafka.topic_prefix, **traced)
+    port = free_port()
+    service, client = start(kafka, "serve", "--port", port, **traced), Client(port)
+    wait(lambda: client.is_ready and client.detect(jpeg(), "person").status == 200, 60, "an answer")
+    trace, above = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+    traceparent = f"00-{trace}-{above}-01"
+    assert client.ask("POST", "/v1/detect?question=dog", jpeg(), traceparent=traceparent).status == 200
+    assert (service.stop(), worker.stop()) == (0, 0)
+    mine = {span.name: span for span in collector.spans if span.trace.hex() == trace}
+    assert set(mine) == {"answer request", "answer frame", "queue", "decode", "batch", "detect", "publish"}
+    request, answer = mine["answer request"], mine["answer frame"]
+    assert (request.service, request.parent.hex()) == ("groundcam-serve", above)
+    assert (answer.service, answer.parent) == ("groundcam-worker", request.id)
+    assert request.start <= answer.start <= answer.end <= request.end + 100_000_000
 
 
 def test_the_answers_carry_the_context_on(kafka: KafkaSettings, start: Start, wait: Wait, collector: Collector) -> None:
