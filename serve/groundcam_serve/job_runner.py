@@ -24,6 +24,8 @@ from groundcam_serve.settings import ServeSettings
 log = logging.getLogger(__name__)
 
 MOST_JOBS = 100
+AT_ONCE = 2
+"""Films that are decoded; others wait for their turn."""
 VERDICT_S = 5.0
 STALL_S = 120.0
 """A job of which nothing is said for so long has failed."""
@@ -56,6 +58,7 @@ class JobRunner:
         self._loop = asyncio.get_running_loop()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._changed: dict[str, asyncio.Event] = {}
+        self._turns = asyncio.Semaphore(AT_ONCE)
         self.bytes = 0
         """Of films that lie there, or come."""
 
@@ -131,10 +134,18 @@ class JobRunner:
                 await asyncio.shield(asyncio.to_thread(self._put, job, None))
 
     async def _answer(self, job: Job, path: Path, question: Question, fps: float | None) -> None:
-        if refused := await self._ask(job, question):
-            self.store.end(job, JobState.FAILED, time.monotonic(), f"question: {refused}")
-            return
-        job.state = JobState.DECODING
+        async with self._turns:
+            if refused := await self._ask(job, question):
+                self.store.end(job, JobState.FAILED, time.monotonic(), f"question: {refused}")
+                return
+            job.frames = await self._decode(job, path, fps)
+        if job.frames is not None:
+            await self._until_answered(job)
+
+    async def _decode(self, job: Job, path: Path, fps: float | None) -> int | None:
+        """Return how many frames are on Kafka; None where the job has failed."""
+        if not job.state.is_through:
+            job.state = JobState.DECODING
         producing = await asyncio.to_thread(self._start, job.camera_id, path, fps)
         try:
             frames, why = await asyncio.to_thread(producing.wait)
@@ -142,11 +153,9 @@ class JobRunner:
             await asyncio.shield(asyncio.to_thread(producing.stop))
         if frames is None:
             self.store.end(job, JobState.FAILED, time.monotonic(), why)
-            return
-        job.frames = frames
-        if not job.state.is_through:
+        elif not job.state.is_through:
             job.state = JobState.ANSWERING
-        await self._until_answered(job)
+        return frames
 
     async def _until_answered(self, job: Job) -> None:
         changed = self._changed[job.id]

@@ -14,7 +14,8 @@ PREFIX = "job-"
 class JobState(StrEnum):
     """What a job is doing."""
 
-    ASKING = "asking"
+    WAITING = "waiting"
+    """For its turn, and for the workers' verdict on its question."""
     DECODING = "decoding"
     ANSWERING = "answering"
     DONE = "done"
@@ -35,7 +36,7 @@ class Job:
     owner: str
     """The name of the key that began it: nobody else sees it."""
     since_s: float
-    state: JobState = JobState.ASKING
+    state: JobState = JobState.WAITING
     reason: str = ""
     frames: int | None = None
     """How many there are, once all are on Kafka."""

@@ -121,6 +121,9 @@ def test_many_pictures_are_answered_in_their_order_and_one_comes_back_drawn(door
     results = answer.json["results"]
     assert [(one["source_width"], one["source_height"]) for one in results] == sizes
     assert {tuple(one["question"]["classes"]) for one in results} == {("person", "dog")}
+    both, kind = form([("image", "a", JPEG), ("question", None, b"person"), ("image", "b", encoded("png", 40, 30))])
+    in_form = client.ask("POST", "/v1/detect", both, Content_Type=kind).json["results"]
+    assert [(one["source_width"], one["source_height"]) for one in in_form] == [(640, 360), (40, 30)]
     drawn = client.detect(JPEG, "person", accept="image/jpeg")
     assert drawn.headers["content-type"] == "image/jpeg"
     picture = cv2.imdecode(np.frombuffer(drawn.body, np.uint8), cv2.IMREAD_COLOR)
