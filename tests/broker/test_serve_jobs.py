@@ -69,11 +69,15 @@ def test_some_frames_of_each_second_are_enough(client: Client, wait: Wait) -> No
     assert (status["state"], status["frames"]) == ("done", 20)
 
 
-@pytest.mark.parametrize("data", [b"no film at all", FILM[:3000]])
-def test_what_is_no_film_fails_with_why(client: Client, wait: Wait, data: bytes) -> None:
-    status = through(client, wait, send(client, data).json["id"])
-    assert status["state"] == "failed"
-    assert status["reason"], status
+def test_what_is_no_film_or_no_question_is_told_with_why(client: Client, wait: Wait) -> None:
+    cases = [("", FILM, "question"), ("question=a&fps=0", FILM, "fps"), ("question=a", b"", "empty")]
+    for query, data, says in cases:
+        answer = send(client, data, query)
+        assert (answer.status, says in answer.json["detail"]) == (422, True), answer.body
+    for data in (b"no film at all", FILM[:3000]):
+        status = through(client, wait, send(client, data).json["id"])
+        assert status["state"] == "failed"
+        assert status["reason"], status
 
 
 def test_a_job_that_is_ended_leaves_nothing_behind(client: Client, wait: Wait) -> None:
@@ -81,14 +85,3 @@ def test_a_job_that_is_ended_leaves_nothing_behind(client: Client, wait: Wait) -
     assert client.ask("DELETE", f"/v1/jobs/{job}").status == 204
     assert client.get(f"/v1/jobs/{job}/results").status == 404
     wait(lambda: client.get(f"/v1/questions/job-{job}").status == 404, 20, "its question taken back")
-
-
-@pytest.mark.parametrize(
-    ("query", "data", "status", "says"),
-    [("", FILM, 422, "question"), ("question=a&fps=0", FILM, 422, "fps"), ("question=a", b"", 422, "empty")],
-)
-def test_a_job_that_cannot_be_is_refused_in_a_sentence(
-    client: Client, query: str, data: bytes, status: int, says: str
-) -> None:
-    answer = send(client, data, query)
-    assert (answer.status, says in answer.json["detail"]) == (status, True), answer.body
