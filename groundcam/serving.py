@@ -20,7 +20,7 @@ from groundcam.extras import is_there
 from groundcam.settings import Settings
 from groundcam_runtime.kafka.topics import MIB, TopicAdmin, wanted
 from groundcam_runtime.settings import KafkaSettings, SettingError
-from groundcam_serve.boards import Boards, describe
+from groundcam_serve.following.boards import Boards, describe
 from groundcam_serve.run import run
 from groundcam_serve.worker_process import Process, WorkerProcess
 from groundcam_worker.checkpoints.catalogue import resolve

@@ -11,17 +11,17 @@ from groundcam_runtime.settings import KafkaSettings
 from groundcam_runtime.tracing import CONTEXT_HEADERS, Header, Tracing
 from groundcam_schemas import Detections, Question, Reply, ReplyProblem
 from groundcam_serve.admission import Admission, Refusal
-from groundcam_serve.boards import Boards
 from groundcam_serve.body import Memory, unless_gone
 from groundcam_serve.exchange import Exchange, LateError, NotTakenError
-from groundcam_serve.job_runner import JobRunner
+from groundcam_serve.following.boards import Boards
+from groundcam_serve.following.sightings import Sightings
+from groundcam_serve.jobs.runner import JobRunner
 from groundcam_serve.key_file import KeyFile
 from groundcam_serve.keys import Key, Rates, Scope
 from groundcam_serve.metrics import ServeMetrics
 from groundcam_serve.pictures import Picture
 from groundcam_serve.problems import Problem
 from groundcam_serve.settings import ServeSettings
-from groundcam_serve.sightings import Sightings
 from groundcam_serve.worker_process import WorkerProcess
 
 NS = 1_000_000_000

@@ -14,15 +14,15 @@ from groundcam_runtime.rights import Role, rights
 from groundcam_runtime.settings import HttpSettings, KafkaSettings, TraceSettings
 from groundcam_runtime.tracing import Tracing, require_tracing
 from groundcam_serve.app import app_of
-from groundcam_serve.boards import Boards
 from groundcam_serve.door import Door
 from groundcam_serve.exchange import ENVELOPE_BYTES, Exchange
-from groundcam_serve.job_runner import JobRunner, StartProducer
+from groundcam_serve.following.boards import Boards
+from groundcam_serve.following.sightings import Sightings
+from groundcam_serve.jobs.runner import JobRunner, StartProducer
 from groundcam_serve.key_file import KeyFile
 from groundcam_serve.metrics import ServeMetrics
 from groundcam_serve.server import serve
 from groundcam_serve.settings import ServeSettings
-from groundcam_serve.sightings import Sightings
 from groundcam_serve.worker_process import WorkerProcess
 
 log = logging.getLogger(__name__)

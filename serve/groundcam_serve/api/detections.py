@@ -11,9 +11,9 @@ from groundcam_runtime.kafka.errors import KafkaProblem
 from groundcam_runtime.kafka.reader import Reader
 from groundcam_serve.api.answers import problems
 from groundcam_serve.door import Door, door_of
-from groundcam_serve.feed import Feed
+from groundcam_serve.following.feed import Feed
+from groundcam_serve.following.stream import EventStream, positions_of
 from groundcam_serve.problems import Problem
-from groundcam_serve.stream import EventStream, positions_of
 
 router = APIRouter(tags=["detections"])
 

@@ -16,9 +16,9 @@ from groundcam_schemas import Detections, decode
 from groundcam_serve.api.answers import problems
 from groundcam_serve.api.detect import annotated as draw_in
 from groundcam_serve.door import COME_AGAIN_S, Door, door_of
+from groundcam_serve.following.seen import SeenFrame
 from groundcam_serve.pictures import encoding_of
 from groundcam_serve.problems import Problem
-from groundcam_serve.seen import SeenFrame
 
 router = APIRouter(tags=["cameras"])
 

@@ -14,8 +14,8 @@ from groundcam_serve.api.answers import answered, problems
 from groundcam_serve.asking import asked_in, question_of
 from groundcam_serve.body import ClientGoneError, announced
 from groundcam_serve.door import COME_AGAIN_S, Door, door_of
-from groundcam_serve.job_runner import JobRunner
-from groundcam_serve.jobs import Job, JobState
+from groundcam_serve.jobs.runner import JobRunner
+from groundcam_serve.jobs.store import Job, JobState
 from groundcam_serve.problems import Problem
 
 router = APIRouter(tags=["jobs"])

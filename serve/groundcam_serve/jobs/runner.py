@@ -17,8 +17,8 @@ from groundcam_runtime.records import Consumed
 from groundcam_runtime.settings import KafkaSettings
 from groundcam_runtime.verdicts import Outcome, outcome
 from groundcam_schemas import MSGPACK_CONTENT_TYPE, CameraQuestion, Question, SchemaError, decode_answer, encode
-from groundcam_serve.boards import Boards
-from groundcam_serve.jobs import PREFIX, Job, JobState, JobStore
+from groundcam_serve.following.boards import Boards
+from groundcam_serve.jobs.store import PREFIX, Job, JobState, JobStore
 from groundcam_serve.settings import ServeSettings
 
 log = logging.getLogger(__name__)

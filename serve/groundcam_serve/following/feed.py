@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from groundcam_runtime.kafka.errors import KafkaProblem
 from groundcam_runtime.kafka.reader import Reader
-from groundcam_serve.stream import EventStream
+from groundcam_serve.following.stream import EventStream
 
 log = logging.getLogger(__name__)
 

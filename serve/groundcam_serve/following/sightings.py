@@ -12,7 +12,7 @@ from groundcam_runtime.records import Consumed
 from groundcam_runtime.recurring import Recurring
 from groundcam_runtime.settings import KafkaSettings
 from groundcam_schemas import Frame, SchemaError, decode
-from groundcam_serve.seen import Seen, SeenFrame
+from groundcam_serve.following.seen import Seen, SeenFrame
 
 recurring = Recurring(logging.getLogger(__name__))
 

@@ -1,0 +1,1 @@
+"""Films that are answered frame by frame."""
