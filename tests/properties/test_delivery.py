@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from groundcam_runtime.partitions.assignment import Assignment
-from groundcam_runtime.partitions.commit_note import MAX_BYTES, MAX_DELAY_MS, CommitNote, read_note, take_over_note
+from groundcam_runtime.partitions.commit_note import (
+    MAX_AHEAD,
+    MAX_BYTES,
+    MAX_DELAY_MS,
+    MAX_DISTANCE,
+    CommitNote,
+    read_note,
+    take_over_note,
+)
 from groundcam_runtime.partitions.offsets import MAX_CAMERAS
 from groundcam_runtime.partitions.partition import Claim
 from groundcam_runtime.partitions.sequence import SequenceGaps
@@ -32,18 +40,20 @@ def test_a_commit_note_is_read_as_it_was_written_and_fits(
 ) -> None:
     wrong = data.draw(st.sets(st.sampled_from(sorted(last)))) if last else set()
     clocks = {name: data.draw(st.integers(-MAX_DELAY_MS, MAX_DELAY_MS)) for name in sorted(wrong)}
-    text = CommitNote(in_use, last, clocks=clocks).text()
+    ahead = tuple(sorted(data.draw(st.sets(st.integers(1, 2 * MAX_DISTANCE), max_size=2 * MAX_AHEAD))))
+    text = CommitNote(in_use, last, clocks=clocks, ahead=ahead).text()
     read = read_note(text)
-    assert len(text.encode()) <= MAX_BYTES + 64
+    assert len(text.encode()) <= MAX_BYTES + 64 + 6 * MAX_AHEAD + 12 < 4096
+    assert read.ahead == tuple(one for one in ahead if one <= MAX_DISTANCE)[:MAX_AHEAD]
     assert read.in_use == in_use
     kept = list(last.items())[len(last) - len(read.last) :]
     assert dict(read.last) == dict(kept), "the cameras that were heard of last are kept"
     assert read.whole == (dict(read.last) == last), "a note that was cut says so"
     assert not read_note(CommitNote(in_use, last, whole=False).text()).whole
-    if len(text) < MAX_BYTES - 100:
+    if len(text) < MAX_BYTES - 100:  # with what is ahead, and without
         assert dict(read.last) == last
     assert read.clocks == {name: clocks[name] for name in read.last if name in clocks}
-    assert read_note(take_over_note(text)) == CommitNote(True, read.last, read.whole, read.clocks)
+    assert read_note(take_over_note(text)) == CommitNote(True, read.last, read.whole, read.clocks, read.ahead)
 
 
 OLD_NOTE = '{"v": 1, "in_use": true, "whole": true, "last": {"gate": ["run-1", 22], "yard": ["run-2", 5]}}'

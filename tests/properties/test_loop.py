@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from footage import frame, jpeg
-from groundcam_runtime.partitions.commit_note import CommitNote
+from groundcam_runtime.partitions.commit_note import read_note, take_over_note
 from groundcam_runtime.records import Assigned, Consumed, Gone, Partition, Position
 from groundcam_schemas import Gap, Question, ReplyTo, encode
 from groundcam_worker.detectors.protocol import Detection
@@ -54,6 +54,8 @@ class Loop:
         """Records that there are."""
         self.committed: dict[Partition, int] = dict.fromkeys(PARTITIONS, 0)
         self.notes: dict[Partition, str] = {}
+        self.noted: dict[Partition, set[int]] = {}
+        """What an owner before has answered, behind the offset that this one began at."""
         self.read: dict[Partition, int] = {}
         self.owned: dict[Partition, int] = {}
         self.under_way: list[Any] = []
@@ -101,6 +103,9 @@ class Loop:
                     self.commit(positions)
                 case do.PublishAnswer() | do.PublishGap() | do.PublishLetter() | do.PublishReply():
                     self.keeps_order(one)
+                    for claim in one.about:
+                        again = claim.offset in self.noted.get(claim.partition, ())
+                        assert self.transactions or not again, "it was answered before, and that was noted"
                     for claim in one.about if one.is_answer else []:
                         assert self.owned.get(claim.partition) == claim.state.epoch, "another member answers it"
                         is_request = claim.partition.topic == "requests"
@@ -128,6 +133,9 @@ class Loop:
             assert position.offset >= self.committed[partition], "a commit went back"
             for offset in range(self.committed[partition], position.offset):
                 assert self.answered[partition, offset] or (partition, offset) in self.letters, f"{offset} is committed"
+            for distance in read_note(position.note).ahead:
+                place = partition, position.offset + distance
+                assert self.answered[place] or place in self.letters, f"{place[1]} is noted as answered"
             self.committed[partition], self.notes[partition] = position.offset, position.note
 
     def transact(self, publications: Any, not_ours: Any, positions: Any) -> None:
@@ -156,7 +164,10 @@ class Loop:
         self.epoch += 1
         self.owned[partition] = self.epoch
         self.read[partition] = self.committed[partition]
-        note = CommitNote(in_use=True).text() if died else ""
+        # What an owner left, or another program's hand.
+        kept = self.notes.get(partition, "") if self.epoch % 3 else ""
+        note = take_over_note(kept) if died else kept
+        self.noted[partition] = {self.committed[partition] + one for one in read_note(note).ahead} if known else set()
         self.handle(Assigned({partition: Position(self.committed[partition], note) if known else None}, self.epoch))
 
     def lose(self, partition: Partition) -> None:

@@ -169,3 +169,35 @@ def test_of_too_many_wrong_clocks_those_heard_of_longest_ago_are_forgotten() -> 
     assert len(one.clocks) == MAX_CAMERAS
     assert "camera-1" not in one.clocks
     assert (one.clocks["camera-0"], one.clocks["one-more"]) == (6000, 7000)
+
+
+def noting(position: Position = START) -> Assignment:
+    assignment = Assignment(SUSPECTS, notes_ahead=True)
+    assignment.arrive(Assigned({ONE: position}, 1))
+    return assignment
+
+
+def test_what_is_answered_behind_an_open_record_is_noted_and_the_next_owner_knows_it() -> None:
+    first = noting(Position(10))
+    claims = [began(first, offset) for offset in range(10, 15)]
+    assert first.finish([claims[0], claims[2], claims[3]])[ONE].offset == 11
+    position = first.finish([claims[4]])[ONE]
+    assert (position.offset, read_note(position.farewell).ahead) == (11, (1, 2, 3)), "also where the offset stays"
+    second = noting(position)
+    assert began(second, 11).state.answered == {12, 13, 14}
+    between = second.finish([began(second, 12)])[ONE]
+    assert (between.offset, read_note(between.note).ahead) == (11, (1, 2, 3)), "it stays noted until the offset passes"
+    assert began(noting(Position(11, position.note)), 11).state.answered == {12, 13, 14}, "also after a death"
+
+
+def test_what_was_noted_is_not_believed_of_a_topic_that_was_made_again() -> None:
+    assignment = noting(Position(10, CommitNote(ahead=(2,)).text()))
+    assert began(assignment, 3).state.answered == frozenset()
+
+
+def test_where_answers_are_not_on_kafka_before_their_offsets_nothing_is_noted_ahead() -> None:
+    assignment = owner(Position(10, CommitNote(ahead=(2,)).text()))
+    claims = [began(assignment, offset) for offset in (10, 11, 12)]
+    assert claims[0].state.answered == frozenset()
+    assert assignment.finish([claims[1]]) == {}
+    assert read_note(assignment.finish([claims[0]])[ONE].note).ahead == ()

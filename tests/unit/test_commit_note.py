@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from groundcam_runtime.partitions.commit_note import MAX_BYTES, CommitNote, read_note
+from groundcam_runtime.partitions.commit_note import MAX_AHEAD, MAX_BYTES, MAX_DISTANCE, CommitNote, read_note
 
 EMPTY = len(CommitNote().text())
 
@@ -75,3 +75,13 @@ def test_a_note_that_breaks_its_reader_says_nothing(text: str) -> None:
 def test_a_delay_beyond_all_time_is_not_believed() -> None:
     written = f'{{"v": 1, "in_use": true, "last": {{"a": ["r", 1]}}, "clocks": {{"a": -1{"0" * 400}, "b": 5}}}}'
     assert read_note(written).clocks == {"b": 5}
+
+
+def test_what_is_answered_ahead_is_written_down_as_far_as_there_is_room_and_nothing_else_is_believed() -> None:
+    note = CommitNote(last={"gate": ("r", 1)}, ahead=tuple(range(2, 2 + 2 * MAX_AHEAD)))
+    assert read_note(note.text()).ahead == tuple(range(2, 2 + MAX_AHEAD))
+    assert read_note(CommitNote(ahead=(3, MAX_DISTANCE, MAX_DISTANCE + 1)).text()).ahead == (3, MAX_DISTANCE)
+    assert "ahead" not in CommitNote(last={"gate": ("r", 1)}).text(), "a note of before, where there is nothing"
+    for told in ('[0, -1, true, 2.5, "3", null, 7]', "7", '{"7": 1}'):
+        text = f'{{"v": 1, "in_use": true, "last": {{}}, "ahead": {told}}}'
+        assert read_note(text).ahead == ((7,) if told.startswith("[") else ())

@@ -107,3 +107,17 @@ def test_recordings_are_never_stale_and_teach_nothing() -> None:
     live = gate.intake.receive(old, 0.0)
     assert isinstance(live, Received)
     assert gate.intake.is_stale(live, 10**30)
+
+
+def test_a_record_that_an_earlier_owner_has_answered_is_passed_over_and_no_gap_follows() -> None:
+    assignment = Assignment(0, notes_ahead=True)
+    note = CommitNote(last={"gate": ("run-1", 4)}, ahead=(1,)).text()
+    assignment.arrive(Assigned({PARTITION: Position(5, note)}, 1))
+    gate = Gate(assignment)
+    assert isinstance(gate.intake.receive(record(5), 0.0), Received)
+    assert gate.intake.receive(record(6), 0.0) is None
+    assert isinstance(gate.intake.receive(record(7), 0.0), Received)
+    gate.outbox.tick(100.0, everything=True)
+    assert not gate.of(do.PublishGap), "nothing is missing"
+    (commit,) = gate.of(do.Commit)
+    assert (commit.positions[PARTITION].offset, read_note(commit.positions[PARTITION].note).ahead) == (5, (1,))

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from footage import encoded
-from groundcam_runtime.records import Consumed
+from groundcam_runtime.records import Consumed, Gone
 from groundcam_schemas import Question, ReplyProblem, ReplyTo
 from groundcam_worker.errors import BadPictureError, FatalFrameError, UnansweredError, UnaskableError
 from groundcam_worker.frames import Rejected, Replied
@@ -207,3 +207,15 @@ def test_the_question_of_a_request_is_not_that_of_a_camera() -> None:
     one.request(0, question=Question.of("cat", "zebra"))
     (admitted,) = one.admitted(one.tick())
     assert admitted.question.labels == ("cat", "zebra")
+
+
+def test_a_reply_that_is_too_large_is_said_to_be_so_unless_the_next_owner_answers_by_now() -> None:
+    one = story()
+    one.request(0)
+    (publication,) = of(do.PublishReply, one.detect(FOUND))
+    (said,) = replies(one(on.Delivered(publication, ValueError("too large"))))
+    assert said.problem is ReplyProblem.TOO_LARGE
+    one.request(1)
+    (publication,) = of(do.PublishReply, one.detect(FOUND))
+    one(Gone(frozenset([REQUESTS])))
+    assert not replies(one(on.Delivered(publication, ValueError("too large"))))

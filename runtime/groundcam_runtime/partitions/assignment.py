@@ -13,9 +13,13 @@ from groundcam_schemas import FrameId
 class Assignment:
     """Knows of each frame whether its partition is still assigned to us. If not, the next owner answers it."""
 
-    def __init__(self, suspects: int) -> None:
-        """`suspects` is how many frames of a partition a worker may have had in flight when it died."""
+    def __init__(self, suspects: int, *, notes_ahead: bool = False) -> None:
+        """`suspects` is how many frames of a partition a worker may have had in flight when it died.
+
+        `notes_ahead`: what is finished behind an open record is noted beside the offset, and believed when found there.
+        """
         self._suspects = suspects
+        self._notes_ahead = notes_ahead
         self._states: dict[Partition, PartitionState] = {}
 
     def __len__(self) -> int:
@@ -53,6 +57,10 @@ class Assignment:
                 suspects_end,
                 start,
                 dict(note.clocks),
+                answered=frozenset(start + one for one in note.ahead if self._notes_ahead)
+                if start is not None
+                else frozenset(),
+                notes_ahead=self._notes_ahead,
             )
             self._states[partition] = state
             if start is not None:
@@ -77,8 +85,16 @@ class Assignment:
             return None
         if record.offset < state.ledger.next_offset:
             # The topic was recreated, or its log truncated: what came before is not there to be committed.
-            state = PartitionState(state.epoch, OffsetLedger(), SequenceGaps(record.offset, {}), clocks=state.clocks)
+            state = PartitionState(
+                state.epoch,
+                OffsetLedger(),
+                SequenceGaps(record.offset, {}),
+                clocks=state.clocks,
+                notes_ahead=state.notes_ahead,
+            )
             self._states[record.partition] = state
+        if state.start is not None and record.offset < state.start:
+            state.answered = frozenset()  # the same, before anything was read
         if state.suspects_end is None:
             state.suspects_end = record.offset + self._suspects
         state.ledger.begin(record.offset, frame)
@@ -93,11 +109,13 @@ class Assignment:
         return self._states.get(claim.partition) is claim.state
 
     def finish(self, claims: Iterable[Claim]) -> dict[Partition, Position]:
-        """Note that records are answered; return what may be committed now that could not be before."""
+        """Note that records are answered; return what may be committed, or noted, now that could not be before."""
         ends: dict[Partition, int] = {}
         for claim in claims:
             if self.holds(claim) and claim.state.ledger.is_open(claim.offset):
                 end = claim.state.ledger.finish(claim.offset)
+                if end is None and self._notes_ahead:
+                    end = claim.state.ledger.end
                 if end is not None:
                     ends[claim.partition] = end
         return {partition: self._states[partition].position(end) for partition, end in ends.items()}

@@ -16,6 +16,7 @@ class OffsetLedger:
     def __init__(self, last: dict[str, tuple[str, int]] | None = None) -> None:
         """`last` is each camera's newest frame that was finished before, as (run, seq)."""
         self._open: set[int] = set()
+        self._ahead: set[int] = set()
         self._order: deque[tuple[int, FrameId | None]] = deque()
         self._next = 0
         self.last: OrderedDict[str, tuple[str, int]] = OrderedDict(last or {})
@@ -48,10 +49,13 @@ class OffsetLedger:
         Raises KeyError when the offset is not open.
         """
         self._open.remove(offset)
+        self._ahead.add(offset)
         if self._order[0][0] != offset:
             return None
         while self._order and self._order[0][0] not in self._open:
-            self._remember(self._order.popleft()[1])
+            finished, frame = self._order.popleft()
+            self._ahead.discard(finished)
+            self._remember(frame)
         return self.end
 
     def is_open(self, offset: int) -> bool:
@@ -62,6 +66,11 @@ class OffsetLedger:
     def open_offsets(self) -> frozenset[int]:
         """The offsets that are begun and not finished."""
         return frozenset(self._open)
+
+    @property
+    def ahead(self) -> frozenset[int]:
+        """The offsets that are finished although one before them is not."""
+        return frozenset(self._ahead)
 
     @property
     def open_count(self) -> int:

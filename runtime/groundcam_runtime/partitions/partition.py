@@ -26,6 +26,10 @@ class PartitionState:
     """Of cameras whose clocks are wrong, the delay of their frames on the shortest path, in ms."""
     is_leaving: bool = False
     """It is about to be another member's: what Kafka has of it counts, and nothing more is begun."""
+    answered: frozenset[int] = frozenset()
+    """Offsets behind `start` that an earlier owner has answered."""
+    notes_ahead: bool = False
+    """Whether what is finished ahead of others is on Kafka, and so may be noted."""
 
     @property
     def end(self) -> int | None:
@@ -44,7 +48,9 @@ class PartitionState:
         """Return what to commit: the next offset, with what is known of the frames before it."""
         # A note that was found truncated stays so: what is added to it does not bring the others back.
         last, whole = self.ledger.last, self.sequence.whole
-        note, farewell = CommitNote(last=last, whole=whole, clocks=self.clocks).texts()
+        behind = (self.ledger.ahead | self.answered) if self.notes_ahead else ()
+        ahead = tuple(sorted(one - offset for one in behind if one > offset))
+        note, farewell = CommitNote(last=last, whole=whole, clocks=self.clocks, ahead=ahead).texts()
         return Position(offset, note, farewell, self.epoch)
 
 

@@ -32,7 +32,7 @@ class Intake:
         self._max_pixels = policies.limits.max_pixels
 
     def receive(self, record: Consumed, now_s: float) -> Received | Rejected | None:
-        """Read a record; None for one of a partition that has just left: the next owner reads it."""
+        """Read a record; None for one of a partition that has just left, and for one that is answered already."""
         if record.partition.topic == self._requests:
             return self._request(record)
         parsed = parse(record, self._max_pixels)
@@ -42,6 +42,9 @@ class Intake:
         deleted = claim.state.sequence.came(record.offset, parsed.id, at_head=record.behind <= HEAD)
         if deleted and parsed.id:
             self._outbox.expired(parsed.id, deleted, now_s)
+        if claim.offset in claim.state.answered:
+            self._outbox.answered_before(claim)
+            return None
         if isinstance(parsed, ParseFailure):
             rejected = Rejected(claim, record, parsed.id, parsed.error)
             self._emit(do.FrameArrived(rejected.camera_id, record.size))
@@ -58,6 +61,9 @@ class Intake:
         # Numbers of requests have no holes that would tell anything: they are spread over partitions.
         claim = self._assignment.begin(record, None)
         if claim is None:
+            return None
+        if claim.offset in claim.state.answered:
+            self._outbox.answered_before(claim)
             return None
         if isinstance(parsed, ParseFailure):
             return Rejected(claim, record, parsed.id, parsed.error, reply_to=parsed.reply_to)

@@ -86,6 +86,10 @@ class Outbox:
         first = FrameId(frame.camera_id, frame.run_id, numbers.start)
         self._gaps.add(first, GapReason.EXPIRED, now=now_s, count=len(numbers))
 
+    def answered_before(self, claim: Claim) -> None:
+        """An earlier owner of the partition has answered a record."""
+        self._finished.append(claim)
+
     def decline(self, frame: Received | Rejected, problem: ReplyProblem, detail: str = "") -> None:
         """Reply to a request that there is no answer, and why."""
         if frame.reply_to and frame.id:
@@ -106,11 +110,13 @@ class Outbox:
         self._unacknowledged.discard(publication)
         match publication:
             case do.PublishLetter(rejected) if rejected.reply_to:
-                self.decline(rejected, ReplyProblem.UNANSWERED, str(rejected.error))
+                if self._assignment.holds(rejected.claim):  # another member's otherwise, which answers it
+                    self.decline(rejected, ReplyProblem.UNANSWERED, str(rejected.error))
             case do.PublishReply(replied) if error is not None and replied.answered:
                 too_large = ReplyProblem.TOO_LARGE
                 less = replace(replied, answered=None, problem=too_large, detail=WORDS[too_large])
-                self._publish(do.PublishReply(less))
+                if self._assignment.holds(replied.claim):
+                    self._publish(do.PublishReply(less))
             case do.PublishLetter(rejected) if rejected.id is not None:
                 reason = GapReason.DEAD_LETTERED if error is None else GapReason.TOO_LARGE
                 self._collect(rejected.claim, rejected.record, rejected.id, reason, now_s)

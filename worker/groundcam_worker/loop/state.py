@@ -41,7 +41,7 @@ class LoopState:
         self._limits = limits = policies.limits
         self._questions = policies.questions
         self._freshness = policies.freshness
-        self.assignment = Assignment(limits.suspects)
+        self.assignment = Assignment(limits.suspects, notes_ahead=not policies.by_transactions)
         self._out: list[do.Instruction] = []
         self._emit = self._out.append
         self._outbox = Outbox(self.assignment, self._emit, by_transactions=policies.by_transactions)
