@@ -27,6 +27,8 @@ class Roles(StrEnum):
     PRODUCER = "producer"
     SUBSCRIBER = "subscriber"
     SERVICE = "service"
+    TRACKER = "tracker"
+    NOTIFIER = "notifier"
     ADMIN = "admin"
     ALL = "all"
 

@@ -20,6 +20,8 @@ class Role(StrEnum):
     PRODUCER = "producer"
     SUBSCRIBER = "subscriber"
     SERVICE = "service"
+    TRACKER = "tracker"
+    NOTIFIER = "notifier"
     ADMIN = "admin"
 
 
@@ -53,6 +55,8 @@ def rights(role: Role, topics: Topics, group: str, transactional_id: str | None 
         Role.PRODUCER: lambda: _producer(topics),
         Role.SUBSCRIBER: lambda: _subscriber(topics),
         Role.SERVICE: lambda: _service(topics),
+        Role.TRACKER: lambda: _tracker(topics, group),
+        Role.NOTIFIER: lambda: _notifier(topics, group),
         Role.ADMIN: lambda: _admin(topics, group),
     }
     found = [
@@ -99,6 +103,12 @@ def _subscriber(topics: Topics) -> Iterator[Line]:
     yield "topic", [topics.frames, topics.recordings], READ, "watch --html and audit"
     yield "topic", [topics.cameras], READ, "watch --html"
     yield "topic", [topics.requests, topics.replies, topics.dead_letters], READ, "audit"
+    yield (
+        "topic",
+        [topics.events, topics.objects, topics.pictures, topics.zones],
+        READ,
+        "events and what belongs to them",
+    )
 
 
 def _service(topics: Topics) -> Iterator[Line]:
@@ -107,13 +117,34 @@ def _service(topics: Topics) -> Iterator[Line]:
     yield "topic", [topics.requests], ("describe-configs",), "pictures of more than 1 MB"
     yield "topic", [topics.prompts], ("write",), "asking cameras"
     yield "topic", [topics.frames, topics.recordings], READ, "cameras' pictures"
+    yield "topic", [topics.events, topics.objects, topics.pictures, topics.zones], READ, "events"
+    yield "topic", [topics.zones], ("write",), "setting zones"
+    yield "cluster", [CLUSTER], ("idempotent-write",), OLD_BROKERS
+
+
+def _tracker(topics: Topics, group: str) -> Iterator[Line]:
+    yield "topic", [topics.detections, topics.tracks, topics.zones], READ, ""
+    yield "topic", [topics.events, topics.objects, topics.tracks], WRITE, ""
+    yield "group", [group], READ, ""
+    yield "topic", [topics.pictures], WRITE, "the objects' best pictures"
+    yield "topic", [topics.frames, topics.recordings], READ, "the objects' best pictures"
+    yield "cluster", [CLUSTER], ("idempotent-write",), OLD_BROKERS
+
+
+def _notifier(topics: Topics, group: str) -> Iterator[Line]:
+    yield "topic", [topics.events], READ, ""
+    yield "group", [group], READ, ""
+    yield "topic", [topics.undelivered], (*READ, "write"), "keeping what a webhook did not take, and sending it again"
+    yield "topic", [topics.pictures], READ, "attaching pictures"
     yield "cluster", [CLUSTER], ("idempotent-write",), OLD_BROKERS
 
 
 def _admin(topics: Topics, group: str) -> Iterator[Line]:
     data = [topics.frames, topics.recordings, topics.detections]
-    data += [topics.requests, topics.replies]
-    every = [*data, topics.dead_letters, topics.prompts, topics.cameras, topics.attempts, topics.workers]
+    data += [topics.requests, topics.replies, topics.events, topics.pictures]
+    control = [topics.prompts, topics.cameras, topics.attempts, topics.workers]
+    control += [topics.objects, topics.zones, topics.tracks]
+    every = [*data, topics.dead_letters, topics.undelivered, *control]
     yield "topic", every, ("create", "describe", "describe-configs"), ""
     yield "topic", data, ("alter",), "topics ensure --repartition"
     yield "topic", every, ("alter-configs",), "setting right, with Kafka's own tools, what topics ensure finds wrong"
@@ -122,6 +153,7 @@ def _admin(topics: Topics, group: str) -> Iterator[Line]:
     seen = [topics.cameras, topics.workers, topics.detections]
     yield "topic", seen, ("read",), "what ask and cameras say of cameras and workers"
     yield "topic", [topics.cameras], ("write",), "cameras forget"
+    yield "topic", [topics.zones], ("read", "write"), "zones"
     yield "topic", [topics.dead_letters], ("read",), "dead-letters"
     yield "topic", [topics.frames, topics.recordings, topics.requests], ("write",), "dead-letters replay"
     yield "cluster", [CLUSTER], ("idempotent-write",), f"ask, cameras forget and replay on {OLD_BROKERS}"

@@ -9,6 +9,12 @@ MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
 PARTITIONS = 4
+STATES = {
+    "max.message.bytes": str(4 * MIB),
+    "segment.bytes": str(16 * MIB),
+    "segment.ms": str(HOUR_MS),
+    "min.cleanable.dirty.ratio": "0.1",
+}
 APPEND_TIME = {"message.timestamp.type": "LogAppendTime"}
 """Kafka stamps records when they come, by a clock that is no camera's."""
 
@@ -35,7 +41,7 @@ class TopicSpec:
     @property
     def is_live(self) -> bool:
         """Whether its messages are worth something for minutes only."""
-        return "segment.bytes" in self.config
+        return "segment.bytes" in self.config and not self.is_control
 
 
 def wanted(topics: Topics, partitions: int | None, max_message_bytes: int) -> list[TopicSpec]:
@@ -44,8 +50,9 @@ def wanted(topics: Topics, partitions: int | None, max_message_bytes: int) -> li
     Live frames are kept for minutes in small segments, since retention removes whole segments only; recordings wait for
     a slow worker, so they are kept for a week, and so is what was said of them. Requests and replies are live, too:
     nobody waits for one longer than minutes. Control topics are compacted, and have one partition so that everybody
-    reads them in one order. Kafka stamps live frames when they come, so that their age is known whatever a camera's
-    clock shows, and retention too; recordings have no age.
+    reads them in one order; the trackers' states, which are written all the time, in small segments, so that whoever
+    reads them from the beginning is through soon. Kafka stamps live frames when they come, so that their age is known
+    whatever a camera's clock shows, and retention too; recordings have no age.
     """
     frames = {"max.message.bytes": str(max_message_bytes), "compression.type": "producer"}
     live = {"retention.ms": str(10 * MINUTE_MS), "segment.bytes": str(64 * MIB), "segment.ms": str(MINUTE_MS)}
@@ -56,6 +63,8 @@ def wanted(topics: Topics, partitions: int | None, max_message_bytes: int) -> li
         TopicSpec(topics.frames, count, frames | live | APPEND_TIME, grows=True, any_count=free),
         TopicSpec(topics.recordings, count, frames | week, grows=True, any_count=free),
         TopicSpec(topics.detections, count, week, grows=True, any_count=free),
+        TopicSpec(topics.events, count, week, grows=True, any_count=free),
+        TopicSpec(topics.pictures, count, week, grows=True, any_count=free),
         TopicSpec(topics.requests, count, frames | live | APPEND_TIME, grows=True, any_count=free),
         TopicSpec(topics.replies, count, live, grows=True, any_count=free),
         TopicSpec(
@@ -65,6 +74,10 @@ def wanted(topics: Topics, partitions: int | None, max_message_bytes: int) -> li
         TopicSpec(topics.cameras, 1, compacted),
         TopicSpec(topics.attempts, 1, compacted),
         TopicSpec(topics.workers, 1, compacted),
+        TopicSpec(topics.objects, 1, compacted),
+        TopicSpec(topics.zones, 1, compacted),
+        TopicSpec(topics.tracks, 1, compacted | STATES),
+        TopicSpec(topics.undelivered, 1, week),
     ]
 
 

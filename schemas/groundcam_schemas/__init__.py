@@ -12,7 +12,21 @@ from groundcam_schemas.codec import (
 )
 from groundcam_schemas.deadletter import DeadLetter
 from groundcam_schemas.errors import SchemaError, UnsupportedVersionError
-from groundcam_schemas.identity import FrameId, detections_id, new_run_id, raw_frame_id
+from groundcam_schemas.events import (
+    Cause,
+    End,
+    EndReason,
+    Event,
+    EventType,
+    LineCrossing,
+    Motion,
+    ObjectsNow,
+    PathPoint,
+    Sighting,
+    Unseen,
+    ZoneVisit,
+)
+from groundcam_schemas.identity import FrameId, detections_id, event_id, new_run_id, raw_frame_id
 from groundcam_schemas.messages import (
     Attempt,
     CameraState,
@@ -32,43 +46,62 @@ from groundcam_schemas.questions import CameraQuestion, ClassSpec, Question
 from groundcam_schemas.replies import Reply, ReplyProblem
 from groundcam_schemas.topics import Topics
 from groundcam_schemas.workers import Verdict, WorkerState, WorkerStatus
+from groundcam_schemas.zones import Anchor, CameraZones, Line, Severity, Zone
 
 __all__ = [
     "JSON_CONTENT_TYPE",
     "MSGPACK_CONTENT_TYPE",
+    "Anchor",
     "Attempt",
     "CameraQuestion",
     "CameraState",
     "CameraStatus",
+    "CameraZones",
+    "Cause",
     "ClassSpec",
     "DeadLetter",
     "Detections",
+    "End",
+    "EndReason",
+    "Event",
+    "EventType",
     "Frame",
     "FrameId",
     "FrameRef",
     "Gap",
     "GapReason",
+    "Line",
+    "LineCrossing",
     "Message",
     "Model",
+    "Motion",
     "Object",
+    "ObjectsNow",
+    "PathPoint",
     "Question",
     "QuestionRef",
     "Reply",
     "ReplyProblem",
     "ReplyTo",
     "SchemaError",
+    "Severity",
+    "Sighting",
     "TimingsNs",
     "Topics",
+    "Unseen",
     "UnsupportedVersionError",
     "Verdict",
     "WorkerState",
     "WorkerStatus",
+    "Zone",
+    "ZoneVisit",
     "decode",
     "decode_answer",
     "decode_json",
     "detections_id",
     "encode",
     "encode_json",
+    "event_id",
     "new_run_id",
     "raw_frame_id",
 ]

@@ -9,10 +9,12 @@ from pydantic import BaseModel, ValidationError
 
 from groundcam_schemas import limits
 from groundcam_schemas.errors import SchemaError, UnsupportedVersionError
+from groundcam_schemas.events import Event, ObjectsNow
 from groundcam_schemas.messages import Attempt, CameraStatus, Detections, Frame, Gap
 from groundcam_schemas.questions import CameraQuestion
 from groundcam_schemas.replies import Reply
 from groundcam_schemas.workers import WorkerStatus
+from groundcam_schemas.zones import CameraZones
 
 MSGPACK_CONTENT_TYPE = "application/msgpack"
 JSON_CONTENT_TYPE = "application/json"
@@ -26,15 +28,43 @@ VERSIONS: dict[type[BaseModel], str] = {
     Attempt: "attempt/1.0",
     WorkerStatus: "worker-status/1.0",
     Reply: "reply/1.0",
+    Event: "event/1.0",
+    ObjectsNow: "objects/1.0",
+    CameraZones: "zones/1.0",
 }
 """What each message has in its field `schema`: its name, its major and its minor version."""
 
 # Neither a brace, nor a space, nor a byte order mark begins a map in msgpack: there they are numbers.
 _JSON_MAP = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*\{")
 
-Message = Frame | Detections | Gap | CameraQuestion | CameraStatus | Attempt | WorkerStatus | Reply
+Message = (
+    Frame
+    | Detections
+    | Gap
+    | CameraQuestion
+    | CameraStatus
+    | Attempt
+    | WorkerStatus
+    | Reply
+    | Event
+    | ObjectsNow
+    | CameraZones
+)
 
-M = TypeVar("M", Frame, Detections, Gap, CameraQuestion, CameraStatus, Attempt, WorkerStatus, Reply)
+M = TypeVar(
+    "M",
+    Frame,
+    Detections,
+    Gap,
+    CameraQuestion,
+    CameraStatus,
+    Attempt,
+    WorkerStatus,
+    Reply,
+    Event,
+    ObjectsNow,
+    CameraZones,
+)
 
 
 def encode(message: Message) -> bytes:

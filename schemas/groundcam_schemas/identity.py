@@ -29,3 +29,12 @@ def detections_id(frame: FrameId, question_version: str, model_name: str, model_
     """Name an answer so that the same frame, question and model always give the same name."""
     content = msgpack.packb([*frame, question_version, model_name, model_revision])
     return hashlib.sha256(content).hexdigest()[:32]
+
+
+def event_id(first: FrameId, ordinal: int) -> str:
+    """Name an object by the frame that it was first seen in, and its place among those first seen there.
+
+    The same frames give the same names, whoever reads them.
+    """
+    content = msgpack.packb(["event", *first, ordinal])
+    return hashlib.sha256(content).hexdigest()[:32]

@@ -26,6 +26,12 @@ MAX_CAMERA_ID = 200
 MAX_PIXELS_A_SIDE = 65_535
 MAX_REGIONS = 32
 MAX_CORNERS = 64
+MAX_ZONES = 32
+MAX_PATH = 32
+MAX_VISITS = 32
+MAX_UNSEEN = 16
+MAX_OPEN = 100
+"""With their paths left out, so many events stay below MAX_ITEMS."""
 
 # msgpack knows no integer above 64 bits, and other languages none above 63.
 Count = Annotated[int, Field(strict=True, ge=0, le=2**63 - 1)]

@@ -58,3 +58,33 @@ class Topics:
     def workers(self) -> str:
         """What each worker is and does with the questions, compacted."""
         return f"{self.prefix}workers"
+
+    @property
+    def events(self) -> str:
+        """What becomes of single objects: one message at each turn of an object's life."""
+        return f"{self.prefix}events"
+
+    @property
+    def objects(self) -> str:
+        """What is in front of each camera now, compacted."""
+        return f"{self.prefix}objects"
+
+    @property
+    def zones(self) -> str:
+        """Each camera's zones and lines, compacted."""
+        return f"{self.prefix}zones"
+
+    @property
+    def tracks(self) -> str:
+        """The trackers' own state of each camera, compacted: nobody else reads it."""
+        return f"{self.prefix}tracks"
+
+    @property
+    def pictures(self) -> str:
+        """The best picture of each object (key = event id): kept for days."""
+        return f"{self.prefix}pictures"
+
+    @property
+    def undelivered(self) -> str:
+        """Events that a webhook did not take, as they were."""
+        return f"{self.prefix}undelivered"

@@ -132,7 +132,7 @@ def test_every_role_does_its_work_with_exactly_what_is_printed(
         give(site, wait, [one for one in printed(start, site, role) if all_of_them or not one["only_for"]])
     ensured = start(site.user("groundcam-admin"), "topics", "ensure", "--partitions", 2, "--group", site.group)
     assert ensured.process.wait(60) == 0, ensured.log
-    assert ensured.out.count("created with") == 10
+    assert ensured.out.count("created with") == 16
     worker = working(start, site)
     watcher = start(site.user("groundcam-subscriber"), "watch", "--json", "--from-beginning")
     producer = start(site.user("groundcam-producer"), "produce", "--camera", f"gate={video('carphone_pristine.mp4')}")
@@ -288,7 +288,8 @@ def test_topics_that_may_not_be_created_are_all_asked_for_in_one_sentence(site: 
         "may not be created by user 'groundcam-admin': ask the administrator for",
         f"{topics.recordings} with partitions=5, max.message.bytes=4194304, compression.type=producer, retention.ms=",
         f"{topics.dead_letters} with partitions=1, ",
-        f"the topics {topics.requests}, {topics.replies}, {topics.cameras}, {topics.attempts}, {topics.workers} on",
+        f"the topics {topics.events}, {topics.pictures}, {topics.requests}, {topics.replies}, {topics.cameras}, ",
+        f"{topics.tracks}, {topics.undelivered} on",
         "may be neither seen nor created",
         f"the topic {topics.frames} on",
         "may not be given more partitions",
@@ -304,4 +305,4 @@ def test_topics_that_may_be_created_but_not_seen_are_created(site: Site, start: 
     for says in ("created with", "is there, but may not be looked at (describe is not permitted)"):
         program = start(site.user("groundcam-admin"), "topics", "ensure")
         assert program.process.wait(60) == 0, program.log
-        assert program.out.count(says) == 10
+        assert program.out.count(says) == 16

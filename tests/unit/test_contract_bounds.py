@@ -16,11 +16,14 @@ from groundcam_schemas import (
     Attempt,
     CameraQuestion,
     CameraStatus,
+    CameraZones,
     DeadLetter,
     Detections,
+    Event,
     Frame,
     Gap,
     Object,
+    ObjectsNow,
     Question,
     Reply,
     WorkerStatus,
@@ -49,6 +52,9 @@ MESSAGES: dict[str, tuple[type[BaseModel], dict[str, Any]]] = {
     "attempt": (Attempt, golden("attempt")),
     "worker-status": (WorkerStatus, golden("worker-status")),
     "reply": (Reply, golden("reply")),
+    "event": (Event, golden("event")),
+    "objects": (ObjectsNow, golden("objects")),
+    "zones": (CameraZones, golden("zones")),
     "letter": (DeadLetter, LETTER),
     "object": (Object, golden("detections")["objects"][0]),
 }
@@ -80,6 +86,9 @@ PHRASE = (["x", "x" * 256], ["", "x" * 257, b"x"])
 FRACTION = ([0.0, 1.0, 0, 1], [-0.001, 1.001, NAN, INF, "0.5"])
 MAYBE_FRACTION = ([*FRACTION[0], None], FRACTION[1])
 MAYBE_SIDE = ([*SIDE[0], None], SIDE[1])
+
+SIDES = 65_535.0
+BOXES = [(0.0, 0.0, SIDES, SIDES), (SIDES - 1, SIDES - 1, SIDES, SIDES), (1.0, 5.0, 1.001, 5.001)]
 
 BOUNDS: dict[tuple[str, str], tuple[Sequence[Any], Sequence[Any]]] = {
     ("frame", "camera_id"): CAMERA,
@@ -165,6 +174,62 @@ BOUNDS: dict[tuple[str, str], tuple[Sequence[Any], Sequence[Any]]] = {
     ("worker-status", "verdicts.0.version"): TEXT,
     ("worker-status", "verdicts.0.at_ns"): COUNT,
     ("worker-status", "verdicts.0.refused"): ([*TEXT[0], None], TEXT[1]),
+    ("event", "id"): NAME,
+    ("event", "n"): ([1, MAX_COUNT], COUNT[1]),
+    ("event", "cause"): (["appeared", "ended"], ["bored", 1]),
+    ("event", "camera_id"): CAMERA,
+    ("event", "label"): PHRASE,
+    ("event", "class_id"): COUNT,
+    ("event", "question_id"): NAME,
+    ("event", "question_version"): NAME,
+    ("event", "zones_version"): TEXT,
+    ("event", "source_width"): SIDE,
+    ("event", "source_height"): SIDE,
+    ("event", "first.captured_at_ns"): COUNT,
+    ("event", "first.score"): FRACTION,
+    ("event", "last.box"): (BOXES, [(0.0, 0.0, 1.0), (-1.0, 0.0, 1.0, 1.0), (0.0, 0.0, NAN, 1.0)]),
+    ("event", "best.at_edge"): ([True, False], ["x", None]),
+    ("event", "frames_seen"): COUNT,
+    ("event", "frames_missed"): COUNT,
+    ("event", "unseen.0.reason"): (["stale"], ["bored"]),
+    ("event", "unseen.0.first_seq"): ([*COUNT[0], None], COUNT[1]),
+    ("event", "unseen.0.last_seq"): ([*COUNT[0], None], COUNT[1]),
+    ("event", "unseen.0.from_ns"): ([*COUNT[0], None], COUNT[1]),
+    ("event", "unseen.0.to_ns"): ([*COUNT[0], None], COUNT[1]),
+    ("event", "unseen"): ([[], [{"reason": "stale"}] * 16], [[{"reason": "stale"}] * 17]),
+    ("event", "score_median"): FRACTION,
+    ("event", "velocity"): ([(-1e6, 1e6)], [(0.0,), (-1.1e6, 0.0), (0.0, NAN), (INF, 0.0)]),
+    ("event", "path.0.x"): FRACTION,
+    ("event", "path.0.y"): FRACTION,
+    ("event", "path.0.at_ns"): COUNT,
+    ("event", "path"): ([[], [{"x": 0.5, "y": 0.5, "at_ns": 1}] * 32], [[{"x": 0.5, "y": 0.5, "at_ns": 1}] * 33]),
+    ("event", "zones.0.name"): NAME,
+    ("event", "zones.0.entered_ns"): COUNT,
+    ("event", "zones.0.left_ns"): ([*COUNT[0], None], COUNT[1]),
+    ("event", "zones.0.dwell_ms"): COUNT,
+    ("event", "lines.0.name"): NAME,
+    ("event", "lines.0.direction"): NAME,
+    ("event", "lines.0.at_ns"): COUNT,
+    ("event", "motion"): (["moving", "still"], ["bored"]),
+    ("event", "motion_since_ns"): COUNT,
+    ("event", "severity"): (["info", "warning", "alert"], ["bored"]),
+    ("event", "end.reason"): (["lost", "silent"], ["bored", None]),
+    ("event", "end.at_ns"): COUNT,
+    ("objects", "camera_id"): CAMERA,
+    ("objects", "partition"): COUNT,
+    ("objects", "offset"): COUNT,
+    ("objects", "more"): COUNT,
+    ("zones", "camera_id"): CAMERA,
+    ("zones", "zones.0.name"): ([*NAME[0]], [*NAME[1], "line\nbreak", "\u202ex"]),
+    ("zones", "zones.0.polygon"): ([polygon(3), polygon(64)], [polygon(2), polygon(65), [[0.1, 1.1]] * 3]),
+    ("zones", "zones.0.labels"): ([[], ["person"]], [[""], "person", ["a\nb"]]),
+    ("zones", "zones.0.dwell_s"): ([0.0, 86_400.0, 5], [-0.1, 86_400.1, NAN, INF, "5"]),
+    ("zones", "zones.0.severity"): (["info", "warning", "alert"], ["bored"]),
+    ("zones", "lines.0.start"): ([(0.0, 1.0)], [(0.0,), (1.1, 0.0), (NAN, 0.0)]),
+    ("zones", "lines.0.to_right"): ([*NAME[0]], NAME[1]),
+    ("zones", "anchor"): (["bottom_centre", "centre"], ["top"]),
+    ("zones", "set_by"): TEXT,
+    ("zones", "set_at_ns"): COUNT,
     ("attempt", "group"): TEXT,
     ("attempt", "topic"): TEXT,
     ("attempt", "partition"): COUNT,
@@ -195,10 +260,6 @@ def test_the_first_values_beyond_the_bounds_of_a_field_are_refused(name: str, pa
         with pytest.raises(ValidationError):
             build(name, path, value)
             pytest.fail(f"{value!r:.80} was read")
-
-
-SIDES = 65_535.0
-BOXES = [(0.0, 0.0, SIDES, SIDES), (SIDES - 1, SIDES - 1, SIDES, SIDES), (1.0, 5.0, 1.001, 5.001)]
 
 
 @pytest.mark.parametrize("box", BOXES)

@@ -13,6 +13,7 @@ from groundcam_schemas import (
     CameraStatus,
     DeadLetter,
     Detections,
+    Event,
     Frame,
     FrameId,
     Gap,
@@ -83,7 +84,7 @@ def test_a_dead_letter_of_another_version_is_refused(schema: bytes, is_read: boo
 def test_the_schemas_are_files_that_any_validator_reads(tmp_path: Path) -> None:
     folder = tmp_path / "not" / "there" / "yet"
     written = export(folder)
-    assert len(written) == 9
+    assert len(written) == 12
     assert export(folder) == written, "a second export replaces the first"
     assert [path.name for path in written] == sorted(path.name for path in folder.iterdir())
     for path in written:
@@ -92,7 +93,7 @@ def test_the_schemas_are_files_that_any_validator_reads(tmp_path: Path) -> None:
         assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
 
 
-@pytest.mark.parametrize("kind", [Frame, Detections, Gap, CameraQuestion, CameraStatus, Attempt])
+@pytest.mark.parametrize("kind", [Frame, Detections, Gap, CameraQuestion, CameraStatus, Attempt, Event])
 def test_a_schema_takes_every_minor_version_and_no_other_major_one(kind: type) -> None:
     name = {CameraQuestion: "question", CameraStatus: "camera-status"}.get(kind, kind.__name__.lower())
     schema = json_schemas()[f"{name}.schema.json"]

@@ -11,12 +11,15 @@ from groundcam_schemas import (
     CameraQuestion,
     CameraState,
     CameraStatus,
+    CameraZones,
     DeadLetter,
     Detections,
+    Event,
     Frame,
     FrameId,
     Gap,
     GapReason,
+    ObjectsNow,
     Question,
     Reply,
     SchemaError,
@@ -28,6 +31,7 @@ from groundcam_schemas import (
     detections_id,
     encode,
     encode_json,
+    event_id,
     raw_frame_id,
 )
 from groundcam_schemas.export import json_schemas
@@ -42,6 +46,9 @@ KINDS: dict[str, Any] = {
     "attempt": Attempt,
     "worker-status": WorkerStatus,
     "reply": Reply,
+    "event": Event,
+    "objects": ObjectsNow,
+    "zones": CameraZones,
 }
 
 
@@ -309,3 +316,33 @@ def test_every_message_has_a_schema_that_its_golden_form_fits() -> None:
 def test_a_status_round_trips() -> None:
     status = CameraStatus(camera_id="gate", state=CameraState.REFUSED, since_ns=1, url="rtsp://h/x")
     assert decode(CameraStatus, encode(status)) == status
+
+
+def test_golden_events_say_what_was_written_and_are_the_same_in_json() -> None:
+    event = decode(Event, golden("event-1.0.msgpack"))
+    assert (event.n, event.type, event.cause, event.label) == (7, "end", "ended", "person")
+    assert event.id == event_id(FrameId("gate", "018bcfe5687b-0a1b2c", 40), 1)
+    assert event.end is not None
+    assert (event.end.reason, event.zones[0].name, event.lines[0].direction) == ("left", "yard", "in")
+    assert decode_json(Event, encode_json(event)) == event
+    now = decode(ObjectsNow, golden("objects-1.0.msgpack"))
+    assert [one.type for one in now.objects] == ["new"]
+    zones = decode(CameraZones, golden("zones-1.0.msgpack"))
+    assert zones.version == event.zones_version, "equal zones have equal versions, for ever"
+    assert zones.model_copy(update={"set_by": "another", "set_at_ns": 1}).version == zones.version
+    assert zones.model_copy(update={"lines": ()}).version != zones.version
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "says"),
+    [
+        ("event", {"n": 0}, "the one whose n is 0"),
+        ("event", {"end": None}, "has an `end`, and no other has"),
+        ("event", {"type": "update"}, "has an `end`, and no other has"),
+        ("zones", {"zones": [{"name": "a", "polygon": [[0, 0], [1, 0], [1, 1]]}] * 2}, "two zones or lines are called 'a'"),
+        ("zones", {"lines": [{"name": "a", "start": [0.5, 0.5], "end": [0.5, 0.5]}]}, "the same point"),
+    ],
+)  # fmt: skip
+def test_events_and_zones_that_contradict_themselves_are_refused(kind: str, fields: dict[str, Any], says: str) -> None:
+    with pytest.raises(SchemaError, match=says):
+        decode(KINDS[kind], changed(kind, **fields))

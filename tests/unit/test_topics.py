@@ -190,7 +190,10 @@ def test_workers_without_a_partition_are_warned_of() -> None:
 
 
 def test_an_administrator_is_asked_for_every_setting() -> None:
-    assert to_ask_for(SPECS[6]) == "t.prompts with partitions=1, cleanup.policy=compact"
+    assert (
+        to_ask_for(next(one for one in SPECS if one.name == TOPICS.prompts))
+        == "t.prompts with partitions=1, cleanup.policy=compact"
+    )
     frames = to_ask_for(SPECS[0])
     for setting in ("partitions=4", "max.message.bytes=4194304", "retention.ms=600000", "segment.bytes=67108864",
                     "message.timestamp.type=LogAppendTime"):  # fmt: skip

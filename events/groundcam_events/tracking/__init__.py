@@ -1,0 +1,1 @@
+"""One camera's objects, pure: answers and gaps in, events out. Start with `camera`."""

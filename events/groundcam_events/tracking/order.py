@@ -1,0 +1,83 @@
+"""Which looks come after which, and how much time lies between them, whatever a camera's clock does. Pure."""
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+NS = 1_000_000_000
+USUAL_S = 0.2
+"""Between two looks, before that is known."""
+MEMORY = 0.2
+LONGEST_S = 3600.0
+"""No look is further from the one before: beyond it nothing is told by the time anyway."""
+LEAP = 20.0
+"""A frame that follows its neighbour by so many times the usual, and LEAP_S, comes from a clock that was set."""
+LEAP_S = 60.0
+RUNS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """From one look to the next."""
+
+    passed_s: float
+    looked_s: float
+    """Of it, so long somebody looked: frames that nobody looked at stop this clock."""
+
+    @property
+    def blind_s(self) -> float:
+        """Of it, so long nobody looked."""
+        return self.passed_s - self.looked_s
+
+
+@dataclass(slots=True)
+class Order:
+    """The newest look of one camera, and the time since its first one by a clock that only goes forward."""
+
+    run_id: str = ""
+    seq: int = -1
+    captured_at_ns: int = 0
+    at_s: float = 0.0
+    usual_s: float = USUAL_S
+    """Between two looks."""
+    runs: OrderedDict[str, int] = field(default_factory=OrderedDict)
+    """The newest seq of runs before this one, the latest last."""
+
+    def take(self, run_id: str, seq: int, captured_at_ns: int) -> Step | None:
+        """Take a look; None for one that comes late, or again."""
+        if not self.run_id:
+            self.run_id, self.seq, self.captured_at_ns = run_id, seq, captured_at_ns
+            return Step(0.0, 0.0)
+        passed_s = (captured_at_ns - self.captured_at_ns) / NS
+        if run_id == self.run_id:
+            if seq <= self.seq:
+                return None
+            follows = seq == self.seq + 1
+        else:
+            if passed_s <= 0 or seq <= self.runs.get(run_id, -1):
+                return None
+            follows = False
+            self._remember_run()
+        step = self._step(passed_s, follows=follows)
+        self.run_id, self.seq, self.captured_at_ns = run_id, seq, captured_at_ns
+        self.at_s += step.passed_s
+        return step
+
+    def is_over(self, run_id: str, seq: int) -> bool:
+        """Whether a frame lies before the newest look."""
+        return seq <= (self.seq if run_id == self.run_id else self.runs.get(run_id, -1))
+
+    def _step(self, passed_s: float, *, follows: bool) -> Step:
+        was_set = passed_s <= 0 or (follows and passed_s > max(LEAP_S, LEAP * self.usual_s))
+        if was_set:
+            return Step(self.usual_s, self.usual_s)
+        passed_s = min(passed_s, LONGEST_S)
+        if follows:
+            self.usual_s += MEMORY * (passed_s - self.usual_s)
+            return Step(passed_s, passed_s)
+        return Step(passed_s, min(passed_s, self.usual_s))
+
+    def _remember_run(self) -> None:
+        self.runs[self.run_id] = self.seq
+        self.runs.move_to_end(self.run_id)
+        while len(self.runs) > RUNS:
+            self.runs.popitem(last=False)

@@ -1,0 +1,42 @@
+"""What is told of an object, and when: all times are seconds of the camera's own clock. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from groundcam_events.tracking.tracker import Rules
+
+
+@dataclass(frozen=True, slots=True)
+class LifeRules:
+    """When an object is told of. The defaults fit scores of 0.3 to 0.5, as open-vocabulary models give them."""
+
+    tracks: Rules = field(default_factory=Rules)
+    new_score: float = 0.35
+    """The median score of its looks that an object needs to be told of."""
+    new_score_by_label: Mapping[str, float] = field(default_factory=dict)
+    left_s: float = 1.5
+    """Unseen for so long it has left, if it was on its way out of the picture."""
+    blind_s: float = 60.0
+    """So long nobody may look before an object is taken for lost."""
+    offline_s: float = 10.0
+    """So long a camera may be away before its objects end."""
+    silent_s: float = 300.0
+    """So long nothing at all may come of a camera before its objects end."""
+    settle_s: float = 0.5
+    """So long an object must be on a zone's other side."""
+    line_margin: float = 0.02
+    """So far from a border or a line, in heights of the picture, an object is clearly on one side."""
+    still_s: float = 10.0
+    """In one place for so long, an object stands still."""
+    still_overlap: float = 0.6
+    """A box that overlaps less with where it stood (intersection over union) has moved."""
+    still_there_s: float = 60.0
+    """A moving object of which nothing else was told for so long is told of; 0: never."""
+    parked_there_s: float = 0.0
+    """The same for one that stands still."""
+    better_s: float = 5.0
+    """A better picture is told of at most so often."""
+
+    def new_score_of(self, label: str) -> float:
+        """Return the median score that an object of this class needs."""
+        return self.new_score_by_label.get(label, self.new_score)
