@@ -115,7 +115,9 @@ def test_our_tracker_is_asked_as_its_interface_says(monkeypatch: pytest.MonkeyPa
             asked.append((at_s, found))
             return [4 for _ in found]
 
-    monkeypatch.setitem(sys.modules, "groundcam_events.tracking.tracker", SimpleNamespace(Detected=Detected, Tracker=Tracker))  # type: ignore[arg-type]
+    monkeypatch.setitem(
+        sys.modules, "groundcam_events.tracking.tracker", SimpleNamespace(Detected=Detected, Tracker=Tracker)
+    )  # type: ignore[arg-type]
     assert ways.maker("groundcam")(5.0)(ONE).tolist() == [4]
     assert asked == [(0.5, [Detected((1.0, 2.0, 3.0, 4.0), 0.4, "person")])]
 
