@@ -58,7 +58,8 @@ class Driver:
         self._began_at = 0.0
         self._next_at = 0.0
         self._heard_at: dict[int, float] = {}
-        self._behind: dict[int, int] = {}
+        self.behind: dict[int, int] = {}
+        """How many records each partition has after the newest one that was taken."""
         self._told: set[str] = set()
         self._pending: Assigned | None = None
         self._retry_at = 0.0
@@ -72,18 +73,6 @@ class Driver:
     def is_ready(self) -> bool:
         """Whether partitions are taken over as they come."""
         return self._pending is None
-
-    def open_objects(self) -> list[tuple[str, int]]:
-        """Return how many objects are open at each camera; may be called from any thread."""
-        return [
-            (name, one.open)
-            for tracker in dict(self.partitions).values()
-            for name, one in list(tracker.cameras.items())
-        ]
-
-    def behind(self) -> dict[int, int]:
-        """Return how many records each partition has after the newest one that was taken."""
-        return dict(self._behind)
 
     def run(self, stop: Callable[[], bool], drain_timeout_s: float) -> bool:
         """Work until `stop`, then keep all states; return whether that was done in time. Raises SourceLostError."""
@@ -153,7 +142,7 @@ class Driver:
         tracker = self.partitions.get(number)
         if tracker is None or (self._left is not None and record.partition in self._left):
             return  # the next owner reads it
-        self._heard_at[number], self._behind[number] = time.monotonic(), record.behind
+        self._heard_at[number], self.behind[number] = time.monotonic(), record.behind
         self._follow(tracker, record)
 
     def _follow(self, tracker: PartitionTracker, record: Consumed, *, cameras: Iterable[str] | None = None) -> None:
@@ -247,7 +236,7 @@ class Driver:
     def _end_silent(self, tracker: PartitionTracker, now: float) -> None:
         """Nothing comes of a whole partition, so no record shows that time passes."""
         silent_s = now - self._heard_at[tracker.number]
-        if self._behind.get(tracker.number, 0) or silent_s < self._rules.silent_s:
+        if self.behind.get(tracker.number, 0) or silent_s < self._rules.silent_s:
             return
         for event in tracker.end_silent([name for name, one in tracker.cameras.items() if one.state.lives]):
             self._tell(tracker, event)
@@ -296,7 +285,7 @@ class Driver:
         self._checkpoints.drop(numbers, names)
         for number in numbers:
             self.partitions.pop(number, None)
-            self._behind.pop(number, None)
+            self.behind.pop(number, None)
         self._told -= names
         if self._left is not None and not self._is_ours(self._left):
             self._left = None

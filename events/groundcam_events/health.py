@@ -45,7 +45,7 @@ class TrackerHealth:
             str(number): {"cameras": len(one.cameras), "next_offset": one.next_offset}
             for number, one in sorted(dict(self._driver.partitions).items())
         }
-        counts = self._driver.open_objects()
+        counts = self._open_objects()
         return {
             "group": self._settings.group,
             "running_for_s": round(time.time() - self._since),
@@ -55,16 +55,22 @@ class TrackerHealth:
             "open_objects": {name: count for name, count in sorted(counts) if count},
         }
 
+    def _open_objects(self) -> list[tuple[str, int]]:
+        trackers = list(self._driver.partitions.values())
+        return [(name, one.open) for tracker in trackers for name, one in list(tracker.cameras.items())]
+
     def readings(self) -> Iterator[Reading]:
         """For a scrape."""
-        open_objects = self._driver.open_objects()
+        open_objects = self._open_objects()
         yield Reading(
             "groundcam_open_objects", "Objects that are told of and have not ended", ("camera",),
             [((name,), float(count)) for name, count in open_objects],
         )  # fmt: skip
-        behind = self._driver.behind()
+        behind = dict(self._driver.behind)
         yield Reading(
             "groundcam_behind_answers", "Answers that came after the newest one that was taken", ("partition",),
             [((str(number),), float(count)) for number, count in sorted(behind.items())],
         )  # fmt: skip
-        yield Reading("groundcam_ready", "1 when this tracker works", (), [((), float(self.not_ready() is None))])
+        yield Reading(
+            "groundcam_tracker_ready", "1 when this tracker works", (), [((), float(self.not_ready() is None))]
+        )

@@ -9,6 +9,7 @@ from groundcam_events.health import TrackerHealth
 from groundcam_events.kept_states import KeptStates
 from groundcam_events.metrics import TrackerMetrics
 from groundcam_events.outbox import Outbox
+from groundcam_events.picture_taker import PictureTaker
 from groundcam_events.settings import TrackSettings
 from groundcam_events.zones_follower import ZonesFollower
 from groundcam_runtime.health import HealthServer, Probes
@@ -77,6 +78,9 @@ def run(
         )
         stack.callback(publisher.close)
         stack.callback(source.close, LEAVE_S)
+        pictures = PictureTaker(kafka, metrics, settings.picture_bytes) if settings.pictures else None
+        if pictures:
+            stack.callback(pictures.close)
         outbox = Outbox(publisher, topics, most_bytes=MOST_WAITING_BYTES // 2, as_json=settings.json_events)
         driver = Driver(
             topics.detections,
@@ -88,6 +92,7 @@ def run(
             metrics,
             wake,
             checkpoint_s=settings.checkpoint_s,
+            tells=pictures.hear if pictures else lambda _event: None,
         )
         watch = stack.enter_context(TopicWatch(kafka, topics_of(settings, kafka)))
         state = TrackerHealth(settings, driver, source, watch)

@@ -4,8 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from groundcam_events.tracking.rules import LifeRules
-from groundcam_events.tracking.tracker import Rules
+from groundcam_events.tracking.rules import LifeRules, Rules
 from groundcam_runtime.settings import SettingsPart
 from groundcam_schemas.limits import Fraction, Phrase
 

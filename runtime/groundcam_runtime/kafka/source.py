@@ -117,9 +117,8 @@ class GroupSource:
         )
         self._ends_seen = watch_ends(self._consumer)
         self._append_times = AppendTimes()
-        self._commits = Commits(
-            self._consumer, self.owned, take_over, by_transactions=read_committed and by_transactions is not False
-        )
+        committed_so = read_committed if by_transactions is None else by_transactions
+        self._commits = Commits(self._consumer, self.owned, take_over, by_transactions=committed_so)
         self._thread = threading.Thread(target=self._run, name="kafka-source", daemon=True)
 
     def start(self) -> None:
