@@ -63,14 +63,12 @@ class TrackerHealth:
         """For a scrape."""
         open_objects = self._open_objects()
         yield Reading(
-            "groundcam_open_objects", "Objects that are told of and have not ended", ("camera",),
+            "open_objects", "Objects that are told of and have not ended", ("camera",),
             [((name,), float(count)) for name, count in open_objects],
         )  # fmt: skip
         behind = dict(self._driver.behind)
         yield Reading(
-            "groundcam_behind_answers", "Answers that came after the newest one that was taken", ("partition",),
+            "behind_answers", "Answers that came after the newest one that was taken", ("partition",),
             [((str(number),), float(count)) for number, count in sorted(behind.items())],
         )  # fmt: skip
-        yield Reading(
-            "groundcam_tracker_ready", "1 when this tracker works", (), [((), float(self.not_ready() is None))]
-        )
+        yield Reading("tracker_ready", "1 when this tracker works", (), [((), float(self.not_ready() is None))])
