@@ -12,7 +12,7 @@ from dataclasses import dataclass
 Box = tuple[float, float, float, float]
 """x1, y1, x2, y2 in pixels."""
 
-POSITION_NOISE = 0.07
+POSITION_NOISE = 0.08
 """Standard deviation of where a box is drawn."""
 START_SPEED = 1.8
 """Standard deviation of the speed of what is first seen, in sizes a second: people walk one or two."""
