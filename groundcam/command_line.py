@@ -15,6 +15,7 @@ from groundcam.commands import (
     broker,
     cameras,
     config,
+    convert,
     dead_letters,
     demo,
     detect,
@@ -73,6 +74,7 @@ app.command("watch")(watch.watch)
 app.command("serve")(serve.serve)
 app.command("ask")(ask.ask)
 app.command("detect")(detect.detect)
+app.command("convert")(convert.convert)
 app.command("audit")(audit.audit)
 app.command("probe")(probe.probe)
 app.command("doctor")(doctor.doctor)
