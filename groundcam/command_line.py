@@ -22,6 +22,7 @@ from groundcam.commands import (
     doctor,
     keys,
     models,
+    notify,
     probe,
     produce,
     schema,
@@ -86,6 +87,7 @@ app.add_typer(config.app, name="config")
 app.add_typer(keys.app, name="keys")
 app.add_typer(topics.app, name="topics")
 app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(notify.app, name="notify")
 app.add_typer(schema.app, name="schema")
 
 

@@ -11,6 +11,7 @@ from pydantic_settings.exceptions import SettingsError
 from groundcam.config.faults import merged, sentences
 from groundcam.config.file import read_config
 from groundcam.config.layers import BETWEEN, PREFIX, FileLayer, Layer, VariablesLayer, options_layer, unknown_variables
+from groundcam_events.notify.settings import NotifySettings
 from groundcam_producers.settings import ProduceSettings
 from groundcam_runtime.settings import HttpSettings, KafkaSettings, LogSettings, SettingError, TraceSettings
 from groundcam_serve.settings import ServeSettings
@@ -31,6 +32,7 @@ class Settings(BaseSettings):
     produce: ProduceSettings = ProduceSettings()
     work: WorkSettings = WorkSettings()
     serve: ServeSettings = ServeSettings()
+    notify: NotifySettings = NotifySettings()
 
 
 def load(config: Path | None, options: Mapping[str, Any], variables: Sequence[Layer] | None = None) -> Settings:
@@ -96,12 +98,15 @@ class _Given(Settings):
 
 
 def _with_group(settings: Settings) -> Settings:
-    """Name the workers' group after their topics: two installations on one Kafka must not share one.
+    """Name the groups after their topics: two installations on one Kafka must not share one.
 
     Nor may a dry run share it with real workers: of their frames, it would answer some with invented boxes.
     """
+    name = settings.kafka.topic_prefix.removesuffix(".") or "groundcam"
+    if not settings.notify.group:
+        notify = settings.notify.model_copy(update={"group": f"{name}-notify"})
+        settings = settings.model_copy(update={"notify": notify})
     if settings.work.group:
         return settings
-    name = settings.kafka.topic_prefix.removesuffix(".") or "groundcam"
     group = f"{name}-worker{'' if fake_seconds(settings.work.model) is None else '.fake'}"
     return settings.model_copy(update={"work": settings.work.model_copy(update={"group": group})})

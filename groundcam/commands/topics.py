@@ -127,7 +127,8 @@ def acls(
     if transactional_id is None and settings.work.transactional:
         transactional_id = f"{settings.work.group}-*"
     for one in Role if role is Roles.ALL else [Role(role.value)]:
-        needed = rights(one, settings.kafka.topics, settings.work.group, transactional_id)
+        own = settings.notify.group if one is Role.NOTIFIER and group is None else settings.work.group
+        needed = rights(one, settings.kafka.topics, own, transactional_id)
         who = principal or f"User:groundcam-{one}"
         if as_json:
             for right in needed:
