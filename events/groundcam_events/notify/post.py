@@ -60,13 +60,13 @@ def _post(
         else:
             connection = http.client.HTTPConnection(address.host, address.port)
         with reached:
-            connection.sock = _Deadline(reached, deadline)
+            connection.sock = within = _Deadline(reached, deadline)
             connection.request(
                 "POST", address.target, body=body, headers=dict(credentials.headers) | headers | {"Connection": "close"}
             )
             response = connection.getresponse()
             retry_after = response.getheader("Retry-After")
-            return answer(response.status, retry_after, time.time(), _beginning(response, connection.sock))
+            return answer(response.status, retry_after, time.time(), _beginning(response, within))
 
 
 def _beginning(response: http.client.HTTPResponse, on: "_Deadline") -> bytes:

@@ -102,6 +102,8 @@ class Waiting:
             self._failures = 0
             self._leave(lane)
             return True
+        # Another one is tried first, so that an event that alone is answered with errors does not keep the others.
+        self._lanes.move_to_end(item.event.id)
         item.why = answer.text
         self._failures += 1
         settings, asked_s = self._settings, answer.retry_after_s
