@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 
 from groundcam.settings import Settings
+from groundcam_events.notify.metrics import NotifyMetrics
+from groundcam_events.notify.policy.answers import Failure
+from groundcam_events.notify.settings import HookSettings
 from groundcam_producers.metrics import ProducerMetrics
 from groundcam_producers.settings import CameraSettings
 from groundcam_runtime.records import Partition
@@ -28,6 +31,7 @@ def settings() -> set[str]:
         for section, field in Settings.model_fields.items()
         for name in getattr(field.annotation, "model_fields", {})
     }
+    paths |= {f"notify.hooks.ID.{name}" for name in HookSettings.model_fields}
     return paths | {f"produce.cameras.ID.{name}" for name in CameraSettings.model_fields}
 
 
@@ -49,8 +53,13 @@ def test_every_metric_stands_on_its_page_with_its_type_and_labels_and_no_other()
     producer.cameras(["gate"])
     producer.frame("gate", 1)
     producer.dropped("gate", GapReason.STALE, 1)
+    notify = NotifyMetrics("1")
+    notify.hooks(iter(["phone"]))
+    notify.failed("phone", Failure.TIMEOUT)
+    notify.undelivered("phone", "gave_up")
+    notify.watch(lambda: {"phone": 1}, lambda: 1)
     told = {}
-    for family in (*worker.registry.collect(), *producer.registry.collect(), *serve.registry.collect()):
+    for family in (family for one in (worker, producer, serve, notify) for family in one.registry.collect()):
         kind = {"info": "gauge"}.get(family.type, family.type)
         labels = {name for sample in family.samples for name in sample.labels} - {"le"}
         name = family.name + SUFFIXES.get(family.type, "")
