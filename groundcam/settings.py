@@ -12,6 +12,7 @@ from groundcam.config.faults import merged, sentences
 from groundcam.config.file import read_config
 from groundcam.config.layers import BETWEEN, PREFIX, FileLayer, Layer, VariablesLayer, options_layer, unknown_variables
 from groundcam_events.notify.settings import NotifySettings
+from groundcam_events.settings import TrackSettings
 from groundcam_producers.settings import ProduceSettings
 from groundcam_runtime.settings import HttpSettings, KafkaSettings, LogSettings, SettingError, TraceSettings
 from groundcam_serve.settings import ServeSettings
@@ -32,6 +33,7 @@ class Settings(BaseSettings):
     produce: ProduceSettings = ProduceSettings()
     work: WorkSettings = WorkSettings()
     serve: ServeSettings = ServeSettings()
+    track: TrackSettings = TrackSettings()
     notify: NotifySettings = NotifySettings()
 
 
@@ -79,7 +81,7 @@ def examine(layers: Sequence[Layer]) -> tuple[Settings | None, list[str]]:
         settings = _Given(**whole)
     except ValidationError as invalid:
         faults += sentences(Settings, invalid, layers)
-    return (None, faults) if faults else (_with_group(settings), [])
+    return (None, faults) if faults else (_with_groups(settings), [])
 
 
 class _Given(Settings):
@@ -97,16 +99,18 @@ class _Given(Settings):
         return (init_settings,)
 
 
-def _with_group(settings: Settings) -> Settings:
-    """Name the groups after their topics: two installations on one Kafka must not share one.
+def _with_groups(settings: Settings) -> Settings:
+    """Name the workers', the trackers' and the notifiers' group after their topics: two installations share none.
 
     Nor may a dry run share it with real workers: of their frames, it would answer some with invented boxes.
     """
     name = settings.kafka.topic_prefix.removesuffix(".") or "groundcam"
+    changed: dict[str, Any] = {}
+    if not settings.work.group:
+        group = f"{name}-worker{'' if fake_seconds(settings.work.model) is None else '.fake'}"
+        changed["work"] = settings.work.model_copy(update={"group": group})
+    if not settings.track.group:
+        changed["track"] = settings.track.model_copy(update={"group": f"{name}-tracker"})
     if not settings.notify.group:
-        notify = settings.notify.model_copy(update={"group": f"{name}-notify"})
-        settings = settings.model_copy(update={"notify": notify})
-    if settings.work.group:
-        return settings
-    group = f"{name}-worker{'' if fake_seconds(settings.work.model) is None else '.fake'}"
-    return settings.model_copy(update={"work": settings.work.model_copy(update={"group": group})})
+        changed["notify"] = settings.notify.model_copy(update={"group": f"{name}-notifier"})
+    return settings.model_copy(update=changed) if changed else settings

@@ -52,11 +52,11 @@ def maker(name: str) -> Callable[[float], Step]:
 
 def _ours() -> Callable[[float], Step]:
     try:
-        module = importlib.import_module("groundcam_events.tracker")
+        module = importlib.import_module("groundcam_events.tracking.tracker")
     except ModuleNotFoundError as error:
         if not str(error.name).startswith("groundcam_events"):
             raise
-        raise MissingError("events/groundcam_events/tracker.py is not there (or not on PYTHONPATH)") from None
+        raise MissingError("events/groundcam_events/tracking/tracker.py is not there (or not on PYTHONPATH)") from None
 
     def make(_rate: float) -> Step:
         tracker = module.Tracker()

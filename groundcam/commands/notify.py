@@ -24,7 +24,7 @@ app = typer.Typer()
 
 Group = Annotated[
     str | None,
-    typer.Option(help="Consumer group; its notifiers share the cameras.", show_default="PREFIX-notify"),
+    typer.Option(help="Consumer group; its notifiers share the cameras.", show_default="PREFIX-notifier"),
 ]
 
 

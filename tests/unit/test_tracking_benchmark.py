@@ -115,15 +115,17 @@ def test_our_tracker_is_asked_as_its_interface_says(monkeypatch: pytest.MonkeyPa
             asked.append((at_s, found))
             return [4 for _ in found]
 
-    monkeypatch.setitem(sys.modules, "groundcam_events.tracker", SimpleNamespace(Detected=Detected, Tracker=Tracker))  # type: ignore[arg-type]
+    monkeypatch.setitem(
+        sys.modules, "groundcam_events.tracking.tracker", SimpleNamespace(Detected=Detected, Tracker=Tracker)
+    )  # type: ignore[arg-type]
     assert ways.maker("groundcam")(5.0)(ONE).tolist() == [4]
     assert asked == [(0.5, [Detected((1.0, 2.0, 3.0, 4.0), 0.4, "person")])]
 
 
 def test_a_tracker_that_is_not_there_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("groundcam_events.tracker", "trackers"):
+    for module in ("groundcam_events.tracking.tracker", "trackers"):
         monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(ways.MissingError, match=r"events/groundcam_events/tracker\.py is not there"):
+    with pytest.raises(ways.MissingError, match=r"events/groundcam_events/tracking/tracker\.py is not there"):
         ways.maker("groundcam")
     with pytest.raises(ways.MissingError, match="trackers is not installed: make benchmark-tracking"):
         ways.maker("sort")

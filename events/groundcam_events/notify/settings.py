@@ -122,6 +122,6 @@ class NotifySettings(SettingsPart):
     """Which webhooks are told of events."""
 
     group: str = ""
-    """Consumer group; empty: PREFIX-notify. Its notifiers share the cameras."""
+    """Consumer group; empty: PREFIX-notifier. Its notifiers share the cameras."""
     hooks: dict[HookName, HookSettings] = Field(default_factory=dict)
     """The webhooks by name."""

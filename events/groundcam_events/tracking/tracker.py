@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from groundcam_events.tracking.motion import MOST_SPREAD, POSITION_NOISE, Box, Motion, bottom
+from groundcam_events.tracking.rules import Rules
 
 SAME_THING = 0.75
 """Two boxes of different classes that overlap by more (intersection over union) are one thing."""
@@ -61,19 +62,6 @@ class Track:
     def label(self) -> str:
         """What most of its looks say."""
         return min(self.votes, key=lambda label: (-self.votes[label], label))
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """When a track is believed, and how long it is kept; in seconds."""
-
-    looks: int = 2
-    """So often something is seen before it is believed."""
-    born_within_s: float = 1.5
-    """Between the first looks, in time in which somebody looked."""
-    lost_s: float = 5.0
-    most: int = 200
-    """Tracks of one camera; what comes beyond them is not followed."""
 
 
 class Tracker:
