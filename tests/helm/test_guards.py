@@ -17,6 +17,7 @@ SASL = "kafka.securityProtocol=SASL_SSL"
 OAUTH = "kafka.sasl.mechanism=OAUTHBEARER"
 KEDA = "autoscaling.enabled=true"
 SERVE = "serve={enabled: true, open: true}"
+TRACKER = "tracker.enabled=true"
 GUARDS = [
     ("kafka.bootstrapServers is empty", ["kafka.bootstrapServers=''"]),
     ("kafka.sasl.mechanism is empty", [SASL]),
@@ -85,6 +86,9 @@ GUARDS = [
     ("serve.settings.timeout_s (90) is more than serve.settings.max_timeout_s (60)", [SERVE, "serve.settings.timeout_s=90"]),
     ("serve.startup.budgetSeconds (10) must be more than", [SERVE, "serve.startup.budgetSeconds=10"]),
     ("kafka (with serve.kafka).sasl.mechanism is PLAIN", ["serve.kafka.sasl.mechanism=PLAIN"]),
+    ("tracker.replicas (9) is more than topics.partitions (8)", [TRACKER, "tracker.replicas=9"]),
+    ("tracker.startup.budgetSeconds (10) must be more than", [TRACKER, "tracker.startup.budgetSeconds=10"]),
+    ("kafka (with tracker.kafka).sasl.mechanism is PLAIN", ["tracker.kafka.sasl.mechanism=PLAIN"]),
     ("producers.replicas (2) is more than there are cameras (1)", ["producers={mode: sharded, replicas: 2}", "cameras.a.url=/f"]),
 ]  # fmt: skip
 REFUSED = [
@@ -125,7 +129,7 @@ def test_a_contradiction_is_told_in_a_sentence(sentence: str, changes: list[str]
 
 def test_every_guard_is_tried() -> None:
     written = (chart.CHART / "templates" / "guards.yaml").read_text()
-    assert written.count("{{- fail ") == len(GUARDS) - 5  # five sentences are tried twice
+    assert written.count("{{- fail ") == len(GUARDS) - 7  # seven sentences are tried twice
 
 
 CAMERAS: list[dict[str, Any]] = [

@@ -210,6 +210,18 @@ serve:
   {{- end }}
 {{- end }}
 
+{{- define "groundcam.trackerConfig" -}}
+{{- $tracker := .Values.tracker -}}
+{{ include "groundcam.commonConfig" (dict "root" . "role" "tracker") }}
+{{ include "groundcam.httpConfig" . }}
+{{- $track := deepCopy $tracker.settings }}
+{{- with $tracker.group }}{{- $_ := set $track "group" . }}{{- end }}
+{{- with $track }}
+track:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
 {{/* Of (dict "root" $ "cameras" {...}). */}}
 {{- define "groundcam.producerConfig" -}}
 {{- $secrets := include "groundcam.secretsDir" . -}}
