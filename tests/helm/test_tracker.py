@@ -100,8 +100,9 @@ def test_it_is_found_by_its_budget_and_the_pod_monitor_and_takes_no_gpu() -> Non
     assert labels["a"] == "b"
     budget = the(manifests, "PodDisruptionBudget", "-tracker")["spec"]
     assert budget["selector"]["matchLabels"].items() <= labels.items()
-    assert labels["app.kubernetes.io/component"] in (
-        the(manifests, "PodMonitor")["spec"]["selector"]["matchExpressions"][0]["values"]
+    assert (
+        labels["app.kubernetes.io/component"]
+        in (the(manifests, "PodMonitor")["spec"]["selector"]["matchExpressions"][0]["values"])
     )
     assert set(container["resources"]["limits"]) == {"memory"}
     assert "tolerations" not in one["spec"]["template"]["spec"]

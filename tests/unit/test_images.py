@@ -227,7 +227,8 @@ assert "scipy" in sys.modules
 
 
 @pytest.mark.parametrize(
-    ("image", "lacks"), [("serve", ""), ("serve", "granian"), ("events", ""), ("events", "scipy"), ("events", "msgpack")]
+    ("image", "lacks"),
+    [("serve", ""), ("serve", "granian"), ("events", ""), ("events", "scipy"), ("events", "msgpack")],
 )
 def test_a_process_starts_with_what_its_image_holds(image: str, lacks: str) -> None:
     installed = read_wheels([Path(sysconfig.get_path("purelib"))], KNOWLEDGE)
