@@ -15,12 +15,14 @@ from groundcam.commands import (
     broker,
     cameras,
     config,
+    convert,
     dead_letters,
     demo,
     detect,
     doctor,
     keys,
     models,
+    notify,
     probe,
     produce,
     schema,
@@ -75,6 +77,7 @@ app.command("watch")(watch.watch)
 app.command("serve")(serve.serve)
 app.command("ask")(ask.ask)
 app.command("detect")(detect.detect)
+app.command("convert")(convert.convert)
 app.command("audit")(audit.audit)
 app.command("probe")(probe.probe)
 app.command("doctor")(doctor.doctor)
@@ -86,6 +89,7 @@ app.add_typer(config.app, name="config")
 app.add_typer(keys.app, name="keys")
 app.add_typer(topics.app, name="topics")
 app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(notify.app, name="notify")
 app.add_typer(schema.app, name="schema")
 
 

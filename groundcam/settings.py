@@ -11,6 +11,7 @@ from pydantic_settings.exceptions import SettingsError
 from groundcam.config.faults import merged, sentences
 from groundcam.config.file import read_config
 from groundcam.config.layers import BETWEEN, PREFIX, FileLayer, Layer, VariablesLayer, options_layer, unknown_variables
+from groundcam_events.notify.settings import NotifySettings
 from groundcam_events.settings import TrackSettings
 from groundcam_producers.settings import ProduceSettings
 from groundcam_runtime.settings import HttpSettings, KafkaSettings, LogSettings, SettingError, TraceSettings
@@ -33,6 +34,7 @@ class Settings(BaseSettings):
     work: WorkSettings = WorkSettings()
     serve: ServeSettings = ServeSettings()
     track: TrackSettings = TrackSettings()
+    notify: NotifySettings = NotifySettings()
 
 
 def load(config: Path | None, options: Mapping[str, Any], variables: Sequence[Layer] | None = None) -> Settings:
@@ -98,7 +100,7 @@ class _Given(Settings):
 
 
 def _with_groups(settings: Settings) -> Settings:
-    """Name the workers' and the trackers' group after their topics: two installations on one Kafka share none.
+    """Name the workers', the trackers' and the notifiers' group after their topics: two installations share none.
 
     Nor may a dry run share it with real workers: of their frames, it would answer some with invented boxes.
     """
@@ -109,4 +111,6 @@ def _with_groups(settings: Settings) -> Settings:
         changed["work"] = settings.work.model_copy(update={"group": group})
     if not settings.track.group:
         changed["track"] = settings.track.model_copy(update={"group": f"{name}-tracker"})
+    if not settings.notify.group:
+        changed["notify"] = settings.notify.model_copy(update={"group": f"{name}-notifier"})
     return settings.model_copy(update=changed) if changed else settings

@@ -126,8 +126,9 @@ def acls(
     settings = start(config, bootstrap_servers, work__group=group)
     if transactional_id is None and settings.work.transactional:
         transactional_id = f"{settings.work.group}-*"
+    groups = {Role.TRACKER: settings.track.group, Role.NOTIFIER: settings.notify.group}
     for one in Role if role is Roles.ALL else [Role(role.value)]:
-        needed = rights(one, settings.kafka.topics, settings.work.group, transactional_id)
+        needed = rights(one, settings.kafka.topics, group or groups.get(one, settings.work.group), transactional_id)
         who = principal or f"User:groundcam-{one}"
         if as_json:
             for right in needed:

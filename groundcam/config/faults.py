@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from groundcam.config.file import at
 from groundcam.config.layers import FileLayer, Layer, VariablesLayer, owner
-from groundcam.config.names import Path, dotted, has, meant
+from groundcam.config.names import MAPS, Path, dotted, has, meant
 from groundcam_runtime.redaction import redact
 
 _WORD = re.compile(r"[a-z][a-z0-9_]+")
@@ -17,7 +17,7 @@ _WORD = re.compile(r"[a-z][a-z0-9_]+")
 def merged(layers: Sequence[Layer]) -> tuple[dict[str, Any], list[str]]:
     """Lay one over the other, weak to strong; return the whole and what is wrong with the layers themselves.
 
-    A camera is replaced whole: half of one would send it another's password.
+    A camera is replaced whole: half of one would send it another's password. So is a webhook.
     """
     whole: dict[str, Any] = {}
     faults: list[str] = []
@@ -32,7 +32,7 @@ def merged(layers: Sequence[Layer]) -> tuple[dict[str, Any], list[str]]:
                 )
                 continue
             for setting, value in (given or {}).items():
-                if setting == "cameras" and isinstance(value, Mapping) and isinstance(under.get(setting), Mapping):
+                if setting in MAPS and isinstance(value, Mapping) and isinstance(under.get(setting), Mapping):
                     under[setting] = {**under[setting], **value}
                 else:
                     under[setting] = value

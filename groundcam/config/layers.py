@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from pydantic import BaseModel
 
 from groundcam.config.file import ConfigFile, at
-from groundcam.config.names import ID, Path, dotted, every_name, has
+from groundcam.config.names import ID, MAPS, Path, dotted, every_name, has
 from groundcam.did_you_mean import did_you_mean
 
 PREFIX = "GROUNDCAM_"
@@ -115,8 +115,8 @@ def options_layer(options: Mapping[str, Any]) -> OptionsLayer:
 
 
 def owner(layers: Sequence[Layer], path: Path) -> Layer | None:
-    """Return the strongest layer that gives a setting. A camera comes from one layer as a whole."""
-    whole = path[: 3 if path[1:2] == ("cameras",) else 2]
+    """Return the strongest layer that gives a setting. A camera, or a webhook, comes from one layer as a whole."""
+    whole = path[: 3 if path[1:2] and path[1] in MAPS else 2]
     return next((layer for layer in reversed(layers) if has(layer.content, whole)), None)
 
 

@@ -10,7 +10,9 @@ from groundcam.did_you_mean import closest
 Path = tuple[str, ...]
 """A setting's name, part by part: `work`, `batch_size`."""
 ID = "ID"
-"""Stands in a name for a camera's id."""
+"""Stands in a name for a camera's id, or a webhook's name."""
+MAPS = ("cameras", "hooks")
+"""Settings that are maps of parts by name, of which each comes from one layer as a whole."""
 
 
 def dotted(path: Path) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from groundcam.config.layers import Layer, owner
-from groundcam.config.names import Path, dotted, has, is_map_of_parts
+from groundcam.config.names import MAPS, Path, dotted, has, is_map_of_parts
 from groundcam.config.written import shown
 
 DEFAULT = "default"
@@ -35,7 +35,7 @@ def _part(part: BaseModel, above: Path, layers: Sequence[Layer]) -> Iterator[Set
             for key, one in value.items():
                 yield from _part(one, (*path, key), layers)
             continue
-        # A camera's URL is shown as elsewhere, not hidden as a whole.
+        # A camera's URL, or a webhook's, is shown as elsewhere, not hidden as a whole.
         value = part.public_url if name == "url" and hasattr(part, "public_url") else value
         yield Setting(dotted(path), shown(name, value), _source(path, layers))
 
@@ -44,7 +44,7 @@ def _source(path: Path, layers: Sequence[Layer]) -> str:
     layer = owner(layers, path)
     if layer is None:
         return DEFAULT
-    if path[1] != "cameras" or has(layer.content, path):
+    if path[1] not in MAPS or has(layer.content, path):
         return layer.source(path)
     # A camera may be given as its URL alone.
     is_url = path[-1] == "url" and has(layer.content, path[:-1])

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from groundcam_producers.settings import VARIABLE
 from groundcam_runtime.redaction import HIDDEN, redact
 
-_SECRET_FILES = ("password_file", "secret_file", "token_file")
+_SECRET_FILES = ("password_file", "secret_file", "token_file", "headers_file", "url_file")
 
 
 def in_yaml(value: Any) -> str:

@@ -134,7 +134,8 @@ def _tracker(topics: Topics, group: str) -> Iterator[Line]:
 def _notifier(topics: Topics, group: str) -> Iterator[Line]:
     yield "topic", [topics.events], READ, ""
     yield "group", [group], READ, ""
-    yield "topic", [topics.undelivered], (*READ, "write"), "keeping what a webhook did not take, and sending it again"
+    yield "topic", [topics.undelivered], WRITE, ""
+    yield "topic", [topics.undelivered], READ, "notify retry"
     yield "topic", [topics.pictures], READ, "attaching pictures"
     yield "cluster", [CLUSTER], ("idempotent-write",), OLD_BROKERS
 

@@ -39,6 +39,7 @@ PURE = [
     "runtime/groundcam_runtime/partitions",
     "worker/groundcam_worker/policy",
     "events/groundcam_events/tracking",
+    "events/groundcam_events/notify/policy",
 ]
 IMPURE = {"threading", "time", "socket", "subprocess", "multiprocessing", "concurrent", "queue", "signal", "random", "os",
           "kafka", "torch", "cv2", "prometheus_client"}  # fmt: skip

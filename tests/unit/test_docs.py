@@ -9,6 +9,9 @@ import pytest
 from groundcam.settings import Settings
 from groundcam_events.health import TrackerHealth
 from groundcam_events.metrics import TrackerMetrics
+from groundcam_events.notify.metrics import NotifyMetrics
+from groundcam_events.notify.policy.answers import Failure
+from groundcam_events.notify.settings import HookSettings
 from groundcam_events.settings import TrackSettings
 from groundcam_producers.metrics import ProducerMetrics
 from groundcam_producers.settings import CameraSettings
@@ -33,6 +36,7 @@ def settings() -> set[str]:
         for section, field in Settings.model_fields.items()
         for name in getattr(field.annotation, "model_fields", {})
     }
+    paths |= {f"notify.hooks.ID.{name}" for name in HookSettings.model_fields}
     return paths | {f"produce.cameras.ID.{name}" for name in CameraSettings.model_fields}
 
 
@@ -54,6 +58,11 @@ def test_every_metric_stands_on_its_page_with_its_type_and_labels_and_no_other()
     producer.cameras(["gate"])
     producer.frame("gate", 1)
     producer.dropped("gate", GapReason.STALE, 1)
+    notify = NotifyMetrics("1")
+    notify.hooks(iter(["phone"]))
+    notify.failed("phone", Failure.TIMEOUT)
+    notify.undelivered("phone", "gave_up")
+    notify.watch(lambda: {"phone": 1}, lambda: 1)
     tracker = TrackerMetrics("1")
     driver = SimpleNamespace(partitions={0: SimpleNamespace(cameras={"gate": SimpleNamespace(open=1)})}, behind={0: 1})
     source = SimpleNamespace(heard_at=0.0, silence_s=0.0)
@@ -62,7 +71,7 @@ def test_every_metric_stands_on_its_page_with_its_type_and_labels_and_no_other()
     (event, *_), _camera = followed(film([Walker("person", standing(300, 400))], seconds=2, fps=5))
     tracker.told(event)
     told = {}
-    for family in (one for some in (worker, producer, serve, tracker) for one in some.registry.collect()):
+    for family in (one for some in (worker, producer, serve, tracker, notify) for one in some.registry.collect()):
         kind = {"info": "gauge"}.get(family.type, family.type)
         labels = {name for sample in family.samples for name in sample.labels} - {"le"}
         name = family.name + SUFFIXES.get(family.type, "")

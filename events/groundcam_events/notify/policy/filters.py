@@ -1,0 +1,54 @@
+"""Whether a webhook wants an event. Pure: everything follows from the event."""
+
+from fnmatch import fnmatchcase
+from zoneinfo import ZoneInfo
+
+from groundcam_events.notify.policy.windows import is_open, windows_of
+from groundcam_events.notify.settings import HookSettings
+from groundcam_schemas import Cause, Event, Severity
+
+
+class Filter:
+    """One webhook's wishes."""
+
+    def __init__(self, settings: HookSettings) -> None:
+        self._settings = settings
+        self._severity = Severity(settings.severity)
+        self._windows, self._zone = windows_of(settings.times), ZoneInfo(settings.time_zone)
+
+    def wants(self, event: Event) -> bool:
+        """Whether all wishes are met. Times are those at which the object was last seen."""
+        wish = self._settings
+        return (
+            (not wish.types or event.type in wish.types)
+            and (not wish.causes or event.cause in wish.causes)
+            and (not wish.cameras or any(fnmatchcase(event.camera_id, one) for one in wish.cameras))
+            and (not wish.labels or event.label in wish.labels)
+            and event.severity.rank >= self._severity.rank
+            and event.score_median >= wish.min_score
+            and (not wish.zones or not set(zones_meant(event)).isdisjoint(wish.zones))
+            and (not wish.lines or not set(lines_meant(event)).isdisjoint(wish.lines))
+            and is_open(self._windows, self._zone, event.last.captured_at_ns)
+        )
+
+
+def zones_meant(event: Event) -> list[str]:
+    """Return the zones that an event is about: where its cause is a zone, that one, else all of the object's."""
+    match event.cause:
+        case Cause.ZONE_ENTERED:
+            latest = max((one.entered_ns for one in event.zones), default=0)
+            return [one.name for one in event.zones if one.entered_ns == latest]
+        case Cause.ZONE_LEFT:
+            latest = max((one.left_ns or 0 for one in event.zones), default=0)
+            return [one.name for one in event.zones if one.left_ns == latest]
+        case Cause.ZONE_DWELT:
+            return [one.name for one in event.zones if one.dwelt and one.left_ns is None]
+    return [one.name for one in event.zones]
+
+
+def lines_meant(event: Event) -> list[str]:
+    """Return the lines that an event is about: where its cause is a line, that one, else all of the object's."""
+    if event.cause is Cause.LINE_CROSSED:
+        latest = max((one.at_ns for one in event.lines), default=0)
+        return [one.name for one in event.lines if one.at_ns == latest]
+    return [one.name for one in event.lines]
