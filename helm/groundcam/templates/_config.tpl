@@ -222,6 +222,19 @@ track:
 {{- end }}
 {{- end }}
 
+{{/* Where the keys of notify.existingSecret lie as files. */}}
+{{- define "groundcam.notifySecretsDir" -}}{{ include "groundcam.secretsDir" . }}/notify{{- end }}
+
+{{- define "groundcam.notifyConfig" -}}
+{{ include "groundcam.commonConfig" (dict "root" . "role" "notify") }}
+{{ include "groundcam.httpConfig" . }}
+notify:
+  {{- with .Values.notify.group }}
+  group: {{ . | quote }}
+  {{- end }}
+  {{- toYaml .Values.notify.settings | nindent 2 }}
+{{- end }}
+
 {{/* Of (dict "root" $ "cameras" {...}). */}}
 {{- define "groundcam.producerConfig" -}}
 {{- $secrets := include "groundcam.secretsDir" . -}}
