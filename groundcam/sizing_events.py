@@ -1,7 +1,8 @@
 """What trackers take for some cameras: cores, memory, and bytes on Kafka. Pure.
 
 None of the constants is measured on a running system: they are estimates, meant to be too much, for objects that come
-and go all day. What yours take is told by `process_cpu_seconds_total`, `groundcam_events_total` and `groundcam_state_bytes_total`.
+and go all day. What yours take is told by `process_cpu_seconds_total`, `groundcam_events_total` and
+`groundcam_state_bytes_total`.
 """
 
 import math

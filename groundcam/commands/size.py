@@ -100,12 +100,12 @@ def _of_events(found: EventsNeed) -> dict[str, str]:
         return {}
     each = "" if found.trackers == 1 else " each"
     return {
-        "trackers": f"{found.trackers}, {found.cores:.2g} cores in all, {found.tracker_bytes / MB:.0f} MB of memory{each}"
-        " (estimated)",
-        "events": f"{found.events_per_s:.3g} a second; into Kafka {found.events_bytes_per_s / MB:.2f} MB/s of events and"
-        f" {found.states_bytes_per_s / MB:.2f} MB/s of states (estimated)",
-        "best pictures": f"{found.pictures_per_day:,.0f} a day, {found.pictures_bytes_per_day / GB:,.1f} GB; with events"
-        f" {found.kafka_disk_bytes / GB:,.0f} GB on Kafka's disks in a week, with copies (estimated)",
+        "trackers": f"{found.trackers}, {found.cores:.2g} cores in all, {found.tracker_bytes / MB:.0f} MB of memory"
+        f"{each} (estimated)",
+        "events": f"{found.events_per_s:.3g} a second; into Kafka {found.events_bytes_per_s / MB:.2f} MB/s of events"
+        f" and {found.states_bytes_per_s / MB:.2f} MB/s of states (estimated)",
+        "best pictures": f"{found.pictures_per_day:,.0f} a day, {found.pictures_bytes_per_day / GB:,.1f} GB; with"
+        f" events {found.kafka_disk_bytes / GB:,.0f} GB on Kafka's disks in a week, with copies (estimated)",
     }
 
 
