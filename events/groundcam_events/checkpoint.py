@@ -50,6 +50,11 @@ class Checkpoints:
         """Nothing is on its way."""
         return self.frozen is None and not self._held and not any(self._sent.values())
 
+    @property
+    def is_writing(self) -> bool:
+        """States are on their way."""
+        return self.frozen is not None and self.frozen.waiting > 0
+
     def sending(self) -> int:
         """An event is sent; return its generation, for `acknowledged`."""
         self._sent[self.generation] += 1

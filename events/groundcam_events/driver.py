@@ -236,7 +236,7 @@ class Driver:
     def _end_silent(self, tracker: PartitionTracker, now: float) -> None:
         """Nothing comes of a whole partition, so no record shows that time passes."""
         silent_s = now - self._heard_at[tracker.number]
-        if self.behind.get(tracker.number, 0) or silent_s < self._rules.silent_s:
+        if not tracker.is_ahead or self.behind.get(tracker.number, 0) or silent_s < self._rules.silent_s:
             return
         for event in tracker.end_silent([name for name, one in tracker.cameras.items() if one.state.lives]):
             self._tell(tracker, event)
@@ -252,12 +252,14 @@ class Driver:
         """Go on where the cameras of these partitions were left; return whether that could be done."""
         self._pending = event
         now = time.monotonic()
-        if now < self._retry_at:
-            return False
+        if now < self._retry_at or self._checkpoints.is_writing:
+            return False  # a state of ours that comes after what is read here would be behind it
         try:
+            ends = self._states.ends(event.partitions)
             self._states.read()
             for place, found in event.partitions.items():
                 self._begin_partition(place, found, event.epoch)
+                self.partitions[place.number].known_end = ends[place]
         except KafkaProblem as problem:
             recurring.warning("states that cannot be read", "partitions wait: %s", problem)
             self._retry_at = now + RETRY_S

@@ -53,6 +53,11 @@ class KeptStates:
             if state.camera_id == name:
                 self._decoded[name] = state
 
+    def ends(self, partitions: Collection[Partition]) -> dict[Partition, int]:
+        """Return where each partition of the detections topic ends now. Raises KafkaProblem."""
+        with Ranges(self._kafka) as ranges:
+            return ranges.ends(partitions)
+
     def of(self, partition: int) -> list[str]:
         """Return the cameras that were in a partition, the longest silent first."""
         mine = [one for one in self._decoded.values() if one.partition == partition]

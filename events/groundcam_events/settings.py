@@ -24,8 +24,8 @@ class TrackSettings(SettingsPart):
     """How often states and offsets are written: what lies between is read again after a kill."""
     looks: Annotated[int, Field(ge=1, le=100)] = 2
     """So often an object is seen before it is told of."""
-    born_within_s: Seconds = 1.5
-    """What is not seen again within this time is forgotten."""
+    born_within_s: Seconds = 0.5
+    """What is seen for the first time, and not again within this time or at one of the next two looks, is forgotten."""
     new_score: Fraction = 0.35
     """The median score of its looks that an object needs to be told of."""
     new_score_by_label: dict[Phrase, Fraction] = Field(default={})

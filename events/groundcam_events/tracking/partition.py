@@ -24,6 +24,8 @@ class PartitionTracker:
         self.number = number
         self.next_offset = next_offset
         """What lies before it has been taken."""
+        self.known_end = 0
+        """Another tracker may have told what follows from the records before it: nothing else may follow from them."""
         self.cameras: OrderedDict[str, Camera] = OrderedDict()
         """The longest silent first."""
         self.changed: set[str] = set()
@@ -64,8 +66,15 @@ class PartitionTracker:
             self.changed.add(camera_id)
         return known
 
+    @property
+    def is_ahead(self) -> bool:
+        """Whether it has passed everything that another tracker may have seen."""
+        return (self.next_offset or 0) >= self.known_end
+
     def take_zones(self) -> None:
-        """Let the zones that are set now be in force."""
+        """Let the zones that are set now be in force, for records that nobody has seen."""
+        if not self.is_ahead:
+            return
         for camera_id, camera in self.cameras.items():
             wanted = self._zones(camera_id)
             if wanted is not None and not (wanted.zones or wanted.lines):

@@ -10,7 +10,7 @@ class Rules:
 
     looks: int = 2
     """So often something is seen before it is believed."""
-    born_within_s: float = 1.5
+    born_within_s: float = 0.5
     """Between the first looks, in time in which somebody looked."""
     lost_s: float = 5.0
     most: int = 200

@@ -1,7 +1,7 @@
 """A part of one partition, from an offset to another, read once more beside whoever follows it."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Self
 
 import kafka
@@ -60,6 +60,14 @@ class Ranges:
         except kafka.errors.KafkaError as error:
             raise UnreachableError(f"{self._where} does not answer ({error})") from None
         return None if found is None else int(found.offset)
+
+    def ends(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
+        """Return the offset behind the newest record of each partition. Raises KafkaProblem."""
+        try:
+            found = self._consumer.end_offsets([kafka.TopicPartition(*one) for one in partitions])
+        except kafka.errors.KafkaError as error:
+            raise UnreachableError(f"{self._where} does not answer ({error})") from None
+        return {Partition(*place): int(offset) for place, offset in found.items()}
 
     def _poll(self, place: Any) -> list[Any]:
         try:
