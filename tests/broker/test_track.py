@@ -3,11 +3,21 @@
 import itertools
 import signal
 
+import numpy as np
+import psutil
 import pytest
 
 from conftest import Program, Start, Wait
+from footage import frame, publisher
+from groundcam_runtime.kafka.publisher import Record
+from groundcam_runtime.kafka.reader import Reader
+from groundcam_runtime.pictures import drawing
+from groundcam_runtime.pictures.decoding import decode_jpeg
+from groundcam_runtime.records import Consumed
 from groundcam_runtime.settings import KafkaSettings
+from groundcam_schemas import Detections, Event, Gap, decode, encode
 from tracked import Told, expected, objects_now, send, set_zones, street, told
+from walks import answer, found
 
 pytestmark = pytest.mark.broker
 
@@ -20,7 +30,7 @@ def follows(program: Program) -> bool:
     return "are followed from here" in program.log
 
 
-def answers(seconds: float, seed: int = 1, fps: float = 5):  # type: ignore[no-untyped-def]
+def answers(seconds: float, seed: int = 1, fps: float = 5) -> list[Detections | Gap]:
     """Of all cameras, taking turns."""
     streets = [street(name, seconds, fps, seed) for name in CAMERAS]
     return [one for some in itertools.zip_longest(*streets) for one in some if one is not None]
@@ -112,3 +122,75 @@ def test_two_trackers_share_the_cameras_and_take_over_from_each_other(
     same(found, wanted)
     assert found.repeated == 0, "what left in order was handed over"
     assert objects_now(kafka) == {name: wanted.open(name) for name in CAMERAS}
+
+
+def test_the_best_picture_of_an_object_is_cut_out_of_its_frame_and_one_that_is_gone_is_told(
+    kafka: KafkaSettings, start: Start, wait: Wait
+) -> None:
+    """Frames of a red thing on grey; of the second camera's there are none."""
+    picture = np.full((240, 320, 3), 90, np.uint8)
+    picture[100:200, 60:110] = (200, 30, 30)
+    data = drawing.jpeg(picture)
+    with publisher(kafka) as out:
+        for seq in range(10):
+            out.send(Record(kafka.topics.frames, encode(frame("gate", seq, data)), "gate", 0))
+        out.flush(30)
+    box = (120.0, 200.0, 220.0, 400.0)
+    sizes = {"source_width": 640, "source_height": 480}
+    for camera_id, topic in (("gate", kafka.topics.frames), ("yard", kafka.topics.recordings)):
+        seen = [answer(seq, seq / 5, [found("person", box, 0.5 + seq / 30)], camera_id=camera_id) for seq in range(10)]
+        send(
+            kafka,
+            [
+                one.model_copy(
+                    update=sizes | {"frame": one.frame.model_copy(update={"topic": topic, "offset": one.frame.seq})}
+                )
+                for one in seen
+            ],
+        )
+    tracker = start(kafka, "track", **SHORT, GROUNDCAM_TRACK__SILENT_S="2")
+    pictures: dict[str, Consumed] = {}
+
+    def both() -> bool:
+        with Reader(kafka, [kafka.topics.pictures], start="beginning") as reader:
+            pictures.update({dict(one.headers)["camera"].decode(): one for one in reader.to_the_end()})
+        return len(pictures) == 2
+
+    wait(both, 60, "both pictures")
+    assert tracker.stop() == 0, tracker.log
+    ids = {
+        decode(Event, value).camera_id: decode(Event, value).id
+        for some in told(kafka).events.values()
+        for value in some
+    }
+    kept, gone = pictures["gate"], pictures["yard"]
+    assert {"gate": (kept.key or b"").decode(), "yard": (gone.key or b"").decode()} == ids
+    assert dict(kept.headers)["frame"] == b"run-1/9", "the surest look"
+    cut = decode_jpeg(kept.value or b"")
+    assert cut.shape[:2] == pytest.approx((130, 80), abs=3), "the box and a margin, in the frame's own pixels"
+    assert tuple(cut[65, 40]) == pytest.approx((200, 30, 30), abs=25)
+    assert tuple(cut[3, 3]) == pytest.approx((90, 90, 90), abs=25)
+    assert not gone.value
+    assert b"expired" in dict(gone.headers)["reason"]
+
+
+def test_a_tracker_beside_a_worker_comes_and_goes_with_it(kafka: KafkaSettings, start: Start, wait: Wait) -> None:
+    worker = start(
+        kafka, "work", "--model", "fake", "--question", "person", "--group", kafka.topic_prefix, "--track", **SHORT
+    )
+    wait(lambda: follows(worker), 60, "the tracker")
+    (tracker,) = [
+        one for one in psutil.Process(worker.process.pid).children(recursive=True) if "track" in one.cmdline()
+    ]
+    tracker.kill()
+    wait(lambda: worker.log.count("are followed from here") == 2, 60, "another tracker")
+    assert "the tracker ended with exit code" in worker.log
+    assert worker.stop() == 0, worker.log
+    assert not [one for one in psutil.process_iter() if is_of(one, kafka)], "nothing is left running"
+
+
+def is_of(process: psutil.Process, kafka: KafkaSettings) -> bool:
+    try:
+        return process.environ().get("GROUNDCAM_KAFKA__TOPIC_PREFIX") == kafka.topic_prefix
+    except psutil.Error:
+        return False

@@ -12,6 +12,8 @@ from groundcam_runtime import redaction
 from groundcam_runtime.settings import SettingError, read_secret
 
 MOST_HEADERS = 32
+ORDINARY = 10
+"""A path of so few characters is an ordinary word in other lines, and no secret."""
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\x20-\x7e\x80-\xff]*")
 _OURS = {"host", "content-length", "content-type", "transfer-encoding", "connection", "user-agent"}
@@ -59,7 +61,7 @@ def _read(setting: str, path: Path, parse: Callable[[str], T]) -> T:
 def _known(url: str) -> Address:
     """Read a URL, of which the path and the query are kept out of the log from now on."""
     address = address_of(url.strip())
-    if address.target != "/":
+    if len(address.target) > ORDINARY:
         redaction.register(address.target)
     return address
 

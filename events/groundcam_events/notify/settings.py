@@ -113,9 +113,9 @@ class HookSettings(SettingsPart):
         return self
 
     @property
-    def public_url(self) -> str:
-        """What may be shown of the URL."""
-        return address_of(self.url.get_secret_value()).shown if self.url else ""
+    def public_url(self) -> str | None:
+        """What may be shown of the URL; None where it is in a file."""
+        return address_of(self.url.get_secret_value()).shown if self.url else None
 
 
 class NotifySettings(SettingsPart):
