@@ -1,5 +1,6 @@
-# Three images: `make images`, or `docker build --target producer .` (cameras in, no torch), `docker build --target worker .`
-# (the detector) and `docker build --target serve .` (the HTTP service, no torch). It needs BuildKit or Buildah, for the secret `ca`.
+# Four images: `make images`, or `docker build --target producer .` (cameras in, no torch), `docker build --target worker .`
+# (the detector), `docker build --target serve .` (the HTTP service, no torch) and `docker build --target events .` (trackers and
+# webhooks, no torch). It needs BuildKit or Buildah, for the secret `ca`.
 # Any Debian with Python 3.11 or newer as `python3`, its venv module and CA certificates will do as base. `make base-image`
 # writes the digest of what the tag names today behind it.
 ARG BASE=python:3.12-slim-bookworm
@@ -30,7 +31,8 @@ ARG TORCH_INDEX=
 COPY pyproject.toml constraints.txt deploy/list_packages.sh ./
 RUN --mount=type=secret,id=ca sh /opt/with_ca sh list_packages.sh producer \
     && sh /opt/with_ca sh list_packages.sh worker \
-    && sh /opt/with_ca sh list_packages.sh serve
+    && sh /opt/with_ca sh list_packages.sh serve \
+    && sh /opt/with_ca sh list_packages.sh events
 
 FROM builder AS program
 COPY pyproject.toml constraints.txt README.md LICENSE NOTICE ./
@@ -40,6 +42,7 @@ COPY runtime runtime
 COPY producers producers
 COPY worker worker
 COPY serve serve
+COPY events events
 RUN --mount=type=secret,id=ca sh /opt/with_ca uv pip install --compile-bytecode --no-deps \
         --build-constraints constraints.txt --require-build-hashes --target /app . \
     && cp LICENSE NOTICE /app/
@@ -106,6 +109,19 @@ EXPOSE 8000
 LABEL org.opencontainers.image.licenses="0BSD AND Apache-2.0 AND Apache-2.0 WITH LLVM-exception AND BSD-2-Clause AND BSD-3-Clause AND CC0-1.0 AND GPL-3.0-or-later WITH GCC-exception-3.1 AND IJG AND ISC AND LGPL-2.1-or-later AND libpng-2.0 AND libtiff AND MIT AND MPL-2.0 AND OpenSSL AND PSF-2.0 AND Unicode-3.0 AND Unicode-DFS-2016 AND Unlicense AND Zlib AND LicenseRef-base-image AND LicenseRef-Intel-Simplified-Software-License" \
       org.opencontainers.image.title="groundcam serve" \
       org.opencontainers.image.description="Serves Grounding DINO over HTTP, in front of workers on Apache Kafka."
+
+FROM builder AS events-packages
+COPY --from=lists /build/events.txt ./
+RUN --mount=type=secret,id=ca sh /opt/with_ca uv pip install --compile-bytecode --no-deps \
+        --require-hashes --requirement events.txt \
+    && /venv/bin/python -c 'import importlib.util, sys; sys.exit("torch is beside the tracker" if importlib.util.find_spec("torch") else 0)'
+
+FROM final AS events
+COPY --from=events-packages /venv /venv
+COPY --from=program /app /app
+LABEL org.opencontainers.image.licenses="0BSD AND Apache-2.0 AND Apache-2.0 WITH LLVM-exception AND BSD-2-Clause AND BSD-3-Clause AND CC0-1.0 AND GPL-3.0-or-later WITH GCC-exception-3.1 AND IJG AND ISC AND LGPL-2.1-or-later AND libpng-2.0 AND libtiff AND MIT AND MPL-2.0 AND OpenSSL AND PSF-2.0 AND Unicode-3.0 AND Unicode-DFS-2016 AND Unlicense AND Zlib AND LicenseRef-base-image AND LicenseRef-Intel-Simplified-Software-License" \
+      org.opencontainers.image.title="groundcam events" \
+      org.opencontainers.image.description="Follows objects through detections on Apache Kafka, and tells of their lives."
 
 FROM builder AS worker-packages
 ARG TORCH_INDEX=

@@ -60,7 +60,7 @@ test-mutants: $(READY) ## Change the code that decides, one thing at a time; the
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 TAG ?= $(VERSION)
 REVISION ?= $(shell git describe --always --abbrev=40 --dirty --exclude '*' 2>/dev/null || echo unknown)
-IMAGES ?= producer worker serve
+IMAGES ?= producer worker serve events
 ENGINE ?= docker
 BUILD ?= DOCKER_BUILDKIT=1 $(ENGINE) build
 

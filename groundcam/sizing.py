@@ -1,11 +1,13 @@
 """How many workers, partitions, cores and bytes a set of cameras needs, and the HTTP service. Pure.
 
 The constants are measured, by `benchmarks/sizing.py` on two cores of an AMD EPYC; docs/operating.md says how. Those of
-the HTTP service (SERVE_...) are not: they are estimates on the safe side.
+the HTTP service (SERVE_...) are not, nor are those of trackers (sizing_events.py): they are estimates on the safe side.
 """
 
 import math
 from dataclasses import dataclass
+
+from groundcam.sizing_events import EventsNeed, events_need
 
 WORKER_CPU_S = 0.0045
 """Of a frame of 960x544 that comes alone: JPEG, Kafka and the loop (2 ms when they come in crowds)."""
@@ -60,6 +62,8 @@ class Load:
     """Pictures a second over HTTP, besides the cameras'."""
     request_pixels: int = 1920 * 1080
     """Of such a picture, which goes over Kafka as it is."""
+    objects_per_camera: float = 5.0
+    """That are followed at a time; 0 where nobody follows any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,8 @@ class Need:
     """Of the HTTP service, each on a core of its own; 0 where nobody asks."""
     request_share: float
     """Of the detectors' work, that requests make."""
+    events: EventsNeed
+    """Of trackers."""
 
 
 def need(load: Load) -> Need:
@@ -108,6 +114,9 @@ def need(load: Load) -> Need:
     partitions = SPARE_PARTITIONS * workers
     if not requests:
         partitions = min(max(workers, load.cameras), partitions)
+    events = events_need(load.cameras, frames, load.objects_per_camera, load.utilization, load.replication)
+    # Trackers share cameras by partitions, too.
+    partitions = max(partitions, events.trackers)
     # Those that are up go on while the others start: half of them, on the average.
     producer_cores = max(decode + encode, (decode + encode) / 2 + start / START_WITHIN_S)
     return Need(
@@ -125,6 +134,7 @@ def need(load: Load) -> Need:
         requests_bytes_per_s=request_bytes,
         serve_replicas=_replicas(requests, load.utilization),
         request_share=requests / (frames + requests),
+        events=events,
     )
 
 
@@ -132,8 +142,9 @@ def _require_sense(load: Load) -> None:
     for name in ("fps", "detector_s", "camera_fps", "camera_pixels", "frame_pixels", "request_pixels"):
         if getattr(load, name) <= 0:
             raise ValueError(f"{name} must be more than 0")
-    if load.requests_per_s < 0:
-        raise ValueError("requests_per_s must not be less than 0")
+    for name in ("requests_per_s", "objects_per_camera"):
+        if getattr(load, name) < 0:
+            raise ValueError(f"{name} must not be less than 0")
     if load.cameras < 0 or (load.cameras == 0 and not load.requests_per_s):
         raise ValueError("cameras must be more than 0, or 0 with requests_per_s")
     if not 0 < load.utilization <= 1:

@@ -11,7 +11,7 @@ from supply_chain.expressions import taken
 from supply_chain.inventory import Wheel, closure, read_wheels
 from supply_chain.knowledge import Knowledge, read_knowledge
 
-EXTRAS = ("producer", "worker", "serve", "tracing", "broker", "demo", "training")
+EXTRAS = ("producer", "worker", "serve", "events", "tracing", "broker", "demo", "training")
 """Everything that a user may install; what develops groundcam is not handed on."""
 
 

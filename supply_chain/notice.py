@@ -18,7 +18,12 @@ from supply_chain.knowledge import Knowledge, read_knowledge
 from supply_chain.licence_audit import EXTRAS, findings
 
 ROOT = Path(__file__).parents[1]
-IMAGES = {"producer": ("producer", "tracing"), "worker": ("worker", "tracing"), "serve": ("serve", "tracing")}
+IMAGES = {
+    "producer": ("producer", "tracing"),
+    "worker": ("worker", "tracing"),
+    "serve": ("serve", "tracing"),
+    "events": ("events", "tracing"),
+}
 """The images, and the extras that each of them holds."""
 BASE = "LicenseRef-base-image"
 """Stands in the labels for the packages of the base image, whose licences it documents itself."""
@@ -35,7 +40,8 @@ groundcam itself is under the Apache License 2.0 (LICENSE). Its wheel holds noth
 What it needs comes as wheels of others, which the images hold. Below are all of them, with the licence of each and
 with what lies inside, as seen in the wheels for Linux on x86-64 that constraints.txt pins. After a name stands where it
 goes: into the producer's image, into the worker's image (where that is built with CPU-only wheels, it holds nothing of
-NVIDIA), into that of the HTTP service (serve), or to nobody but those who install the extra.
+NVIDIA), into that of the HTTP service (serve), into that of trackers (events), or to nobody but
+those who install the extra.
 
 In an image the licence files that wheels bring along are in /venv/lib/python3*/site-packages/*.dist-info, the texts of
 the GPL, the LGPL and the MPL in /usr/share/common-licenses, and the licences of the base image's own packages, which

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from groundcam.sizing import Load, Need, need
+from groundcam.sizing_events import EventsNeed
 from groundcam_producers.settings import ProduceSettings
 from groundcam_runtime.settings import SettingError
 
@@ -36,18 +37,22 @@ def size(
         float, typer.Option(min=0, metavar="N", help="Pictures a second over HTTP (groundcam serve), besides.")
     ] = 0.0,
     request_size: Annotated[str, typer.Option(metavar="WxH", help="Of a picture over HTTP.")] = "1920x1080",
+    objects_per_camera: Annotated[
+        float, typer.Option(min=0, metavar="N", help="Objects to follow at a time, of each camera (groundcam track).")
+    ] = 5.0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Say how many workers, partitions, cores and bytes a set of cameras needs.
 
     What the detector takes on your GPU is what your workers measure: groundcam_detector_seconds_sum divided by
     groundcam_batch_frames_sum. The other constants were measured on two cores; the operator's guide says how. What the
-    HTTP service takes is an estimate on the safe side.
+    HTTP service and trackers take is an estimate on the safe side.
     """
     load = Load(
         cameras, fps, detector_ms / 1000, camera_fps, _pixels("--camera-size", camera_size),
         _pixels("--frame-size", frame_size), utilization, replication, retention_s,
         None if jpeg_kb is None else jpeg_kb * 1000, requests_per_s, _pixels("--request-size", request_size),
+        objects_per_camera,
     )  # fmt: skip
     try:
         found = need(load)
@@ -70,6 +75,7 @@ def text(found: Need, load: Load) -> str:
         "into Kafka": f"{found.frames_bytes_per_s / MB:.1f} MB/s of frames, {found.answers_bytes_per_s / MB:.2f} MB/s"
         " of answers, before copies",
         **_of_requests(found, load),
+        **_of_events(found.events),
         "Kafka's disks": f"{found.kafka_disk_bytes / GB:.1f} GB of {kept} ({load.retention_s:.0f} s,"
         f" {load.replication} {'copy' if load.replication == 1 else 'copies'})",
     }
@@ -86,6 +92,21 @@ def _of_requests(found: Need, load: Load) -> dict[str, str]:
         asked += f", {found.request_share:.0%} of the detectors' work: set work.request_share to {share:.2g} or more"
     each = "a core" if found.serve_replicas == 1 else "a core each"
     return {"over HTTP": asked, "serve": f"{found.serve_replicas}, {each} (not measured: on the safe side)"}
+
+
+def _of_events(found: EventsNeed) -> dict[str, str]:
+    """Return the lines about trackers, if there are to be any."""
+    if not found.trackers:
+        return {}
+    each = "" if found.trackers == 1 else " each"
+    return {
+        "trackers": f"{found.trackers}, {found.cores:.2g} cores in all, {found.tracker_bytes / MB:.0f} MB of memory"
+        f"{each} (estimated)",
+        "events": f"{found.events_per_s:.3g} a second; into Kafka {found.events_bytes_per_s / MB:.2f} MB/s of events"
+        f" and {found.states_bytes_per_s / MB:.2f} MB/s of states (estimated)",
+        "best pictures": f"{found.pictures_per_day:,.0f} a day, {found.pictures_bytes_per_day / GB:,.1f} GB; with"
+        f" events {found.kafka_disk_bytes / GB:,.0f} GB on Kafka's disks in a week, with copies (estimated)",
+    }
 
 
 def _pixels(option: str, text: str) -> int:

@@ -17,6 +17,9 @@ SASL = "kafka.securityProtocol=SASL_SSL"
 OAUTH = "kafka.sasl.mechanism=OAUTHBEARER"
 KEDA = "autoscaling.enabled=true"
 SERVE = "serve={enabled: true, open: true}"
+TRACKER = "tracker.enabled=true"
+NOTIFY = ["notify.enabled=true", "notify.settings.hooks.a.url=https://h.example/"]
+HOOK_FILE = "/run/secrets/groundcam/notify/hmac"
 GUARDS = [
     ("kafka.bootstrapServers is empty", ["kafka.bootstrapServers=''"]),
     ("kafka.sasl.mechanism is empty", [SASL]),
@@ -85,6 +88,16 @@ GUARDS = [
     ("serve.settings.timeout_s (90) is more than serve.settings.max_timeout_s (60)", [SERVE, "serve.settings.timeout_s=90"]),
     ("serve.startup.budgetSeconds (10) must be more than", [SERVE, "serve.startup.budgetSeconds=10"]),
     ("kafka (with serve.kafka).sasl.mechanism is PLAIN", ["serve.kafka.sasl.mechanism=PLAIN"]),
+    ("tracker.replicas (9) is more than topics.partitions (8)", [TRACKER, "tracker.replicas=9"]),
+    ("tracker.startup.budgetSeconds (10) must be more than", [TRACKER, "tracker.startup.budgetSeconds=10"]),
+    ("kafka (with tracker.kafka).sasl.mechanism is PLAIN", ["tracker.kafka.sasl.mechanism=PLAIN"]),
+    ("notify.settings.hooks is empty", ["notify.enabled=true"]),
+    ("notify.replicas (9) is more than topics.partitions (8)", [*NOTIFY, "notify.replicas=9"]),
+    ("notify.startup.budgetSeconds (10) must be more than", [*NOTIFY, "notify.startup.budgetSeconds=10"]),
+    ("hooks.b: url or url_file is needed, and not both", [*NOTIFY, "notify.settings.hooks.b={timeout_s: 5}"]),
+    ("hooks.b.url holds a user or a password", [*NOTIFY, "notify.settings.hooks.b.url=https://u:hunter2@h.example/"]),
+    ("hooks.b.secret_file lies where its keys would", [*NOTIFY, f"notify.settings.hooks.b={{url: 'https://h/', secret_file: {HOOK_FILE}}}"]),
+    ("kafka (with notify.kafka).sasl.mechanism is PLAIN", ["notify.kafka.sasl.mechanism=PLAIN"]),
     ("producers.replicas (2) is more than there are cameras (1)", ["producers={mode: sharded, replicas: 2}", "cameras.a.url=/f"]),
 ]  # fmt: skip
 REFUSED = [
@@ -125,7 +138,7 @@ def test_a_contradiction_is_told_in_a_sentence(sentence: str, changes: list[str]
 
 def test_every_guard_is_tried() -> None:
     written = (chart.CHART / "templates" / "guards.yaml").read_text()
-    assert written.count("{{- fail ") == len(GUARDS) - 5  # five sentences are tried twice
+    assert written.count("{{- fail ") == len(GUARDS) - 9  # nine sentences are tried twice
 
 
 CAMERAS: list[dict[str, Any]] = [

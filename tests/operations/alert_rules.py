@@ -17,13 +17,13 @@ RANGES, WAITS = (20, 30), (60, 2)
 Rule = dict[str, Any]
 
 
-def rules(text: str | None = None) -> list[Rule]:
+def rules(text: str | None = None, *, group: str | None = None) -> list[Rule]:
     groups = yaml.safe_load(text or PATH.read_text())["groups"]
-    return [rule for group in groups for rule in group["rules"]]
+    return [rule for one in groups if group in (None, one["name"]) for rule in one["rules"]]
 
 
-def names() -> list[str]:
-    return [rule["alert"] for rule in rules()]
+def names(group: str | None = None) -> list[str]:
+    return [rule["alert"] for rule in rules(group=group)]
 
 
 def changed(change: Callable[[Rule], None]) -> str:

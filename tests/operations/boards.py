@@ -42,7 +42,14 @@ def panels(*names: str) -> list[Panel]:
 
 def substituted(query: str, *, namespace: str = ".*", rate_interval: str = "10s") -> str:
     """A query as Grafana sends it, with all cameras, workers and topics chosen. No variable may be left."""
-    values = {"namespace": namespace, "camera": ".*", "instance": ".*", "topic": ".*", "__rate_interval": rate_interval}
+    values = {
+        "namespace": namespace,
+        "camera": ".*",
+        "instance": ".*",
+        "topic": ".*",
+        "hook": ".*",
+        "__rate_interval": rate_interval,
+    }
     text = re.sub(r"\$(\w+)", lambda match: values[match[1]], query)
     assert "$" not in text, query
     return text

@@ -43,6 +43,7 @@ UNDER: dict[str, dict[str, tuple[str, ...]]] = {
 
 NOT_HERE = {
     **{("http", panel.title): "no fault here is about the HTTP service" for panel in panels("http")},
+    **{("events", panel.title): "no fault here is about trackers or webhooks" for panel in panels("events")},
     ("workers", "GPU busy"): "there is no GPU on this machine",
     ("workers", "GPU memory"): "there is no GPU on this machine",
 }

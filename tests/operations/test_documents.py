@@ -8,6 +8,7 @@ import pytest
 
 import alert_rules
 import boards
+import event_metrics
 from groundcam_producers.metrics import ProducerMetrics
 from groundcam_runtime.metrics import Metrics
 from groundcam_runtime.records import Partition
@@ -46,7 +47,8 @@ def known() -> dict[str, set[str]]:
     serve.request("/v1/detect", 200, 0.1)
     serve.refused("overloaded")
     found: dict[str, set[str]] = {}
-    for name, labels in re.findall(r"^(\w+)(?:\{(.*)\})? ", page(worker) + page(producer) + page(serve), re.MULTILINE):
+    told = "".join(map(page, (worker, producer, serve, event_metrics.tracker(), event_metrics.notifier())))
+    for name, labels in re.findall(r"^(\w+)(?:\{(.*)\})? ", told, re.MULTILINE):
         found.setdefault(name, set()).update(re.findall(r"(\w+)=", labels))
     return found | PROMETHEUS
 

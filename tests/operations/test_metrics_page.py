@@ -1,9 +1,10 @@
-"""Prometheus' own linter has nothing to say of what a worker, a producer and the HTTP service tell."""
+"""Prometheus' own linter has nothing to say of what our processes tell."""
 
 import subprocess
 
 import pytest
 
+import event_metrics
 from groundcam_producers.metrics import ProducerMetrics
 from groundcam_runtime.metrics import Metrics
 from groundcam_runtime.records import Partition
@@ -50,7 +51,13 @@ def lint(page: bytes) -> tuple[int, str]:
     return done.returncode, (done.stdout + done.stderr).decode()
 
 
-@pytest.mark.parametrize("metrics", [worker(), producer(), serve()], ids=["worker", "producer", "serve"])
+PAGES = {
+    "worker": worker, "producer": producer, "serve": serve,
+    "tracker": event_metrics.tracker, "notifier": event_metrics.notifier,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("metrics", [make() for make in PAGES.values()], ids=PAGES)
 def test_the_linter_is_content(metrics: Metrics) -> None:
     assert lint(metrics.render("")[0]) == (0, "")
 

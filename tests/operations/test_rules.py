@@ -15,7 +15,7 @@ TESTS = sorted((Path(__file__).parent / "rules").glob("*.yaml"))
 
 
 def promtool(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["promtool", *map(str, arguments)], capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(["promtool", *map(str, arguments)], capture_output=True, text=True, check=False, timeout=120)
 
 
 def judged(rules: str, folder: Path) -> subprocess.CompletedProcess[str]:

@@ -78,7 +78,7 @@ def test_every_package_that_an_image_downloads_is_checked_by_its_hash() -> None:
     """What comes from another index of torch's packages is the exception, and stands in a list of its own."""
     joined = DOCKERFILE.replace("\\\n", " ")
     installs = re.findall(r"pip install [^\n]*?(?=&&|;|\n)", joined)
-    assert len(installs) == 6
+    assert len(installs) == 7
     for one in installs:
         assert "--require-hashes" in one or "--require-build-hashes" in one or "worker-other.txt" in one, one
 
@@ -88,6 +88,14 @@ def test_the_notice_goes_into_the_wheel_and_the_images() -> None:
     assert project["license-files"] == ["LICENSE", "NOTICE"]
     assert "cp LICENSE NOTICE /app/" in DOCKERFILE
     assert "!NOTICE\n" in (ROOT / ".dockerignore").read_text()
+
+
+def test_every_package_of_the_program_gets_into_the_images() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    folders = {path.partition("/")[0] for path in project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]}
+    sent = set(re.findall(r"^!(\w+)$", (ROOT / ".dockerignore").read_text(), re.MULTILINE))
+    assert folders <= sent
+    assert folders <= set(re.findall(r"^COPY (\w+) \1$", DOCKERFILE, re.MULTILINE))
 
 
 def archive(files: dict[str, bytes]) -> io.BytesIO:
@@ -204,16 +212,28 @@ class Absent:
 sys.meta_path.insert(0, Absent())
 for module in [one for one in sys.modules if one.partition(".")[0] in absent]:
     del sys.modules[module]
+"""
+"""Lets no package be found but those that are named."""
+STARTS = {
+    "serve": """
 import groundcam.commands.serve, groundcam.serving, groundcam_runtime.tracing
 assert "groundcam_serve.server" in sys.modules
-"""
-"""Imports the service where no package is but those that are named."""
+""",
+    "events": """
+import groundcam.commands.track, groundcam_events.run
+assert "scipy" in sys.modules
+""",
+}
 
 
-@pytest.mark.parametrize(("lacks", "fails"), [("", False), ("granian", True)])
-def test_the_service_starts_with_what_its_image_holds(lacks: str, fails: bool) -> None:
+@pytest.mark.parametrize(
+    ("image", "lacks"),
+    [("serve", ""), ("serve", "granian"), ("events", ""), ("events", "scipy"), ("events", "msgpack")],
+)
+def test_a_process_starts_with_what_its_image_holds(image: str, lacks: str) -> None:
     installed = read_wheels([Path(sysconfig.get_path("purelib"))], KNOWLEDGE)
-    held = set(closure(installed, "groundcam", IMAGES["serve"])) - {lacks}
+    held = set(closure(installed, "groundcam", IMAGES[image])) - {lacks}
     assert "torch" not in held
-    done = subprocess.run([sys.executable, "-c", UNKNOWN_ELSEWHERE, *held], capture_output=True, text=True, check=False)
-    assert (done.returncode != 0) == fails, done.stderr
+    begun = [sys.executable, "-c", UNKNOWN_ELSEWHERE + STARTS[image], *held]
+    done = subprocess.run(begun, capture_output=True, text=True, check=False)
+    assert (done.returncode != 0) == bool(lacks), done.stderr

@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 from typer.testing import CliRunner
@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from groundcam.command_line import app
 from groundcam.commands.size import MOST_SHARE, text
 from groundcam.sizing import SERVE_PICTURE_S, SERVE_REPLY_S, Load, need
+from groundcam.sizing_events import KEPT_S, EventsNeed
 from groundcam_runtime.settings import SettingError
 from groundcam_worker.settings import WorkSettings
 
@@ -49,7 +50,7 @@ def test_a_camera_is_decoded_whole_however_few_frames_are_sampled() -> None:
     "wrong",
     [
         {"cameras": 0}, {"cameras": -1}, {"fps": -1.0}, {"detector_s": 0.0}, {"utilization": 1.5}, {"request_pixels": 0},
-        {"requests_per_s": -1.0},
+        {"requests_per_s": -1.0}, {"objects_per_camera": -1.0},
     ],
 )  # fmt: skip
 def test_numbers_that_make_no_sense_are_named(wrong: dict[str, float]) -> None:
@@ -136,3 +137,65 @@ def test_the_command_takes_requests_and_tells_what_is_wrong_in_a_sentence() -> N
     wrong = CliRunner().invoke(app, [*size, "--cameras", "0"]).exception
     assert isinstance(wrong, SettingError)
     assert str(wrong) == "cameras must be more than 0, or 0 with requests_per_s"
+
+
+def followed(**changes: float) -> EventsNeed:
+    return need(replace(LOAD, **changes)).events  # type: ignore[arg-type]
+
+
+def test_trackers_follow_from_answers_and_objects_and_have_time_for_them() -> None:
+    few, many = followed(), followed(objects_per_camera=50)
+    assert (few.trackers, many.trackers) == (math.ceil(few.cores / 0.7), math.ceil(many.cores / 0.7))
+    assert many.trackers > few.trackers
+    assert followed(fps=10.0).cores > few.cores
+    for cameras in range(1, 300, 7):
+        one = followed(cameras=cameras)
+        assert one.cores / one.trackers <= 0.7 + 1e-9
+        assert one.trackers == 1 or one.cores / (one.trackers - 1) > 0.7
+
+
+def test_there_are_partitions_for_every_tracker() -> None:
+    crowd = replace(LOAD, cameras=3, detector_s=0.001, objects_per_camera=400)
+    assert need(crowd).workers == 1
+    assert need(crowd).partitions == need(crowd).events.trackers > 3
+
+
+def test_bytes_of_events_grow_with_objects_and_copies_and_not_with_frames() -> None:
+    few, many = followed(), followed(objects_per_camera=10)
+    for name in (
+        "events_per_s",
+        "events_bytes_per_s",
+        "pictures_per_day",
+        "pictures_bytes_per_day",
+        "kafka_disk_bytes",
+    ):
+        assert getattr(many, name) == pytest.approx(2 * getattr(few, name)), name
+        assert getattr(followed(fps=50.0), name) == pytest.approx(getattr(few, name)), name
+    assert few.states_bytes_per_s < many.states_bytes_per_s < 2 * few.states_bytes_per_s
+    one_copy = few.events_bytes_per_s * KEPT_S + few.pictures_bytes_per_day * KEPT_S / 86_400
+    assert few.kafka_disk_bytes == pytest.approx(3 * one_copy)
+    assert followed(replication=1).kafka_disk_bytes == pytest.approx(one_copy)
+
+
+def test_without_objects_or_cameras_there_is_no_tracker() -> None:
+    assert set(asdict(followed(objects_per_camera=0)).values()) == {0}
+    assert need(Load(cameras=0, fps=5, detector_s=0.05, requests_per_s=50)).events.trackers == 0
+
+
+def test_the_table_says_that_what_trackers_take_is_estimated() -> None:
+    told = text(need(LOAD), LOAD)
+    rows = [line for line in told.splitlines() if line.startswith(("trackers ", "events ", "best pictures "))]
+    assert len(rows) == 3
+    assert all(line.endswith("(estimated)") for line in rows)
+    none = replace(LOAD, objects_per_camera=0)
+    assert "estimated" not in text(need(none), none)
+
+
+def test_the_command_takes_objects() -> None:
+    size = ["size", "--detector-ms", "10", "--cameras", "40", "--json"]
+    five, ten, none = (
+        json.loads(CliRunner().invoke(app, [*size, *more]).output)["events"]
+        for more in ([], ["--objects-per-camera", "10"], ["--objects-per-camera", "0"])
+    )
+    assert ten["events_per_s"] == pytest.approx(2 * five["events_per_s"])
+    assert none["trackers"] == 0

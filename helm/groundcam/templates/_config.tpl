@@ -210,6 +210,31 @@ serve:
   {{- end }}
 {{- end }}
 
+{{- define "groundcam.trackerConfig" -}}
+{{- $tracker := .Values.tracker -}}
+{{ include "groundcam.commonConfig" (dict "root" . "role" "tracker") }}
+{{ include "groundcam.httpConfig" . }}
+{{- $track := deepCopy $tracker.settings }}
+{{- with $tracker.group }}{{- $_ := set $track "group" . }}{{- end }}
+{{- with $track }}
+track:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/* Where the keys of notify.existingSecret lie as files. */}}
+{{- define "groundcam.notifySecretsDir" -}}{{ include "groundcam.secretsDir" . }}/notify{{- end }}
+
+{{- define "groundcam.notifyConfig" -}}
+{{ include "groundcam.commonConfig" (dict "root" . "role" "notify") }}
+{{ include "groundcam.httpConfig" . }}
+notify:
+  {{- with .Values.notify.group }}
+  group: {{ . | quote }}
+  {{- end }}
+  {{- toYaml .Values.notify.settings | nindent 2 }}
+{{- end }}
+
 {{/* Of (dict "root" $ "cameras" {...}). */}}
 {{- define "groundcam.producerConfig" -}}
 {{- $secrets := include "groundcam.secretsDir" . -}}
