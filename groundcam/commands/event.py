@@ -67,7 +67,7 @@ def show(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show an object's whole life, from its events. Exit code 1 where there is none, or no picture that is asked for."""
+    """Show an object's whole life, from its events. Exit code 1 where there is none, or no picture is kept."""
     if len(event_id) < LEAST:
         raise typer.BadParameter(f"an id has {LEAST} characters or more, as `groundcam event list` prints {SHORT}")
     kafka = start(config, bootstrap_servers).kafka
