@@ -1,8 +1,9 @@
 """Events that lie on Kafka already, for `groundcam event`."""
 
-from groundcam.event_subscriber import open_now, read_event
+from groundcam.event_subscriber import read_event
 from groundcam_runtime.events.filter import EventFilter
 from groundcam_runtime.kafka.history import ObjectLife, lives, picture
+from groundcam_runtime.kafka.open_objects import open_now
 from groundcam_runtime.kafka.reader import Reader
 from groundcam_runtime.printable import printable
 from groundcam_runtime.settings import KafkaSettings

@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 from groundcam.subscriber import POLL_S, settings_of
 from groundcam_runtime.events.filter import EventFilter
-from groundcam_runtime.events.open_now import OpenNow
 from groundcam_runtime.events.repeats import EventRepeats
+from groundcam_runtime.kafka.open_objects import open_now
 from groundcam_runtime.kafka.reader import Reader
 from groundcam_runtime.records import Consumed
 from groundcam_runtime.recurring import Recurring
@@ -16,8 +16,6 @@ from groundcam_schemas import Event, SchemaError, Severity, decode
 
 recurring = Recurring(logging.getLogger(__name__))
 
-BACK = 1000
-"""So many events of each partition are read again for what is open: the list of it may be a moment behind them."""
 Start = Literal["open", "beginning", "end"]
 
 
@@ -61,7 +59,7 @@ def follow_events(
     """Yield events, and None when there was none for a moment, so that the caller can look around."""
     repeats = EventRepeats()
     topic = settings.topics.events
-    # The ends are taken here, before the list of what is open is read: what comes in between comes as an event.
+    # The ends are taken here, before the list of what is open is read.
     with Reader(settings, [topic], start="end" if start == "open" else start) as reader:
         if start == "open":
             for event in open_now(settings, reader).newest():
@@ -78,19 +76,6 @@ def follow_events(
                     yield come
             if not records:
                 yield None
-
-
-def open_now(settings: KafkaSettings, events: Reader) -> OpenNow:
-    """Return what is open, as of where a reader of the events topic stands; there it stays. Raises KafkaProblem."""
-    ends, found = events.next_offsets(), OpenNow()
-    with Reader(settings, [settings.topics.objects], start="beginning") as lists:
-        for record in lists.to_the_end():
-            found.take_list(record.key, record.value, record.timestamp_ms)
-    for record in events.span({one: max(0, end - BACK) for one, end in ends.items()}, ends):
-        event = read_event(record)
-        if event is not None:
-            found.take_event(event, record.timestamp_ms)
-    return found
 
 
 def read_event(record: Consumed) -> Event | None:
