@@ -103,7 +103,7 @@ def life(events: Sequence[Event]) -> str:
     before = -1
     for event in events:
         if event.n > before + 1:
-            lines.append(f"  ({event.n - before - 1} events before this one are not on Kafka)")
+            lines.append(f"  (of those before this one {event.n - before - 1} are not on Kafka)")
         lines.append(f"  {event.n:>3} {clock(event.last.captured_at_ns)} {happened(event)}")
         before = event.n
     return "\n".join(map(printable, lines))

@@ -10,7 +10,7 @@ class EventRepeats:
 
     Bounded in objects of a camera, and of all: the object of which nothing was heard for longest is forgotten, of the
     camera that was silent for longest. What is written again comes close behind, so that this is enough; measured,
-    100,000 objects take 22 MB.
+    100,000 objects take 16 MB.
     """
 
     def __init__(self, of_a_camera: int = 2000, of_all: int = 100_000) -> None:

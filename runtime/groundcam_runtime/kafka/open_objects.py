@@ -1,5 +1,7 @@
 """What is open in front of all cameras, read from Kafka at one moment."""
 
+from collections.abc import Iterator
+
 from groundcam_runtime.events.open_now import OpenNow
 from groundcam_runtime.kafka.reader import Reader
 from groundcam_runtime.settings import KafkaSettings
@@ -14,13 +16,24 @@ def open_now(settings: KafkaSettings, events: Reader) -> OpenNow:
 
     The list is read after that place is known: what comes in between comes as an event, too.
     """
-    ends, found = events.next_offsets(), OpenNow()
+    found = OpenNow()
     with Reader(settings, [settings.topics.objects], start="beginning") as lists:
         for record in lists.to_the_end():
             found.take_list(record.key, record.value, record.timestamp_ms)
-    for record in events.span({one: max(0, end - BACK) for one, end in ends.items()}, ends):
+    for event, came_ms in lately(events):
+        found.take_event(event, came_ms)
+    return found
+
+
+def lately(events: Reader) -> Iterator[tuple[Event, int]]:
+    """Yield the newest events before where a reader stands, with when they came (ms); there it stays.
+
+    Raises KafkaProblem.
+    """
+    first, ends = events.first_offsets(), events.end_offsets()
+    upto = {one: offset for one, offset in events.next_offsets().items() if first[one] <= offset <= ends[one]}
+    for record in events.span({one: max(first[one], offset - BACK) for one, offset in upto.items()}, upto):
         try:
-            found.take_event(decode(Event, record.value or b""), record.timestamp_ms)
+            yield decode(Event, record.value or b""), record.timestamp_ms
         except SchemaError:
             continue
-    return found

@@ -1,7 +1,7 @@
 """What becomes of single objects: as it comes, as it lies on Kafka, and what is there now."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import APIRouter, Path, Query, Request
@@ -11,8 +11,8 @@ from starlette.responses import Response
 from groundcam_runtime.events.filter import EventFilter
 from groundcam_runtime.kafka.errors import KafkaProblem
 from groundcam_runtime.kafka.history import ObjectLife
-from groundcam_runtime.kafka.open_objects import open_now
-from groundcam_runtime.kafka.reader import Reader
+from groundcam_runtime.kafka.open_objects import lately, open_now
+from groundcam_runtime.kafka.reader import Reader, Start
 from groundcam_schemas import Cause, Event, ObjectsNow, Severity
 from groundcam_serve.api.answers import answered, problems
 from groundcam_serve.api.moments import Moment, ns_of
@@ -167,14 +167,15 @@ def _cameras(door: Door, request: Request, key: Key, given: list[str] | None) ->
     return None if key.cameras is None else frozenset(key.cameras)
 
 
-def _begun(door: Door, wanted: EventFilter, start: Any) -> tuple[Reader, RecordStream]:
+def _begun(door: Door, wanted: EventFilter, start: Start | Literal["open"]) -> tuple[Reader, RecordStream]:
     reader = Reader(door.kafka, [door.kafka.topics.events], start="end" if start == "open" else start)
     try:
         newest = open_now(door.kafka, reader).newest() if start == "open" else ()
+        told = [event for event, _ in lately(reader)] if isinstance(start, Mapping) else ()
     except BaseException:
         reader.__exit__(None, None, None)
         raise
-    return reader, LifeStream(wanted, newest)
+    return reader, LifeStream(wanted, newest, told)
 
 
 async def _life(request: Request, scope: Scope, event: str) -> ObjectLife:

@@ -1,6 +1,6 @@
 """Events of objects to a client that takes them. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from groundcam_runtime.events.filter import EventFilter
 from groundcam_runtime.events.repeats import EventRepeats
@@ -12,11 +12,16 @@ from groundcam_serve.following.stream import RecordStream
 class LifeStream(RecordStream):
     """First what is open, then what comes; each event once, and no object goes back."""
 
-    def __init__(self, wanted: EventFilter, newest: Sequence[Event] = ()) -> None:
-        """`newest` is the newest event of each object that is known; those that have ended are not told."""
+    def __init__(self, wanted: EventFilter, newest: Sequence[Event] = (), told: Iterable[Event] = ()) -> None:
+        """`newest` is the newest event of each object that is known; those that have ended are not told.
+
+        `told` is what the client has, who comes again: of what is written once more behind it, it is no news.
+        """
         super().__init__()
         self._wanted, self._newest = wanted, newest
         self._repeats = EventRepeats()
+        for event in told:
+            self._repeats.is_repeat(event)
 
     def opening(self) -> Iterator[bytes]:
         """Yield what is open, as events `open`."""
