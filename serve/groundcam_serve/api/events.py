@@ -29,6 +29,7 @@ router = APIRouter(tags=["events"])
 T = TypeVar("T")
 NS_PER_MS = 1_000_000
 MOST, MOST_SEARCHES = 1000, 3
+PLACE = "^[0-9]{1,6}:[0-9]{1,18}(,[0-9]{1,6}:[0-9]{1,18})*$"
 READY_S = 5.0
 JPEG = b"\xff\xd8\xff"
 Names = Annotated[list[str] | None, Query(max_length=200)]
@@ -81,7 +82,7 @@ async def events(
     begin: Annotated[Moment | None, Query(alias="from")] = None,
     to: Moment | None = None,
     limit: Annotated[int, Query(ge=1, le=MOST)] = 100,
-    before: Annotated[str | None, Query(max_length=20_000)] = None,
+    before: Annotated[str | None, Query(max_length=20_000, pattern=PLACE)] = None,
     start: Literal["open", "beginning", "end"] = "open",
     stream: Annotated[bool, Query(include_in_schema=False)] = False,
 ) -> Response:
@@ -103,7 +104,7 @@ async def events(
     try:
         behind = None if before is None else positions_of(before, topic)
     except ValueError as error:
-        raise Problem(400, "bad-request", f"before: {error}") from None
+        raise Problem(422, "unprocessable", f"before: {error}", field="before") from None
     from_ms = None if begin is None else ns_of(begin, 0) // NS_PER_MS
     to_ms = None if to is None else ns_of(to, 0) // NS_PER_MS
     asked = Wanted(wanted, limit, from_ms, to_ms, behind)
