@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit test-broker test-faults test-cluster test-clients test-mutants images sbom base-image pins notice audit-licences audit-vulnerabilities lint format benchmark benchmark-pair benchmark-split benchmark-scaling benchmark-sizing benchmark-rivals benchmark-serving benchmark-detector benchmark-audit evaluate clean
+.PHONY: help setup demo test test-unit test-broker test-faults test-cluster test-clients test-mutants images sbom base-image pins notice audit-licences audit-vulnerabilities lint format benchmark benchmark-pair benchmark-split benchmark-scaling benchmark-sizing benchmark-rivals benchmark-serving benchmark-detector benchmark-audit benchmark-tracking evaluate clean
 
 help: ## List the recipes
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -145,8 +145,17 @@ gpu: $(READY) ## Check and measure the GPU of this machine, at most ten minutes 
 benchmark-audit: $(READY) ## Feed the auditor a week of cameras without Kafka: memory, rate, and whether it is right (ARGS="--days 0.1")
 	$(BIN)/python benchmarks/audit_week.py $(ARGS)
 
+benchmark-tracking: $(READY) .venv-tracking/.ready ## Measure trackers at few frames a second, minutes (ARGS="--rates 2,5 --seeds 0-3 --json FILE")
+	OMP_NUM_THREADS=1 PYTHONPATH=benchmarks:events .venv-tracking/bin/python -m tracking $(ARGS)
+
+.venv-tracking/.ready: benchmarks/tracking/requirements.txt benchmarks/tracking/truth.txt $(READY)
+	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .venv-tracking
+	$(BIN)/uv pip install --quiet --python .venv-tracking/bin/python --requirement $<
+	$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes --dest .venv-tracking/wheels --requirement benchmarks/tracking/truth.txt
+	@touch $@
+
 evaluate: $(READY) ## Measure the model in the box on scenes that it has not seen
 	$(BIN)/python -m training.evaluate $(ARGS)
 
 clean: ## Remove what was installed and cached
-	rm -rf $(VENV) .venv-clients .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-clients .venv-tracking .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -28,6 +28,7 @@ from groundcam.commands import (
     serve,
     size,
     topics,
+    track,
     watch,
     work,
     zones,
@@ -39,11 +40,11 @@ from groundcam.devkafka.broker import BrokerError
 from groundcam.event_log import EventError
 from groundcam_runtime import logs
 from groundcam_runtime.events.zones import ZoneError
-from groundcam_runtime.kafka.errors import KafkaProblem, TransactionLostError
+from groundcam_runtime.kafka.errors import KafkaProblem, SourceLostError, TransactionLostError
 from groundcam_runtime.recurring import sum_up_all
 from groundcam_runtime.settings import SettingError
 from groundcam_runtime.signals import INTERRUPTED
-from groundcam_worker.errors import DetectorLostError, ModelError, QuestionError, SourceLostError
+from groundcam_worker.errors import DetectorLostError, ModelError, QuestionError
 
 EXIT_CODES: dict[type[Exception], int] = {
     SettingError: 2,
@@ -51,13 +52,13 @@ EXIT_CODES: dict[type[Exception], int] = {
     ZoneError: 2,
     ModelError: 2,
     TransactionLostError: 1,
+    SourceLostError: 1,
     KafkaProblem: 3,
     BrokerError: 1,
     PartError: 1,
     DeadLetterError: 1,
     CameraError: 1,
     EventError: 1,
-    SourceLostError: 1,
     DetectorLostError: 70,
 }
 AT_ONCE = (DetectorLostError, SourceLostError, TransactionLostError)
@@ -75,6 +76,7 @@ app = typer.Typer(
 app.command("demo")(demo.demo)
 app.command("produce")(produce.produce)
 app.command("work")(work.work)
+app.command("track")(track.track)
 app.command("watch")(watch.watch)
 app.command("serve")(serve.serve)
 app.command("ask")(ask.ask)

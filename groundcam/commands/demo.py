@@ -77,7 +77,19 @@ def text(figures: dict[str, Any]) -> str:
             f" latency {_ms(latency['p50'])} (95 %: {_ms(latency['p95'])}),"
             f" precision {_part(one['precision'])}, recall {_part(one['recall'])}"
         )
+        lines.append(_events(one["events"]))
     return "\n".join([*lines, "look at:"])
+
+
+def _events(figures: dict[str, Any]) -> str:
+    zones, crossed = figures["zone_entries"], figures["line_crossings"]
+    return (
+        f"    events: {figures['objects']} objects, {figures['new']} new, {figures['end']} ended,"
+        f" {figures['identity_switches']} identity switches;"
+        f" {zones['told']} of {zones['known']} stays in zones,"
+        f" {crossed['told']} of {crossed['known']} crossings of lines,"
+        f" dwell within {figures['dwell_error_s']:.2f} s"
+    )
 
 
 def _ms(value: float | None) -> str:

@@ -18,6 +18,7 @@ from groundcam.commands.options import (
     until_stopped,
 )
 from groundcam.extras import PICTURES, needs, require
+from groundcam.tracker_process import TrackerProcess
 from groundcam_runtime.recurring import sum_up_all
 from groundcam_worker.preflight import check_detector
 from groundcam_worker.settings import fake_seconds
@@ -113,6 +114,9 @@ def work(
     json_answers: Annotated[
         bool | None, typer.Option("--json-answers", help="Publish JSON instead of msgpack.")
     ] = None,
+    track: Annotated[
+        bool, typer.Option("--track", help="Run `groundcam track` beside this worker: for small installations.")
+    ] = False,
     http_port: HttpPort = None,
     log_format: LogFormat = None,
     log_level: LogLevel = None,
@@ -139,9 +143,14 @@ def work(
     threading.Thread(target=_end_in_time, args=(stop, longest_s), name="last-resort", daemon=True).start()
     if not settings.work.question:
         log.warning("no question is set: frames wait for one on %s", settings.kafka.topics.prompts)
+    if track:
+        require("work --track", "events")
+    tracker = TrackerProcess(settings.kafka, config) if track else None
     with needs("work", "worker", ()):
         finished = run(settings.work, settings.kafka, settings.http, settings.trace, __version__, stop, wake)
     log.info("stopped%s", "" if finished else "; what was begun and not finished is left to the next worker")
+    if tracker:
+        tracker.stop()
     # A call of the detector or of Kafka's client that does not end would keep the interpreter from ending.
     sum_up_all()
     logging.shutdown()

@@ -92,6 +92,13 @@ def worker(kafka: KafkaSettings, questions: dict[str, str], model: str, log: Pat
     return part, f"http://127.0.0.1:{port}/readyz"
 
 
+def tracker(kafka: KafkaSettings, log: Path) -> Part:
+    """Start a tracker, which takes what is silent for some seconds for gone: the films end with the demo."""
+    command = [sys.executable, "-m", "groundcam", "track", "--checkpoint-s", "1", "--group", "groundcam-demo-tracker"]
+    variables = {"GROUNDCAM_KAFKA__BOOTSTRAP_SERVERS": kafka.bootstrap_servers, "GROUNDCAM_TRACK__SILENT_S": "3"}
+    return Part("tracker", command, log, **variables)
+
+
 def rtsp_server(folder: Path, log: Path) -> tuple[Part, str]:
     """Start an RTSP server that plays a folder's films again and again; return it and its address."""
     port, control = free_port(), free_port()

@@ -4,7 +4,7 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +15,7 @@ from groundcam.demo import parts
 from groundcam.demo.board import Board
 from groundcam.demo.film import shoot
 from groundcam.demo.gallery import write_gallery
+from groundcam.demo.lives import Lives, judge
 from groundcam.demo.parts import Part, PartError
 from groundcam.demo.scene import SCENES, Scene
 from groundcam.demo.score import score
@@ -22,11 +23,13 @@ from groundcam.demo.tally import CameraTally, summary, together
 from groundcam.devkafka.broker import EmbeddedBroker
 from groundcam.frame_join import FrameJoin, JoinedFrame
 from groundcam_runtime.kafka.errors import KafkaProblem
+from groundcam_runtime.kafka.publisher import Record
 from groundcam_runtime.kafka.reader import Reader
+from groundcam_runtime.kafka.send_now import send_now
 from groundcam_runtime.kafka.topics import MIB, TopicAdmin, wanted
 from groundcam_runtime.records import Consumed
 from groundcam_runtime.settings import KafkaSettings
-from groundcam_schemas import CameraStatus, Gap
+from groundcam_schemas import CameraStatus, CameraZones, Event, Gap, decode, encode
 
 PARTITIONS = 2
 POLL_S = 0.1
@@ -43,17 +46,24 @@ class Watch:
 
     scenes: dict[str, Scene]
     frame_join: FrameJoin
+    events_topic: str
     tallies: dict[str, CameraTally] = field(default_factory=dict)
     seen: dict[str, deque[JoinedFrame]] = field(default_factory=dict)
+    events: dict[str, list[Event]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Know every camera from the start."""
         for name, scene in self.scenes.items():
             self.tallies[name] = CameraTally(scene.question)
             self.seen[name] = deque(maxlen=KEPT)
+            self.events[name] = []
 
     def take(self, record: Consumed) -> None:
-        """Take a record of the frames, detections or cameras topic."""
+        """Take a record of the frames, detections, cameras or events topic."""
+        if record.partition.topic == self.events_topic:
+            event = decode(Event, record.value or b"")
+            self.events[event.camera_id].append(event)
+            return
         found = self.frame_join.take(record)
         if isinstance(found, CameraStatus):
             self.tallies[found.camera_id].hear(found)
@@ -65,6 +75,12 @@ class Watch:
             known = self.scenes[name].objects((found.pts_ns or 0) / 1e9)
             self.tallies[name].see(found, score(found.answer.objects, known, found.answer.question.classes))
             self.seen[name].append(found)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether every object that was told of has ended."""
+        told = [event for events in self.events.values() for event in events]
+        return {one.id for one in told} == {one.id for one in told if one.end}
 
     @property
     def has_begun(self) -> bool:
@@ -113,17 +129,18 @@ def run(board: Board, stop: threading.Event, *, seconds: float, fps: float, out:
             _require_all(running, broker)
 
         try:
-            board.say(f"starting a worker with the model {model}, an RTSP server, and a producer with two cameras ...")
+            board.say(f"starting a worker with the model {model}, a tracker, an RTSP server, and two cameras ...")
             _ensure_topics(kafka)
+            _set_zones(kafka, scenes.values())
             _start(running, films, scenes, kafka, folder, out, model=model, fps=fps, require=require)
-            watch = Watch(scenes, FrameJoin(kafka.topics))
+            watch = Watch(scenes, FrameJoin(kafka.topics), kafka.topics.events)
             reports, from_ns, to_ns = _watch(running, kafka, watch, board, require, seconds, out)
         except KafkaProblem:
             require()  # a Kafka that has died, or a demo that was stopped, is the better reason
             raise
         parts.stop_all(running)
     board.say("drawing what was seen ...")
-    files = write_gallery(watch.seen, out, go_on)
+    files = write_gallery(watch.seen, watch.events, out, go_on)
     return _judge(watch, reports, files, from_ns, to_ns)
 
 
@@ -139,13 +156,14 @@ def _start(
     fps: float,
     require: Callable[[], None],
 ) -> None:
-    """Start worker, RTSP server and producer, in this order; the producer is the last one in `running`."""
+    """Start worker, RTSP server, tracker and producer, in this order; the producer is the last one in `running`."""
     worker, ready_url = parts.worker(
         kafka, {name: scene.question for name, scene in scenes.items()}, model, out / "worker.log"
     )
     running.append(worker)
     server, address = parts.rtsp_server(folder, out / "rtsp-server.log")
     running.append(server)
+    running.append(parts.tracker(kafka, out / "tracker.log"))
     parts.wait_until(lambda: parts.is_ready(ready_url), require, "the worker's start")
     live, *others = films
     sources = {live: f"{address}/{films[live].name}", **{name: str(films[name]) for name in others}}
@@ -168,7 +186,7 @@ def _watch(
     The time counts from when every camera has been answered.
     """
     topics = kafka.topics
-    with Reader(kafka, [topics.frames, topics.detections, topics.cameras], start="beginning") as reader:
+    with Reader(kafka, [topics.frames, topics.detections, topics.cameras, topics.events], start="beginning") as reader:
         patience = time.monotonic() + parts.START_S
         while not watch.has_begun:
             _look(reader, watch, board)
@@ -194,7 +212,7 @@ def _look(reader: Reader, watch: Watch, board: Board) -> None:
 def _drain(
     kafka: KafkaSettings, reader: Reader, watch: Watch, board: Board, require: Callable[[], None]
 ) -> list[RunReport]:
-    """Read on until every frame is accounted for, or time runs out."""
+    """Read on until every frame is accounted for and every object has ended, or time runs out."""
     deadline = time.monotonic() + DRAIN_S
     while True:
         require()
@@ -202,7 +220,8 @@ def _drain(
         _look(reader, watch, board)
         answered = sum(tally.frames for tally in watch.tallies.values())
         total = totals(reports)
-        if (not total.missing and answered >= total.detected) or time.monotonic() > deadline:
+        is_through = not total.missing and answered >= total.detected and watch.is_over
+        if is_through or time.monotonic() > deadline:
             return reports
 
 
@@ -220,8 +239,15 @@ def _judge(watch: Watch, reports: list[RunReport], files: list[Path], from_ns: i
         faults.append(f"{total.missing} frames are missing")
     if total.detected < LEAST_DETECTED * total.published:
         faults.append(f"only {total.detected} of {total.published} published frames were detected")
+    lives = Lives()
+    for name, scene in watch.scenes.items():
+        mine_lives = judge(scene, watch.seen[name], watch.events[name])
+        next(one for one in cameras if one["camera"] == name)["events"] = mine_lives.figures()
+        lives += mine_lives
+    if lives.new != lives.end:
+        faults.append(f"{lives.new} objects were told of, and {lives.end} ended")
     everything = summary(together(list(watch.tallies.values())), total, from_ns, to_ns)
-    return Outcome({**everything, "cameras": cameras}, files, faults)
+    return Outcome({**everything, "events": lives.figures(), "cameras": cameras}, files, faults)
 
 
 def _ensure_topics(kafka: KafkaSettings) -> None:
@@ -230,6 +256,11 @@ def _ensure_topics(kafka: KafkaSettings) -> None:
         admin.ensure(wanted(kafka.topics, PARTITIONS, 4 * MIB), None)
     finally:
         admin.close()
+
+
+def _set_zones(kafka: KafkaSettings, scenes: Iterable[Scene]) -> None:
+    zones = [CameraZones(camera_id=one.camera_id, zones=one.zones, lines=one.lines, set_by="demo") for one in scenes]
+    send_now(kafka, [Record(kafka.topics.zones, encode(one), one.camera_id) for one in zones], "the demo's zones")
 
 
 def _require_all(running: list[Part], broker: EmbeddedBroker) -> None:

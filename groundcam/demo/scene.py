@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
+from groundcam_schemas import Line, Zone
+
 Point = tuple[float, float]
 Box = tuple[float, float, float, float]
 """x1, y1, x2, y2 in pixels."""
@@ -84,6 +86,8 @@ class Scene:
     width: int = 640
     height: int = 360
     period_s: float = 24.0
+    zones: tuple[Zone, ...] = ()
+    lines: tuple[Line, ...] = ()
 
     def objects(self, time_s: float) -> list[Known]:
         """Return where everything is; times beyond the period begin again."""
@@ -155,6 +159,8 @@ SCENES = (
             Actor("red", "circle", 56, (530, 260), (50, 30), 1, phase=0.2),
         ),
         (196, 200, 206),
+        zones=(Zone(name="left", polygon=((0.0, 0.0), (0.17, 0.0), (0.17, 1.0), (0.0, 1.0))),),
+        lines=(Line(name="middle", start=(0.5, 0.0), end=(0.5, 1.0)),),
     ),
     Scene(
         "yard",
@@ -168,5 +174,7 @@ SCENES = (
             Actor("black", "cross", 72, (530, 262), (46, 26), 1, turns=1, phase=0.5),
         ),
         (176, 164, 150),
+        zones=(Zone(name="far left", polygon=((0.0, 0.0), (0.18, 0.0), (0.18, 1.0), (0.0, 1.0))),),
+        lines=(Line(name="right", start=(0.83, 0.0), end=(0.83, 1.0), to_right="out", to_left="in"),),
     ),
 )

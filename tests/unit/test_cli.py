@@ -62,8 +62,10 @@ def test_schemas_are_exported(tmp_path: Path) -> None:
     done = run("schema", "export", str(tmp_path / "out"))
     assert done.returncode == 0
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
-        "attempt.schema.json", "camera-status.schema.json", "dead-letter.schema.json", "detections.schema.json", "frame.schema.json",
-        "gap.schema.json", "question.schema.json", "reply.schema.json", "worker-status.schema.json",
+        "attempt.schema.json", "camera-status.schema.json", "dead-letter.schema.json", "detections.schema.json", "event.schema.json",
+        "frame.schema.json",
+        "gap.schema.json", "objects.schema.json", "question.schema.json", "reply.schema.json", "worker-status.schema.json",
+        "zones.schema.json",
     ]  # fmt: skip
 
 

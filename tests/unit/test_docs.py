@@ -2,10 +2,14 @@
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from groundcam.settings import Settings
+from groundcam_events.health import TrackerHealth
+from groundcam_events.metrics import TrackerMetrics
+from groundcam_events.settings import TrackSettings
 from groundcam_producers.metrics import ProducerMetrics
 from groundcam_producers.settings import CameraSettings
 from groundcam_runtime.records import Partition
@@ -13,6 +17,7 @@ from groundcam_schemas import GapReason
 from groundcam_serve.metrics import FIGURES, ServeMetrics
 from groundcam_worker.metrics import WorkerMetrics
 from groundcam_worker.snapshot import GpuReading, WorkerSnapshot
+from walks import Walker, film, followed, standing
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -49,8 +54,15 @@ def test_every_metric_stands_on_its_page_with_its_type_and_labels_and_no_other()
     producer.cameras(["gate"])
     producer.frame("gate", 1)
     producer.dropped("gate", GapReason.STALE, 1)
+    tracker = TrackerMetrics("1")
+    driver = SimpleNamespace(partitions={0: SimpleNamespace(cameras={"gate": SimpleNamespace(open=1)})}, behind={0: 1})
+    source = SimpleNamespace(heard_at=0.0, silence_s=0.0)
+    tracker.watch(TrackerHealth(TrackSettings(), driver, source, None).readings)  # type: ignore[arg-type]
+    tracker.took("gate", 1, 1)
+    (event, *_), _camera = followed(film([Walker("person", standing(300, 400))], seconds=2, fps=5))
+    tracker.told(event)
     told = {}
-    for family in (*worker.registry.collect(), *producer.registry.collect(), *serve.registry.collect()):
+    for family in (one for some in (worker, producer, serve, tracker) for one in some.registry.collect()):
         kind = {"info": "gauge"}.get(family.type, family.type)
         labels = {name for sample in family.samples for name in sample.labels} - {"le"}
         name = family.name + SUFFIXES.get(family.type, "")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from footage import frame, jpeg
+from groundcam_runtime.kafka.errors import SourceLostError
 from groundcam_runtime.kafka.publisher import Delivery, Record
 from groundcam_runtime.partitions.commit_note import CommitNote, read_note
 from groundcam_runtime.records import Assigned, Consumed, Event, Gone, Partition, Position
@@ -17,7 +18,7 @@ from groundcam_runtime.tracing import Tracing
 from groundcam_schemas import Detections, Gap, Question, Topics, decode_answer, encode
 from groundcam_worker.detectors.fake import FakeDetector
 from groundcam_worker.detectors.protocol import Detector
-from groundcam_worker.errors import DetectorLostError, SandboxUnavailableError, SourceLostError
+from groundcam_worker.errors import DetectorLostError, SandboxUnavailableError
 from groundcam_worker.loop.decoding import Decoding, preparation
 from groundcam_worker.loop.driver import Driver
 from groundcam_worker.loop.inference import Inference

@@ -6,9 +6,8 @@ from itertools import pairwise
 import pytest
 
 from groundcam_events.tracking.camera import Camera, CameraState
-from groundcam_events.tracking.rules import LifeRules
+from groundcam_events.tracking.rules import LifeRules, Rules
 from groundcam_events.tracking.state import StateError, decode_state, encode_state
-from groundcam_events.tracking.tracker import Rules
 from groundcam_schemas import (
     CameraZones,
     Cause,

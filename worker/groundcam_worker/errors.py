@@ -10,7 +10,6 @@ WorkerError
  +- OutOfMemoryError       memory is short: the frame is retried; it is not the frame's fault
  +- SandboxUnavailableError   the sandbox process cannot be started: the worker retries the frame itself
  +- DetectorLostError      no later frame can be answered: exit, commit nothing; exit code 70
- +- SourceLostError        the Kafka consumer has failed or was fenced: exit; exit code 1
 QuestionError              a question that cannot be asked; the sentence names the class; exit code 2
 ModelError                 a model that cannot be loaded; exit code 2
 """
@@ -27,7 +26,6 @@ __all__ = [
     "OutOfMemoryError",
     "QuestionError",
     "SandboxUnavailableError",
-    "SourceLostError",
     "UnansweredError",
     "UnaskableError",
     "WorkerError",
@@ -73,10 +71,6 @@ class SandboxUnavailableError(WorkerError):
 
 class DetectorLostError(WorkerError):
     """The detector cannot be used any longer."""
-
-
-class SourceLostError(WorkerError):
-    """The source can deliver no more frames."""
 
 
 class ModelError(ValueError):

@@ -91,7 +91,9 @@ class Camera:
 
     def passed(self, timestamp_ms: int) -> list[Event]:
         """Time passes in the camera's partition: a record of another camera came then."""
-        if not self.state.lives or timestamp_ms - self.state.heard_ms < self._rules.silent_s * 1000:
+        # In whole seconds, so that it makes no difference which of a second's records shows that time has passed.
+        silent_s = timestamp_ms // 1000 - self.state.heard_ms // 1000
+        if not self.state.lives or silent_s < self._rules.silent_s:
             return []
         return list(self.end_all(EndReason.SILENT))
 

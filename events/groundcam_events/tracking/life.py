@@ -13,7 +13,7 @@ from groundcam_schemas import CameraZones, Cause, Event, Motion, PathPoint, Sigh
 from groundcam_schemas.limits import MAX_PATH, MAX_UNSEEN
 
 SCORES = 15
-PATH_STEP = 0.05
+PATH_STEP = 0.03
 """Of the picture's diagonal."""
 BETTER_SCORE = 0.05
 LARGER = 1.1

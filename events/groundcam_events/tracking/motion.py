@@ -12,20 +12,20 @@ from dataclasses import dataclass
 Box = tuple[float, float, float, float]
 """x1, y1, x2, y2 in pixels."""
 
-POSITION_NOISE = 0.06
+POSITION_NOISE = 0.08
 """Standard deviation of where a box is drawn."""
-START_SPEED = 1.6
+START_SPEED = 1.8
 """Standard deviation of the speed of what is first seen, in sizes a second: people walk one or two."""
-ACCELERATION = 1.2
+ACCELERATION = 0.8
 """Spectral density's root: how fast a speed changes."""
-SIZE_MEMORY = 0.6
+SIZE_MEMORY = 0.8
 """Of a new size, so much is believed."""
 STANDING = 0.1
 """Standard deviation of the speed of what stands still."""
 LEAST_SIZE = 1.0
 COAST_S = 3.0
 """So long something that is not seen is taken to go on as it went; then it may be anywhere near."""
-MOST_SPREAD = 4.0
+MOST_SPREAD = 2.0
 """The largest standard deviation of a prediction, in sizes: what is further away is something else."""
 
 

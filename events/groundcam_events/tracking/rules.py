@@ -3,7 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from groundcam_events.tracking.tracker import Rules
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """When a track is believed, and how long it is kept; in seconds."""
+
+    looks: int = 2
+    """So often something is seen before it is believed."""
+    born_within_s: float = 0.5
+    """Between the first looks, in time in which somebody looked."""
+    lost_s: float = 5.0
+    most: int = 200
+    """Tracks of one camera; what comes beyond them is not followed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
 """Which boxes of a camera are one thing: boxes of each look are assigned to the tracks that there are. Pure.
 
-Three stages, each an optimal assignment (H. W. Kuhn, "The Hungarian method", 1955): where a track is known well, by how
-much its predicted box and the seen one overlap, as SORT does (Bewley et al., 2016); else by distance and size, in units
-of what is uncertain, which holds when things move by more than their size between two looks; last the faint boxes, as
-ByteTrack does (Zhang et al., 2022), which continue tracks and begin none. What was measured: benchmarks/TRACKING.md.
+Three stages, each an optimal assignment (H. W. Kuhn, "The Hungarian method", 1955): where it is known well where a
+thing will be, by how much its predicted box and the seen one overlap, as SORT does (Bewley et al., 2016); else by how
+likely the track explains the box better than something new does, which holds when things move by more than their size
+between two looks; last the faint boxes, as ByteTrack does (Zhang et al., 2022), which continue tracks and begin none.
+What was measured: benchmarks/TRACKING.md.
 """
 
 from collections.abc import Sequence
@@ -13,23 +14,24 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from groundcam_events.tracking.motion import MOST_SPREAD, POSITION_NOISE, Box, Motion, bottom
+from groundcam_events.tracking.motion import LEAST_SIZE, MOST_SPREAD, POSITION_NOISE, Box, Motion, bottom
+from groundcam_events.tracking.rules import Rules
 
 SAME_THING = 0.75
 """Two boxes of different classes that overlap by more (intersection over union) are one thing."""
-STRONG = 0.3
-LEAST_OVERLAP = 0.1
+STRONG = 0.2
+"""What scores less begins no track."""
+LEAST_OVERLAP = 0.2
 FAINT_OVERLAP = 0.3
 OTHER_LABEL_OVERLAP = 0.5
 """A box of another class continues a track only if it overlaps so far."""
 OTHER_LABEL_COST = 0.3
-KNOWN_WELL = 0.35
+KNOWN_WELL = 0.7
 """The largest standard deviation of a prediction, in sizes, with which overlap decides."""
-SIZE_NOISE = 0.3
+SIZE_NOISE = 0.2
 """Standard deviation of the logarithm of a width or a height."""
-GATE = 16.0
-"""Squared distance in standard deviations."""
-BIG = 1e6
+SOMETHING_NEW = 4.0
+"""Twice the negative logarithm of how likely a box is something new: a track has to explain it better."""
 
 Numbers = NDArray[np.float64]
 Truths = NDArray[np.bool_]
@@ -61,19 +63,6 @@ class Track:
     def label(self) -> str:
         """What most of its looks say."""
         return min(self.votes, key=lambda label: (-self.votes[label], label))
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """When a track is believed, and how long it is kept; in seconds."""
-
-    looks: int = 2
-    """So often something is seen before it is believed."""
-    born_within_s: float = 1.5
-    """Between the first looks, in time in which somebody looked."""
-    lost_s: float = 5.0
-    most: int = 200
-    """Tracks of one camera; what comes beyond them is not followed."""
 
 
 class Tracker:
@@ -150,12 +139,12 @@ class Tracker:
         overlap = pairs.overlap - OTHER_LABEL_COST * ~pairs.same_label
         near = (pairs.overlap >= LEAST_OVERLAP) & (pairs.same_label | (pairs.overlap >= OTHER_LABEL_OVERLAP))
         free_tracks, free_seen = np.ones(len(self.tracks), bool), np.ones(len(seen), bool)
-        for cost, allowed in (
-            (-overlap, near & known & strong),
-            (pairs.distance + pairs.spread[:, None], pairs.same_label & (pairs.distance <= GATE) & strong),
-            (-overlap, (pairs.overlap >= FAINT_OVERLAP) & near & ~strong),
+        for gain, allowed in (
+            (overlap, near & known & strong),
+            (SOMETHING_NEW - pairs.unlikely, pairs.same_label & strong),
+            (overlap, near & (pairs.overlap >= FAINT_OVERLAP) & ~strong),
         ):
-            for track, one in _matches(cost, allowed & free_tracks[:, None] & free_seen):
+            for track, one in _matches(gain, allowed & free_tracks[:, None] & free_seen):
                 of[one] = self.tracks[track]
                 free_tracks[track] = free_seen[one] = False
         return of
@@ -167,9 +156,10 @@ class _Pairs:
     def __init__(self, at_s: float, tracks: Sequence[Track], seen: Sequence[Detected]) -> None:
         places = [one.motion.at(at_s) for one in tracks]
         x, y, variance = np.array(places).T
-        width, height = np.array([(one.motion.width, one.motion.height) for one in tracks]).T
+        width, height = np.maximum(LEAST_SIZE, [(one.motion.width, one.motion.height) for one in tracks]).T
         size = np.array([one.motion.size for one in tracks])
-        seen_x, seen_y, seen_width, seen_height = np.array([bottom(one.box) for one in seen]).T
+        seen_x, seen_y, *sides = np.array([bottom(one.box) for one in seen]).T
+        seen_width, seen_height = np.maximum(LEAST_SIZE, sides)
         labels = [one.label for one in tracks]
         self.same_label: Truths = np.array([[label == one.label for one in seen] for label in labels])
         self.sharp: Truths = variance <= (KNOWN_WELL * size) ** 2
@@ -177,9 +167,8 @@ class _Pairs:
         total = np.minimum(variance, (MOST_SPREAD * size) ** 2) + (POSITION_NOISE * size) ** 2
         moved = (x[:, None] - seen_x) ** 2 + (y[:, None] - seen_y) ** 2
         grown = np.log(width[:, None] / seen_width) ** 2 + np.log(height[:, None] / seen_height) ** 2
-        self.distance: Numbers = moved / total[:, None] + grown / SIZE_NOISE**2
-        self.spread: Numbers = 2 * np.log(total / size**2)
-        """A place that is known less well explains every box a little: the covariance's log determinant."""
+        self.unlikely: Numbers = moved / total[:, None] + grown / SIZE_NOISE**2 + 2 * np.log(total / size**2)[:, None]
+        """Twice the negative logarithm of how likely it is seen there. What may be anywhere is likely nowhere."""
 
 
 def _overlap(some: tuple[Numbers, ...], others: tuple[Numbers, ...]) -> Numbers:
@@ -194,12 +183,13 @@ def _overlap(some: tuple[Numbers, ...], others: tuple[Numbers, ...]) -> Numbers:
     return part
 
 
-def _matches(cost: Numbers, allowed: Truths) -> list[tuple[int, int]]:
-    """Return the pairs of least cost, as many as can be, of those that are allowed."""
-    if not allowed.any():
+def _matches(gain: Numbers, allowed: Truths) -> list[tuple[int, int]]:
+    """Return the allowed pairs that gain most in sum; none that gains nothing."""
+    worth = np.where(allowed, np.maximum(0.0, gain), 0.0)
+    if not worth.any():
         return []
-    rows, columns = linear_sum_assignment(np.where(allowed, cost, BIG))
-    return [(int(row), int(column)) for row, column in zip(rows, columns, strict=True) if allowed[row, column]]
+    rows, columns = linear_sum_assignment(worth, maximize=True)
+    return [(int(row), int(column)) for row, column in zip(rows, columns, strict=True) if worth[row, column] > 0]
 
 
 def _things(seen: Sequence[Detected]) -> list[list[int]]:

@@ -4,6 +4,7 @@ KafkaProblem               one sentence for the user; exit code 3
  +- UnreachableError       nobody answers at the address
  +- RefusedError           somebody answers, and refuses: password, certificate, permission
  +- TopicError             a topic is missing, or is set up so that we cannot work with it
+ +- SourceLostError        the consumer has failed or was fenced: exit; exit code 1
  +- TransactionLostError   a transaction of unknown outcome, or a fenced transactional id: exit
 """
 
@@ -29,6 +30,10 @@ class RefusedError(KafkaProblem):
 
 class TopicError(KafkaProblem):
     """A topic does not exist, or does not fit."""
+
+
+class SourceLostError(KafkaProblem):
+    """The consumer can deliver no more records; a new process may go on."""
 
 
 class TransactionLostError(KafkaProblem):

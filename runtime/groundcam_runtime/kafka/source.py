@@ -51,6 +51,7 @@ class GroupSource:
         instance_id: str | None = None,
         session_timeout_s: float = 30.0,
         read_committed: bool = False,
+        by_transactions: bool | None = None,
         take_over: Callable[[str], str] = lambda note: note,
         hand_over_s: float = 0.0,
         on_event: Callable[[], None] = lambda: None,
@@ -58,8 +59,8 @@ class GroupSource:
         """Connect; records come after `start`. Raises KafkaProblem.
 
         `take_over` gives, from the note that was committed for a partition, the one to write there before any record
-        of it comes out. `read_committed` is needed where offsets are committed by transactions. A partition that is
-        given up waits at most `hand_over_s` for `hand_over`.
+        of it comes out. `read_committed` is needed where offsets are committed by transactions, which is what it means
+        unless `by_transactions` is False. A partition that is given up waits at most `hand_over_s` for `hand_over`.
         """
         self._on_event = on_event
         self._max_records = max_records
@@ -116,7 +117,8 @@ class GroupSource:
         )
         self._ends_seen = watch_ends(self._consumer)
         self._append_times = AppendTimes()
-        self._commits = Commits(self._consumer, self.owned, take_over, by_transactions=read_committed)
+        committed_so = read_committed if by_transactions is None else by_transactions
+        self._commits = Commits(self._consumer, self.owned, take_over, by_transactions=committed_so)
         self._thread = threading.Thread(target=self._run, name="kafka-source", daemon=True)
 
     def start(self) -> None:

@@ -46,6 +46,15 @@ def draw(image: Image, objects: Sequence[Object], source_size: tuple[int, int] |
     return out
 
 
+def draw_path(image: Image, points: Sequence[tuple[float, float]], colour: int) -> None:
+    """Draw a path, given in fractions of the picture's width and height, into the picture; `colour` is a class id."""
+    height, width = image.shape[:2]
+    corners = np.array([(round(x * width), round(y * height)) for x, y in points], np.int32).reshape(-1, 1, 2)
+    thickness = max(2, round(height / 270))
+    for shade, thick in ((PAPER, thickness + 2), (COLOURS[colour % len(COLOURS)], thickness)):
+        cv2.polylines(image, [corners], isClosed=False, color=shade, thickness=thick, lineType=cv2.LINE_AA)
+
+
 def enlarge(image: Image, height: int) -> Image:
     """Return the picture at least this high, both sides even, so that text in it can be read."""
     scale = max(1.0, height / image.shape[0])

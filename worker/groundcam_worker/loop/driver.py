@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from groundcam_runtime.kafka.errors import KafkaProblem
+from groundcam_runtime.kafka.errors import KafkaProblem, SourceLostError
 from groundcam_runtime.records import Assigned, Consumed, Gone
 from groundcam_runtime.recurring import Recurring
-from groundcam_worker.errors import FrameError, SandboxUnavailableError, SourceLostError
+from groundcam_worker.errors import FrameError, SandboxUnavailableError
 from groundcam_worker.frames import Admitted, Instant
 from groundcam_worker.loop import events as on
 from groundcam_worker.loop import instructions as do

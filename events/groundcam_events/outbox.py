@@ -1,0 +1,53 @@
+"""What a tracker sends: events, what is open, and cameras' states."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from groundcam_runtime.kafka.publisher import Delivery, Publisher, Record
+from groundcam_schemas import (
+    JSON_CONTENT_TYPE,
+    MSGPACK_CONTENT_TYPE,
+    Event,
+    ObjectsNow,
+    Topics,
+    encode,
+    encode_json,
+)
+
+
+class Outbox:
+    """Keys everything by camera. Deliveries carry the tag that was given."""
+
+    def __init__(self, publisher: Publisher, topics: Topics, *, most_bytes: int, as_json: bool) -> None:
+        """Beyond `most_bytes` that wait for Kafka, no more answers should be taken."""
+        self._publisher, self._topics, self._most_bytes, self._as_json = publisher, topics, most_bytes, as_json
+
+    @property
+    def is_full(self) -> bool:
+        """Backpressure."""
+        return self._publisher.waiting_bytes >= self._most_bytes
+
+    def poll(self) -> Sequence[Delivery]:
+        """Return what Kafka has, or refuses, since the last call."""
+        return self._publisher.poll()
+
+    def event(self, event: Event, tag: Any) -> None:
+        """Send an event."""
+        kind, value = (
+            (JSON_CONTENT_TYPE, encode_json(event)) if self._as_json else (MSGPACK_CONTENT_TYPE, encode(event))
+        )
+        headers = (("content-type", kind.encode()), ("cause", event.cause.value.encode()))
+        self._send(Record(self._topics.events, value, event.camera_id, headers=headers), tag)
+
+    def objects(self, now: ObjectsNow, tag: Any) -> None:
+        """Send what is open at a camera."""
+        headers = (("content-type", MSGPACK_CONTENT_TYPE.encode()),)
+        self._send(Record(self._topics.objects, encode(now), now.camera_id, headers=headers), tag)
+
+    def state(self, camera_id: str, state: bytes, tag: Any) -> None:
+        """Send a camera's state."""
+        self._send(Record(self._topics.tracks, state, camera_id), tag)
+
+    def _send(self, record: Record, tag: Any) -> None:
+        # What is sent here is bounded by what is taken, which stops where much waits.
+        self._publisher.send(record, tag, urgent=True)

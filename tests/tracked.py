@@ -1,0 +1,149 @@
+"""What a tracker should have told, and what it told: compared byte for byte."""
+
+import random
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from footage import publisher
+from groundcam_events.tracking.camera import At
+from groundcam_events.tracking.partition import PartitionTracker
+from groundcam_events.tracking.rules import LifeRules
+from groundcam_runtime.kafka.publisher import Record
+from groundcam_runtime.kafka.reader import Reader
+from groundcam_runtime.settings import KafkaSettings
+from groundcam_schemas import (
+    CameraZones,
+    Detections,
+    Event,
+    Gap,
+    Line,
+    ObjectsNow,
+    Severity,
+    Zone,
+    decode,
+    decode_answer,
+    encode,
+)
+from walks import HEIGHT, Walker, across, film, gap, standing
+
+
+def zones_of(camera_id: str) -> CameraZones:
+    """A yard in the middle, and a door across it."""
+    return CameraZones(
+        camera_id=camera_id,
+        zones=(
+            Zone(name="yard", polygon=((0.3, 0.0), (0.6, 0.0), (0.6, 1.0), (0.3, 1.0)), dwell_s=2.0, severity=Severity.ALERT),
+        ),
+        lines=(Line(name="door", start=(0.5, 0.0), end=(0.5, 1.0)),),
+    )  # fmt: skip
+
+
+def street(camera_id: str, seconds: float, fps: float, seed: int) -> list[Detections | Gap]:
+    """People and cars that come and go, seen by a detector that misses some, in frames of which some are skipped."""
+    chance = random.Random(f"{camera_id}/{seed}")
+    walkers = []
+    at_s = 0.0
+    while at_s < seconds:
+        speed, y = chance.uniform(60, 220) * chance.choice((1, -1)), chance.uniform(200, HEIGHT)
+        start = -30.0 if speed > 0 else 1030.0
+        way = across(y, speed, start - speed * at_s)
+        walkers.append(Walker(chance.choice(("person", "person", "dog")), way, at_s, at_s + 20))
+        at_s += chance.uniform(0.5, 4)
+    walkers.append(Walker("car", standing(chance.uniform(200, 800), 300), 2.0, seconds - 3, width=150, height=100))
+    answers: list[Detections | Gap] = []
+    skipped: list[int] = []
+    for one in film(walkers, seconds=seconds, fps=fps, seed=seed, missed=0.1, camera_id=camera_id):
+        if skipped or chance.random() < 0.01:
+            skipped.append(one.frame.seq)
+            if chance.random() < 0.2:
+                told = gap(skipped[0], skipped[-1])
+                answers.append(told.model_copy(update={"camera_id": camera_id}))
+                skipped.clear()
+            continue
+        answers.append(one)
+    return answers
+
+
+def send(settings: KafkaSettings, answers: Iterable[Detections | Gap]) -> None:
+    """Put answers on the detections topic, as workers do."""
+    with publisher(settings) as out:
+        for one in answers:
+            out.send(Record(settings.topics.detections, encode(one), one.camera_id))
+            out.poll()
+        out.flush(60)
+        assert not out.unfinished
+
+
+def set_zones(settings: KafkaSettings, cameras: Iterable[str]) -> None:
+    with publisher(settings) as out:
+        for name in cameras:
+            out.send(Record(settings.topics.zones, encode(zones_of(name)), name))
+        out.flush(30)
+
+
+@dataclass
+class Told:
+    """Events by camera, each once, in order."""
+
+    events: dict[str, list[bytes]] = field(default_factory=lambda: defaultdict(list))
+    repeated: int = 0
+    different: int = 0
+    _known: dict[tuple[str, int], bytes] = field(default_factory=dict)
+
+    def take(self, value: bytes) -> None:
+        event = decode(Event, value)
+        known = self._known.setdefault((event.id, event.n), value)
+        if known is not value:
+            self.repeated += known == value
+            self.different += known != value
+            return
+        self.events[event.camera_id].append(value)
+
+    def open(self, camera_id: str) -> dict[str, int]:
+        """The objects that have not ended, with the number of their newest event."""
+        newest: dict[str, int] = {}
+        for value in self.events[camera_id]:
+            event = decode(Event, value)
+            newest[event.id] = event.n
+            if event.end:
+                del newest[event.id]
+        return newest
+
+
+def expected(settings: KafkaSettings, rules: LifeRules | None = None, *, zones: bool = True) -> Told:
+    """What follows from the detections that lie on Kafka."""
+    told, trackers = Told(), dict[int, PartitionTracker]()
+    with Reader(settings, [settings.topics.detections], start="beginning") as reader:
+        for record in reader.to_the_end():
+            number = record.partition.number
+            tracker = trackers.setdefault(
+                number,
+                PartitionTracker(
+                    number, 0, rules or LifeRules(), lambda _: None, zones_of if zones else lambda _: None
+                ),
+            )
+            for event in tracker.take(
+                decode_answer(record.value or b""), At(number, record.offset, record.timestamp_ms)
+            ):
+                told.events[event.camera_id].append(encode(event))
+    return told
+
+
+def told(settings: KafkaSettings) -> Told:
+    """What lies on the events topic."""
+    found = Told()
+    with Reader(settings, [settings.topics.events], start="beginning") as reader:
+        for record in reader.to_the_end():
+            found.take(record.value or b"")
+    return found
+
+
+def objects_now(settings: KafkaSettings) -> dict[str, dict[str, int]]:
+    """What the objects topic says is open, by camera."""
+    found: dict[str, dict[str, int]] = {}
+    with Reader(settings, [settings.topics.objects], start="beginning") as reader:
+        for record in reader.to_the_end():
+            now = decode(ObjectsNow, record.value or b"")
+            found[now.camera_id] = {one.id: one.n for one in now.objects}
+    return found
