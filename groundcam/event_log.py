@@ -2,7 +2,7 @@
 
 from groundcam.event_subscriber import read_event
 from groundcam_runtime.events.filter import EventFilter
-from groundcam_runtime.kafka.history import ObjectLife, lives, picture
+from groundcam_runtime.kafka.history import KeptPicture, ObjectLife, lives, picture
 from groundcam_runtime.kafka.open_objects import open_now
 from groundcam_runtime.kafka.reader import Reader
 from groundcam_runtime.printable import printable
@@ -48,7 +48,7 @@ def one_life(kafka: KafkaSettings, event_id: str) -> ObjectLife:
     return life
 
 
-def picture_of(kafka: KafkaSettings, life: ObjectLife) -> bytes | None:
-    """Return an object's newest picture, a JPEG; None where there is none. Raises KafkaProblem."""
+def picture_of(kafka: KafkaSettings, life: ObjectLife) -> KeptPicture:
+    """Return an object's newest picture, or why there is none. Raises KafkaProblem."""
     with Reader(kafka, [kafka.topics.pictures], start="end") as reader:
         return picture(reader, life.in_order[0].id, life)

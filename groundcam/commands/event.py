@@ -79,13 +79,14 @@ def show(
     else:
         print(life(events))
     if picture is not None:
-        data = picture_of(kafka, found)
-        if data is None:
-            why = f"there is no picture of {events[0].id} on {kafka.topics.pictures}: none was kept, or it has expired"
-            raise EventError(printable(why))
+        kept = picture_of(kafka, found)
+        if not kept.data:
+            raise EventError(
+                printable(f"there is no picture of {events[0].id} on {kafka.topics.pictures}: {kept.reason}")
+            )
         with picture.open("xb") as file:
-            file.write(data)
-        _say(f"{picture}: {len(data)} bytes")
+            file.write(kept.data)
+        _say(f"{picture}: {len(kept.data)} bytes")
 
 
 def _say(sentence: str) -> None:

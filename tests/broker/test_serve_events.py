@@ -154,6 +154,9 @@ def test_an_object_its_picture_and_what_is_there_now(
     assert (none.status, none.json["detail"]) == (
         404, f"there is no picture of {person}: none was kept, or it has expired",
     )  # fmt: skip
+    keep_picture(kafka, person, b"", "expired: Kafka has deleted the frame")
+    gone = client.get(f"/v1/events/{person}/picture")
+    assert (gone.status, "expired: Kafka has deleted the frame" in gone.json["detail"]) == (404, True)
     keep_picture(kafka, person, jpeg(1))
     keep_picture(kafka, person, jpeg(2))
     found = client.get(f"/v1/events/{person}/picture")

@@ -10,6 +10,7 @@ from groundcam_schemas import Event, SchemaError, decode
 BLOCK, LARGEST_BLOCK = 500, 8000
 """Records of a partition that are read at a time; twice as many the next time."""
 PICTURES = 100
+NONE_KEPT = "none was kept, or it has expired"
 AROUND_MS = 120_000
 """A picture lies on its topic at most so long before the first event of its object, or after the last."""
 
@@ -90,12 +91,30 @@ def lives(reader: Reader, event_id: str, most: int | None = None) -> dict[str, O
     return found
 
 
-def picture(reader: Reader, event_id: str, life: ObjectLife) -> bytes | None:
-    """Return an object's newest picture from the pictures topic; None where there is none. Raises KafkaProblem."""
+@dataclass(frozen=True, slots=True)
+class KeptPicture:
+    """An object's picture, or why there is none."""
+
+    data: bytes
+    """A JPEG; empty where there is none."""
+    reason: str = NONE_KEPT
+
+
+def picture(reader: Reader, event_id: str, life: ObjectLife) -> KeptPicture:
+    """Return an object's newest picture from the pictures topic. Raises KafkaProblem.
+
+    A record without bytes says why a picture could not be had; an older one that could counts more.
+    """
     begin, end = reader.offsets_at(life.first_ms - AROUND_MS), reader.offsets_at(life.last_ms + AROUND_MS)
-    wanted = event_id.encode()
+    wanted, found = event_id.encode(), KeptPicture(b"")
     for block in backwards(reader, begin, end, PICTURES):
-        mine = [one for one in block.records if one.key == wanted and one.value]
-        if mine:
-            return max(mine, key=lambda one: (one.timestamp_ms, one.offset)).value
-    return None
+        mine = sorted(
+            (one for one in block.records if one.key == wanted), key=lambda one: (one.timestamp_ms, one.offset)
+        )
+        for one in reversed(mine):
+            if one.value:
+                return KeptPicture(one.value)
+            reason = dict(one.headers).get("reason")
+            if reason and found.reason == NONE_KEPT:
+                found = KeptPicture(b"", reason.decode("utf-8", "replace"))
+    return found

@@ -13,6 +13,7 @@ from groundcam_runtime.kafka.errors import KafkaProblem
 from groundcam_runtime.kafka.history import ObjectLife
 from groundcam_runtime.kafka.open_objects import lately, open_now
 from groundcam_runtime.kafka.reader import Reader, Start
+from groundcam_runtime.printable import printable
 from groundcam_schemas import Cause, Event, ObjectsNow, Severity
 from groundcam_serve.api.answers import answered, problems
 from groundcam_serve.api.moments import Moment, ns_of
@@ -125,17 +126,15 @@ async def picture(request: Request, event: EventPath) -> Response:
     """Return an object's best picture."""
     life = await _life(request, "cameras", event)
     door, last = door_of(request), life.in_order[-1]
-    data = await _searched(door, lambda: picture_of(door.kafka, event, life))
-    if data is None:
-        why = "none was kept, or it has expired" if last.end else "none has been kept yet, or it has expired"
-        raise Problem(404, "not-found", f"there is no picture of {event}: {why}")
-    if not data.startswith(JPEG):
-        raise Problem(404, "not-found", f"there is no picture of {event}: what lies there is no JPEG")
+    kept = await _searched(door, lambda: picture_of(door.kafka, event, life))
+    if not kept.data.startswith(JPEG):
+        reason = "what lies there is no JPEG" if kept.data else printable(kept.reason)
+        raise Problem(404, "not-found", f"there is no picture of {event}: {reason}")
     label = last.label.encode("ascii", "replace").decode()
     headers = {"X-Groundcam-Camera": last.camera_id, "X-Groundcam-Event": event, "Cache-Control": "no-store"}
     if label.isprintable():
         headers["X-Groundcam-Label"] = label
-    return Response(data, media_type="image/jpeg", headers=headers)
+    return Response(kept.data, media_type="image/jpeg", headers=headers)
 
 
 @router.get("/v1/objects", response_model=ObjectsInFront, responses=problems(422, 503))

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from groundcam_runtime.events.filter import EventFilter
-from groundcam_runtime.kafka.history import ObjectLife, backwards, lives, picture
+from groundcam_runtime.kafka.history import KeptPicture, ObjectLife, backwards, lives, picture
 from groundcam_runtime.kafka.reader import Reader
 from groundcam_runtime.records import Partition
 from groundcam_runtime.settings import KafkaSettings
@@ -53,7 +53,7 @@ def life_of(kafka: KafkaSettings, event_id: str) -> ObjectLife | None:
         return lives(reader, event_id, MOST_FOR_A_LIFE).get(event_id)
 
 
-def picture_of(kafka: KafkaSettings, event_id: str, life: ObjectLife) -> bytes | None:
-    """Return an object's newest picture; None where there is none. Raises KafkaProblem."""
+def picture_of(kafka: KafkaSettings, event_id: str, life: ObjectLife) -> KeptPicture:
+    """Return an object's newest picture, or why there is none. Raises KafkaProblem."""
     with Reader(kafka, [kafka.topics.pictures], start="end") as reader:
         return picture(reader, event_id, life)
