@@ -95,11 +95,7 @@ class Checkpoints:
     def states(self) -> dict[str, bytes]:
         """Return the states to be sent now, once; none while events are on their way."""
         frozen = self.frozen
-        if (
-            frozen is None
-            or frozen.states_sent
-            or any(count for one, count in self._sent.items() if one <= frozen.generation)
-        ):
+        if frozen is None or frozen.states_sent or any(one <= frozen.generation for one in self._sent):
             return {}
         frozen.states_sent = True
         frozen.waiting = len(frozen.states)

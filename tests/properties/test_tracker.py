@@ -248,7 +248,7 @@ def play(kafka: Kafka, rng: random.Random, *, zones: bool) -> Tracker:
     return tracker
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=24, deadline=None)
 @given(st.integers(0, 2**32), st.integers(0, 2), st.booleans())
 def test_however_a_tracker_is_killed_and_overtaken_its_events_are_those_of_one_that_never_was(
     seed: int, which: int, with_zones: bool
@@ -265,7 +265,7 @@ def test_however_a_tracker_is_killed_and_overtaken_its_events_are_those_of_one_t
         assert {(one.id, one.n) for one in now.objects} == right, "what is open is right"
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=14, deadline=None)
 @given(st.integers(0, 2**32), st.integers(0, 2))
 def test_zones_that_change_in_the_middle_of_kills_never_tell_an_event_in_two_ways(seed: int, which: int) -> None:
     kafka = Kafka(LOGS[which])
