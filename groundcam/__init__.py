@@ -1,4 +1,5 @@
-"""Ask cameras written questions. `from groundcam import subscribe` reads the answers; it needs no torch.
+"""Ask cameras written questions. `from groundcam import subscribe` reads the answers, `subscribe_events` what becomes
+of single objects; neither needs torch.
 
 The names are imported when they are asked for: the program begins by importing this package.
 """
@@ -7,12 +8,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from groundcam.event_subscriber import subscribe_events
     from groundcam.subscriber import subscribe
     from groundcam_schemas import (
         CameraQuestion,
         CameraStatus,
+        CameraZones,
+        Cause,
         DeadLetter,
         Detections,
+        EndReason,
+        Event,
+        EventType,
         Frame,
         FrameId,
         Gap,
@@ -20,6 +27,7 @@ if TYPE_CHECKING:
         Object,
         Question,
         SchemaError,
+        Severity,
     )
 
     __version__: str
@@ -27,8 +35,13 @@ if TYPE_CHECKING:
 __all__ = [
     "CameraQuestion",
     "CameraStatus",
+    "CameraZones",
+    "Cause",
     "DeadLetter",
     "Detections",
+    "EndReason",
+    "Event",
+    "EventType",
     "Frame",
     "FrameId",
     "Gap",
@@ -36,9 +49,12 @@ __all__ = [
     "Object",
     "Question",
     "SchemaError",
+    "Severity",
     "__version__",
     "subscribe",
+    "subscribe_events",
 ]
+_CLIENTS = {"subscribe": "groundcam.subscriber", "subscribe_events": "groundcam.event_subscriber"}
 
 
 def __getattr__(name: str) -> Any:
@@ -47,7 +63,7 @@ def __getattr__(name: str) -> Any:
     if name == "__version__":
         value: Any = import_module("importlib.metadata").version(__name__)
     else:
-        value = getattr(import_module("groundcam.subscriber" if name == "subscribe" else "groundcam_schemas"), name)
+        value = getattr(import_module(_CLIENTS.get(name, "groundcam_schemas")), name)
     globals()[name] = value
     return value
 

@@ -11,13 +11,13 @@ from groundcam_schemas.questions import EVERY_CAMERA
 RECTANGLE, LEAST_CORNERS = 4, 3
 
 
-def require_camera(camera_id: str, known: Sequence[str]) -> None:
-    """Raise SettingError for a camera that nobody knows."""
+def require_camera(camera_id: str, known: Sequence[str], force: str = "asks one that is to come") -> None:
+    """Raise SettingError for a camera that nobody knows; `force` says what --force does."""
     if camera_id == EVERY_CAMERA or camera_id in known:
         return
     near = get_close_matches(camera_id, known, 1)
     hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(sorted(known)[:10]) or 'none'}"
-    raise SettingError(f"there is no camera {printable(camera_id)}{hint} (--force asks one that is to come)")
+    raise SettingError(f"there is no camera {printable(camera_id)}{hint} (--force {force})")
 
 
 def region(text: str) -> tuple[str | None, tuple[tuple[float, float], ...]]:

@@ -20,6 +20,7 @@ from groundcam.commands import (
     demo,
     detect,
     doctor,
+    event,
     keys,
     models,
     notify,
@@ -32,12 +33,15 @@ from groundcam.commands import (
     track,
     watch,
     work,
+    zones,
 )
 from groundcam.commands.options import log_format_of
 from groundcam.dead_letters.letters import DeadLetterError
 from groundcam.demo.parts import PartError
 from groundcam.devkafka.broker import BrokerError
+from groundcam.event_log import EventError
 from groundcam_runtime import logs
+from groundcam_runtime.events.zones import ZoneError
 from groundcam_runtime.kafka.errors import KafkaProblem, SourceLostError, TransactionLostError
 from groundcam_runtime.recurring import sum_up_all
 from groundcam_runtime.settings import SettingError
@@ -47,6 +51,7 @@ from groundcam_worker.errors import DetectorLostError, ModelError, QuestionError
 EXIT_CODES: dict[type[Exception], int] = {
     SettingError: 2,
     QuestionError: 2,
+    ZoneError: 2,
     ModelError: 2,
     TransactionLostError: 1,
     SourceLostError: 1,
@@ -55,6 +60,7 @@ EXIT_CODES: dict[type[Exception], int] = {
     PartError: 1,
     DeadLetterError: 1,
     CameraError: 1,
+    EventError: 1,
     DetectorLostError: 70,
 }
 AT_ONCE = (DetectorLostError, SourceLostError, TransactionLostError)
@@ -85,6 +91,8 @@ app.command("size")(size.size)
 app.command("broker")(broker.broker)
 app.add_typer(models.app, name="models")
 app.add_typer(cameras.app, name="cameras")
+app.add_typer(zones.app, name="zones")
+app.add_typer(event.app, name="event")
 app.add_typer(config.app, name="config")
 app.add_typer(keys.app, name="keys")
 app.add_typer(topics.app, name="topics")

@@ -31,7 +31,7 @@ def subscribe(
     `security_protocol="SASL_SSL"`. A message that cannot be read is skipped with a warning.
     Raises ValueError for a bad setting, `groundcam_runtime.kafka.errors.KafkaProblem` when Kafka refuses.
     """
-    for answer in follow(_settings(settings, bootstrap_servers, kafka), cameras, start, drop_repeats=drop_repeats):
+    for answer in follow(settings_of(settings, bootstrap_servers, kafka), cameras, start, drop_repeats=drop_repeats):
         if answer is not None:
             yield answer
 
@@ -79,7 +79,8 @@ def read_answer(value: bytes, record: Consumed | None = None) -> Detections | Ga
         return None
 
 
-def _settings(settings: KafkaSettings | None, bootstrap_servers: str | None, kafka: dict[str, Any]) -> KafkaSettings:
+def settings_of(settings: KafkaSettings | None, bootstrap_servers: str | None, kafka: dict[str, Any]) -> KafkaSettings:
+    """Return the settings that a call gave, whole or one by one. Raises ValueError."""
     if settings is not None:
         return settings
     given = {"bootstrap_servers": bootstrap_servers, **kafka}

@@ -1,8 +1,6 @@
 """`groundcam ask`"""
 
-import getpass
 import json
-import os
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +10,7 @@ import yaml
 
 from groundcam.asking import region as parse_region
 from groundcam.asking import regions_in, require_camera
-from groundcam.commands.options import BootstrapServers, Config, start
+from groundcam.commands.options import BootstrapServers, Config, start, user
 from groundcam.commands.work import BoxThreshold, Decoys, MaxObjects, NmsAcross, NmsIou, TextThreshold
 from groundcam.questions_asked import Asking, listed
 from groundcam_runtime.kafka.camera_statuses import camera_statuses
@@ -22,14 +20,6 @@ from groundcam_runtime.settings import KafkaSettings, SettingError
 from groundcam_schemas import CameraQuestion, Question
 from groundcam_schemas.questions import EVERY_CAMERA
 from groundcam_worker.errors import QuestionError
-
-
-def _who() -> str:
-    """The user's name, or number: a container's user often has no name."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid {os.getuid()}"
 
 
 def ask(
@@ -84,7 +74,7 @@ def ask(
         }  # fmt: skip
         camera_id, asked = parse_question(question, **options)
         asked = _with_regions(asked, camera_id, region or [], regions)
-        message = CameraQuestion(**dict(asked), camera_id=camera_id, set_by=_who(), set_at_ns=time.time_ns())
+        message = CameraQuestion(**dict(asked), camera_id=camera_id, set_by=user(), set_at_ns=time.time_ns())
     if not force:
         require_camera(camera_id, _known(settings.kafka, take_back))
     with Asking(settings.kafka, camera_id, message) as asking:

@@ -1,5 +1,6 @@
 """Options that several commands have, and how a command starts and stops."""
 
+import getpass
 import os
 import signal
 import threading
@@ -107,3 +108,11 @@ def pairs(option: str, values: list[str] | None) -> dict[str, str]:
             raise typer.BadParameter(f"{option}: {name} is there twice")
         found[name] = rest
     return found
+
+
+def user() -> str:
+    """Return the user's name, or number: a container's user often has no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"

@@ -8,13 +8,16 @@ from typing import Annotated, Literal
 import typer
 
 from groundcam.commands.options import BootstrapServers, Config, start, until_stopped
+from groundcam.event_subscriber import follow_events
+from groundcam.event_words import line as event_line
 from groundcam.extras import PICTURES, needs
 from groundcam.subscriber import POLL_S, follow
+from groundcam_runtime.events.filter import EventFilter
 from groundcam_runtime.kafka.reader import Reader
 from groundcam_runtime.kafka.topic_watch import TopicWatch
 from groundcam_runtime.printable import printable
 from groundcam_runtime.settings import KafkaSettings
-from groundcam_schemas import Detections, Gap, encode_json
+from groundcam_schemas import Detections, Gap, Severity, encode_json
 
 NS = 1_000_000_000
 
@@ -27,20 +30,39 @@ def watch(
     from_beginning: Annotated[
         bool, typer.Option("--from-beginning", help="Begin with the oldest answer on the topic.")
     ] = False,
-    count: Annotated[int | None, typer.Option(min=1, help="End after this many answers.")] = None,
+    count: Annotated[int | None, typer.Option(min=1, help="End after this many answers, or events.")] = None,
+    events: Annotated[
+        bool, typer.Option("--events", help="What becomes of single objects instead; first what is open now.")
+    ] = False,
+    label: Annotated[
+        list[str] | None, typer.Option(metavar="CLASS", help="With --events: only objects of this class. Repeat it.")
+    ] = None,
+    zone: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="With --events: only of this zone or line. Repeat it.")
+    ] = None,
+    severity: Annotated[
+        Severity | None, typer.Option(help="With --events: only what matters so much, or more.")
+    ] = None,
     html: Annotated[
         int | None,
         typer.Option(metavar="PORT", min=0, max=65_535, help="Serve a page with the newest pictures instead."),
     ] = None,
     html_host: Annotated[str, typer.Option(metavar="ADDRESS", help="Where that page is served.")] = "127.0.0.1",
 ) -> None:
-    """Print what is found, as it comes, each frame once."""
+    """Print what is found, as it comes, each frame once; or, with --events, what becomes of each object."""
+    chosen = label or zone or severity
+    if chosen and not events:
+        raise typer.BadParameter("--label, --zone and --severity go with --events")
     settings = start(config, bootstrap_servers)
     stop = until_stopped()
     if html is not None:
-        if as_json or from_beginning or count:
+        if as_json or from_beginning or count or events:
             raise typer.BadParameter("--html goes with --camera and --html-host only")
         serve(settings.kafka, set(camera) if camera else None, html_host, html, stop)
+        return
+    if events:
+        wanted = EventFilter.of(camera or None, label or None, zone or None, None, severity or Severity.INFO)
+        show_events(settings.kafka, wanted, stop, from_beginning=from_beginning, as_json=as_json, count=count)
         return
     shown = 0
     origin: Literal["beginning", "end"] = "beginning" if from_beginning else "end"
@@ -51,6 +73,30 @@ def watch(
             if answer is None:
                 continue
             print(encode_json(answer).decode() if as_json else line(answer), flush=True)
+            shown += 1
+            if shown == count:
+                break
+
+
+def show_events(
+    kafka: KafkaSettings,
+    wanted: EventFilter,
+    stop: threading.Event,
+    *,
+    from_beginning: bool,
+    as_json: bool,
+    count: int | None,
+) -> None:
+    """Print events until `stop` is set, or so many were there. Raises KafkaProblem."""
+    shown = 0
+    origin: Literal["beginning", "open"] = "beginning" if from_beginning else "open"
+    with TopicWatch(kafka, [kafka.topics.events]):
+        for event in follow_events(kafka, wanted, origin, drop_repeats=True):
+            if stop.is_set():
+                break
+            if event is None:
+                continue
+            print(encode_json(event).decode() if as_json else event_line(event), flush=True)
             shown += 1
             if shown == count:
                 break

@@ -283,6 +283,7 @@ class CameraLoop:
         while not self._stopping.is_set() and (left_s := until - time.monotonic()) > 0:
             self._stopping.wait(min(left_s, BEAT_S))
             self._outbox.poll()
+            self._away_since_ns = self._outbox.still_away(self._away_since_ns, time.time_ns())
             self.beat()
 
     def beat(self, *, now: bool = False) -> None:

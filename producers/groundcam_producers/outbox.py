@@ -25,6 +25,9 @@ from groundcam_schemas import (
 log = logging.getLogger(__name__)
 recurring = Recurring(log)
 
+STILL_AWAY_NS = 15_000_000_000
+"""An absence is told of so often while it lasts: what follows from it need not wait for its end."""
+
 HEADERS = (("content-type", MSGPACK_CONTENT_TYPE.encode()),)
 
 
@@ -112,6 +115,13 @@ class Outbox:
         """Report a time in which there were no frames."""
         self._reports.away(from_ns, to_ns)
         self._send_reports(self._reports.due(time.monotonic()))
+
+    def still_away(self, since_ns: int | None, now_ns: int) -> int | None:
+        """Tell of an absence that goes on, from time to time; return since when it has not been told of."""
+        if since_ns is None or now_ns - since_ns < STILL_AWAY_NS:
+            return since_ns
+        self.away(since_ns, now_ns)
+        return now_ns
 
     def status(
         self,

@@ -10,7 +10,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Match
 
-from groundcam_serve.api import detect, detections, frames, jobs, questions, state
+from groundcam_runtime.events.zones import ZonesForm
+from groundcam_serve.api import detect, detections, events, frames, jobs, questions, state, zones
 from groundcam_serve.api.detect import DetectRequest
 from groundcam_serve.api.state import ChosenModel
 from groundcam_serve.asking import Asked
@@ -23,7 +24,7 @@ from groundcam_serve.door import Door
 from groundcam_serve.entrance import Entrance
 from groundcam_serve.problems import MEDIA_TYPE, Problem, ProblemDocument
 
-SHOWN = (Asked, DetectRequest, ChosenModel, InferRequest, ProblemDocument)
+SHOWN = (Asked, DetectRequest, ChosenModel, ZonesForm, InferRequest, ProblemDocument)
 """Models that routes name by hand."""
 CLIENT_GONE = 499
 """nginx's own number; nobody reads it but the metrics."""
@@ -40,8 +41,8 @@ def app_of(door: Door) -> FastAPI:
         summary="Pictures and a written question go in, boxes come out.",
     )  # fmt: skip
     app.state.door, app.state.background = door, Background()
-    own = (detect.router, questions.router, state.router, frames.router, detections.router, jobs.router)
-    for router in (*own, roboflow.router, supervisely.router):
+    own = (detect, questions, state, frames, zones, detections, events, jobs)
+    for router in (*(one.router for one in own), roboflow.router, supervisely.router):
         app.include_router(router)
     app.openapi = lambda: _described(app)  # type: ignore[method-assign]
     _add_pages(app, door)

@@ -14,6 +14,7 @@ from groundcam_serve.admission import Admission, Refusal
 from groundcam_serve.body import Memory, unless_gone
 from groundcam_serve.exchange import Exchange, LateError, NotTakenError
 from groundcam_serve.following.boards import Boards
+from groundcam_serve.following.objects import ObjectBoard
 from groundcam_serve.following.sightings import Sightings
 from groundcam_serve.jobs.runner import JobRunner
 from groundcam_serve.key_file import KeyFile
@@ -39,6 +40,7 @@ class Door:
     exchange: Exchange
     boards: Boards
     sightings: Sightings
+    objects: ObjectBoard
     keys: KeyFile
     metrics: ServeMetrics
     tracing: Tracing
@@ -53,8 +55,12 @@ class Door:
     strangers: Memory = field(init=False)
     """Of `memory`, what bodies may take of which it is not known yet who sends them."""
     streams: int = 0
+    searches: int = 0
+    """Of events that lie on Kafka, at work now."""
     asking: asyncio.Lock = field(default_factory=asyncio.Lock)
     """One question is set after the other, so that a version that was asked for is that which is replaced."""
+    zoning: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """The same of zones."""
 
     def __post_init__(self) -> None:
         """Begin with nothing in memory."""

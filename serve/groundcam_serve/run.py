@@ -17,6 +17,7 @@ from groundcam_serve.app import app_of
 from groundcam_serve.door import Door
 from groundcam_serve.exchange import ENVELOPE_BYTES, Exchange
 from groundcam_serve.following.boards import Boards
+from groundcam_serve.following.objects import ObjectBoard
 from groundcam_serve.following.sightings import Sightings
 from groundcam_serve.jobs.runner import JobRunner, StartProducer
 from groundcam_serve.key_file import KeyFile
@@ -58,6 +59,8 @@ async def run(
         stack.push_async_callback(partial(asyncio.to_thread, boards.close))
         sightings = await asyncio.to_thread(Sightings, kafka)
         stack.push_async_callback(partial(asyncio.to_thread, sightings.close))
+        objects = ObjectBoard(kafka, loop)
+        stack.push_async_callback(partial(asyncio.to_thread, objects.close))
         exchange = Exchange(
             kafka, settings.name, max_waiting_bytes=2 * settings.max_waiting_bytes, max_record_bytes=largest
         )
@@ -71,7 +74,7 @@ async def run(
         stack.callback(tracing.close)
         metrics = ServeMetrics(version)
         door = Door(
-            settings, kafka, version, exchange, boards, sightings, keys, metrics, tracing,
+            settings, kafka, version, exchange, boards, sightings, objects, keys, metrics, tracing,
             max_picture_bytes=largest - min(ENVELOPE_BYTES, largest // 2), worker=worker, jobs=jobs,
         )  # fmt: skip
         metrics.watch(lambda: _figures(door))

@@ -49,7 +49,7 @@ class ServeSettings(SettingsPart):
     max_waiting_bytes: Annotated[int, Field(ge=1024)] = 256 * MIB
     """Bytes of requests in memory; more are refused with 503."""
     max_streams: Annotated[int, Field(ge=0, le=1000)] = 32
-    """Readers of /v1/detections at a time, each with a connection to Kafka."""
+    """Readers of /v1/detections and of streams of /v1/events at a time, each with a connection to Kafka."""
     max_job_bytes: Annotated[int, Field(ge=1024)] = 512 * MIB
     """Of one film for /v1/jobs."""
     max_jobs_bytes: Annotated[int, Field(ge=1024)] = 1024 * MIB

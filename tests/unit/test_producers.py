@@ -243,13 +243,17 @@ class SilentKafka:
         return finished
 
 
-def test_an_outage_leaves_a_bounded_number_of_reports_and_the_newest_state(caplog: pytest.LogCaptureFixture) -> None:
-    kafka = SilentKafka()
+def an_outbox(kafka: SilentKafka) -> Outbox:
     task = CameraTask(
         "gate", CameraSettings(url=SecretStr("rtsp://h/")), ProduceSettings(), KafkaSettings(), LogSettings(),
         TraceSettings(), "0", "groundcam.frames", 0, 10**6, None,
     )  # fmt: skip
-    outbox = Outbox(task, kafka, "r", Tracing(TraceSettings(), "test", "0"))  # type: ignore[arg-type]
+    return Outbox(task, kafka, "r", Tracing(TraceSettings(), "test", "0"))  # type: ignore[arg-type]
+
+
+def test_an_outage_leaves_a_bounded_number_of_reports_and_the_newest_state(caplog: pytest.LogCaptureFixture) -> None:
+    kafka = SilentKafka()
+    outbox = an_outbox(kafka)
     for number in range(500):
         outbox.status(CameraState.OFFLINE, error=f"Error{number}")
         outbox.away(number, number + 1)
@@ -266,6 +270,19 @@ def test_an_outage_leaves_a_bounded_number_of_reports_and_the_newest_state(caplo
     assert len([one for one in gaps if one.from_ns is not None]) == 500
     assert outbox.dropped == {GapReason.PRODUCER_OVERLOAD: 500}
     assert not caplog.records
+
+
+def test_an_absence_that_lasts_is_told_of_while_it_does_without_holes_and_not_too_often() -> None:
+    kafka = SilentKafka()
+    kafka.answers = True
+    outbox = an_outbox(kafka)
+    since: int | None = 5 * 10**9
+    for second in range(5, 60):
+        since = outbox.still_away(since, second * 10**9)
+    assert outbox.still_away(None, 10**12) is None
+    gaps = [decode(Gap, one.value) for one in kafka.sent if one.topic == "groundcam.detections"]
+    assert [((one.from_ns or 0) // 10**9, (one.to_ns or 0) // 10**9) for one in gaps] == [(5, 20), (20, 35), (35, 50)]
+    assert since == 50 * 10**9
 
 
 def test_producers_that_look_after_named_cameras_know_the_others_too() -> None:

@@ -103,6 +103,25 @@ class Reader:
         """
         self._take_up_added()
         ends: dict[Any, int] = self._ask(self._consumer.end_offsets, self._partitions)
+        yield from self._until(ends)
+
+    def span(self, begin: Mapping[Partition, int], end: Mapping[Partition, int]) -> Iterator[Consumed]:
+        """Yield what lies from some offsets up to others, and stay there; what is not in `end` waits meanwhile.
+
+        Raises KafkaProblem.
+        """
+        ends = {kafka.TopicPartition(*partition): offset for partition, offset in end.items()}
+        others = [partition for partition in self._partitions if partition not in ends]
+        self._consumer.pause(*others)
+        try:
+            for partition, offset in end.items():
+                self._consumer.seek(kafka.TopicPartition(*partition), begin.get(partition, offset))
+            yield from self._until(ends)
+        finally:
+            self._consumer.resume(*others)
+
+    def _until(self, ends: dict[Any, int]) -> Iterator[Consumed]:
+        """Yield what is before these ends. Raises KafkaProblem."""
         left = self._rest(ends)
         heard_at = time.monotonic()
         try:
@@ -162,6 +181,23 @@ class Reader:
         """Return the oldest offset that there is of each partition. Raises KafkaProblem."""
         found = self._ask(self._consumer.beginning_offsets, self._partitions)
         return {Partition(one.topic, one.partition): offset for one, offset in found.items()}
+
+    def end_offsets(self) -> dict[Partition, int]:
+        """Return the offset behind the newest record of each partition. Raises KafkaProblem."""
+        found = self._ask(self._consumer.end_offsets, self._partitions)
+        return {Partition(one.topic, one.partition): offset for one, offset in found.items()}
+
+    def offsets_at(self, timestamp_ms: int) -> dict[Partition, int]:
+        """Return of each partition the offset of the first record that came then or later, or its end.
+
+        Times are those of Kafka's records, in milliseconds. Raises KafkaProblem.
+        """
+        found = self.end_offsets()
+        asked = dict.fromkeys(self._partitions, max(0, timestamp_ms))
+        for one, place in self._ask(self._consumer.offsets_for_times, asked).items():
+            if place is not None:
+                found[Partition(one.topic, one.partition)] = place.offset
+        return found
 
     def next_offsets(self) -> dict[Partition, int]:
         """Return the offset of each partition that is read next. Raises KafkaProblem."""

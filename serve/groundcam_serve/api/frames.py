@@ -1,13 +1,10 @@
 """Cameras' pictures: the newest one, and those of a time, as they are or with what was found in them."""
 
 import asyncio
-import re
 from collections.abc import AsyncIterator
-from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
-from pydantic import AwareDatetime, BeforeValidator
 from starlette.responses import Response, StreamingResponse
 
 from groundcam_runtime.kafka.errors import KafkaProblem
@@ -15,6 +12,7 @@ from groundcam_runtime.pictures.decoding import MAX_PIXELS
 from groundcam_schemas import Detections, decode
 from groundcam_serve.api.answers import problems
 from groundcam_serve.api.detect import annotated as draw_in
+from groundcam_serve.api.moments import LAST_NS, Moment, ns_of
 from groundcam_serve.door import COME_AGAIN_S, Door, door_of
 from groundcam_serve.following.seen import SeenFrame
 from groundcam_serve.pictures import encoding_of
@@ -22,21 +20,9 @@ from groundcam_serve.problems import Problem
 
 router = APIRouter(tags=["cameras"])
 
-NS = 1_000_000_000
-LAST_NS = 2**63 - 1
 MOST = 100
 BOUNDARY = "groundcam-frame"
 CameraPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$", examples=["gate"])]
-
-
-def _moment(text: object) -> object:
-    """Only what RFC 3339 has, and no number of seconds, or of milliseconds. Raises ValueError."""
-    if isinstance(text, str) and not re.match(r"\d{4}-\d\d-\d\d[Tt ]", text):
-        raise ValueError(f"{text[:40]!r} is not like 2026-11-26T08:00:00Z")
-    return text
-
-
-Moment = Annotated[AwareDatetime, BeforeValidator(_moment)]
 Drawn = Annotated[bool, Query(description="With what was found drawn in")]
 IDENTITY = {
     f"X-Groundcam-{name}": {"schema": {"type": "string"}}
@@ -92,7 +78,7 @@ async def frames(
     door = door_of(request)
     door.require(request, "cameras", camera)
     _require_camera(door, camera)
-    from_ns, to_ns = _ns(begin, 0), _ns(to, LAST_NS)
+    from_ns, to_ns = ns_of(begin, 0), ns_of(to, LAST_NS)
     chosen = door.sightings.seen.between(camera, from_ns, to_ns, limit)
     return StreamingResponse(
         _parts(door, chosen, drawn=annotated), media_type=f"multipart/mixed; boundary={BOUNDARY}"
@@ -136,13 +122,3 @@ async def _picture(door: Door, one: SeenFrame, *, drawn: bool) -> tuple[bytes, s
 def _require_camera(door: Door, camera: str) -> None:
     if camera not in door.boards.cameras and door.sightings.seen.newest(camera) is None:
         raise Problem(404, "not-found", f"there is no camera {camera}")
-
-
-def _ns(moment: datetime | None, otherwise: int) -> int:
-    if moment is None:
-        return otherwise
-    try:
-        seconds = moment.timestamp()
-    except (OverflowError, ValueError, OSError):
-        return otherwise
-    return min(LAST_NS, max(0, int(seconds * NS)))

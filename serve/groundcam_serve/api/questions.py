@@ -16,6 +16,7 @@ from groundcam_schemas import MSGPACK_CONTENT_TYPE, CameraQuestion, encode
 from groundcam_schemas.questions import EVERY_CAMERA
 from groundcam_serve import body
 from groundcam_serve.api.answers import answered, problems
+from groundcam_serve.api.versions import etag, require_version, tag, tags
 from groundcam_serve.asking import Asked, question_of
 from groundcam_serve.door import COME_AGAIN_S, Door, door_of
 from groundcam_serve.keys import Key
@@ -32,7 +33,7 @@ BODY: dict[str, Any] = {
         "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Asked"}}},
     }
 }
-ETAG: dict[str, Any] = {"ETag": {"description": "The question's version", "schema": {"type": "string"}}}
+ETAG = etag("the question")
 
 
 class WorkerSays(BaseModel):
@@ -82,9 +83,9 @@ async def one(request: Request, camera: CameraPath) -> Response:
     known = door.boards.questions.get(camera)
     if known is None:
         raise Problem(404, "not-found", f"{_name(camera)} is asked nothing over Kafka: its workers' own question holds")
-    if _tag(known) in _tags(request, "if-none-match"):
-        return Response(status_code=304, headers={"ETag": _tag(known)})
-    return answered(_shown(door, known), headers={"ETag": _tag(known)})
+    if tag(known.version) in tags(request, "if-none-match"):
+        return Response(status_code=304, headers={"ETag": tag(known.version)})
+    return answered(_shown(door, known), headers={"ETag": tag(known.version)})
 
 
 @router.put(
@@ -122,7 +123,7 @@ async def put(
             await _send(door, camera, before)
             why = f"question: the model refuses it, and the one before holds: {found.refuses[0][1]}"
             raise Problem(422, "unprocessable", why, field="question")
-    return answered(_shown(door, message), headers={"ETag": _tag(message)})
+    return answered(_shown(door, message), headers={"ETag": tag(message.version)})
 
 
 @router.delete("/v1/questions/{camera}", status_code=204, responses=problems(404, 412, 422, 503))
@@ -161,11 +162,7 @@ async def _send(door: Door, camera: str, message: CameraQuestion | None) -> None
 def _require_version(door: Door, request: Request, camera: str) -> CameraQuestion | None:
     """Return what holds, if it is what the client says that it is. Raises Problem."""
     known = door.boards.questions.get(camera)
-    wanted, unwanted = _tags(request, "if-match"), _tags(request, "if-none-match")
-    holds = known is not None and (_tag(known) in wanted or "*" in wanted)
-    if (wanted and not holds) or ("*" in unwanted and known is not None):
-        now = f"version {known.version}" if known else "nothing"
-        raise Problem(412, "precondition", f"{_name(camera)} is asked {now} over Kafka")
+    require_version(request, known.version if known else None, f"{_name(camera)} is asked")
     return known
 
 
@@ -193,14 +190,6 @@ def _shown(door: Door, question: CameraQuestion) -> QuestionInForce:
         camera_id=question.camera_id, version=question.version, set_by=question.set_by, set_at_ns=question.set_at_ns,
         question=question, workers=says,
     )  # fmt: skip
-
-
-def _tag(question: CameraQuestion) -> str:
-    return f'"{question.version}"'
-
-
-def _tags(request: Request, header: str) -> list[str]:
-    return [one.strip().removeprefix("W/") for one in request.headers.get(header, "").split(",") if one.strip()]
 
 
 def _name(camera: str) -> str:

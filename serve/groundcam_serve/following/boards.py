@@ -5,7 +5,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 
 from groundcam_runtime.kafka.camera_statuses import take as take_camera
 from groundcam_runtime.kafka.errors import KafkaProblem
@@ -16,14 +15,13 @@ from groundcam_runtime.records import Consumed
 from groundcam_runtime.recurring import Recurring
 from groundcam_runtime.settings import KafkaSettings
 from groundcam_schemas import CameraQuestion, CameraStatus, SchemaError, WorkerState, WorkerStatus, decode
+from groundcam_serve.following.changes import Changes
 
 recurring = Recurring(logging.getLogger(__name__))
 
 POLL_S = 0.2
 PAUSE_S = 1.0
 END_S = 3.0
-LOOK_S = 1.0
-"""A worker that died changes nothing on its board."""
 
 
 class Boards:
@@ -36,7 +34,7 @@ class Boards:
         self._cameras: dict[str, CameraStatus] = {}
         self._questions: dict[str, CameraQuestion] = {}
         self._stopping = threading.Event()
-        self._loop, self._changed = loop, asyncio.Event()
+        self._changes = Changes(loop)
         topics = self._topics
         self._reader = Reader(kafka, [topics.workers, topics.cameras, topics.prompts], start="beginning")
         try:
@@ -80,15 +78,7 @@ class Boards:
 
     async def until(self, is_so: Callable[[], bool], seconds: float) -> bool:
         """Return whether something is so on the boards within this time."""
-        deadline = time.monotonic() + seconds
-        while not is_so():
-            changed = self._changed
-            left_s = deadline - time.monotonic()
-            if left_s <= 0:
-                return False
-            with suppress(TimeoutError):
-                await asyncio.wait_for(changed.wait(), min(left_s, LOOK_S))
-        return True
+        return await self._changes.until(is_so, seconds)
 
     def close(self) -> None:
         """Stop following."""
@@ -103,18 +93,10 @@ class Boards:
                     for record in records:
                         self._take(record)
                     if records:
-                        self._tell()
+                        self._changes.tell()
                 except KafkaProblem as problem:
                     recurring.warning("boards that cannot be read", "workers and cameras cannot be read: %s", problem)
                     self._stopping.wait(PAUSE_S)
-
-    def _tell(self) -> None:
-        with suppress(RuntimeError):  # the loop has ended
-            self._loop.call_soon_threadsafe(self._wake)
-
-    def _wake(self) -> None:
-        changed, self._changed = self._changed, asyncio.Event()
-        changed.set()
 
     def _take(self, record: Consumed) -> None:
         topic, key, value = record.partition.topic, record.key, record.value

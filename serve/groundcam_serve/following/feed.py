@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from groundcam_runtime.kafka.errors import KafkaProblem
 from groundcam_runtime.kafka.reader import Reader
-from groundcam_serve.following.stream import EventStream
+from groundcam_serve.following.stream import RecordStream
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ PUT_S = 0.5
 class Feed:
     """One client's stream."""
 
-    def __init__(self, reader: Reader, stream: EventStream) -> None:
+    def __init__(self, reader: Reader, stream: RecordStream) -> None:
         """Takes the reader over, and closes it."""
         self._reader, self._stream = reader, stream
         self._loop = asyncio.get_running_loop()
@@ -54,7 +54,7 @@ class Feed:
 
     def _pass_on(self) -> None:
         self._stream.begin(self._reader.next_offsets(), self._reader.first_offsets())
-        for event in (*self._stream.lost(), self._stream.place()):
+        for event in (*self._stream.lost(), *self._stream.opening(), self._stream.place()):
             self._put(event)
         put_at = time.monotonic()
         while not self._stopping.is_set():

@@ -1,6 +1,7 @@
-"""Records of the detections topic as events with their places. Pure."""
+"""Records of a topic as server-sent events with their places. Pure."""
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping
 
 from groundcam_runtime.records import Consumed, Partition
@@ -12,15 +13,12 @@ _PLACE = re.compile(r"([0-9]{1,6}):([0-9]{1,19})")
 LAST = 2**63 - 1
 
 
-class EventStream:
-    """One reader's stream. Repeated answers to a frame are dropped."""
+class RecordStream(ABC):
+    """One reader's stream."""
 
-    def __init__(self, cameras: Collection[str] | None, labels: Collection[str] | None) -> None:
-        """Keep these cameras and answers with one of these labels; None keeps all. With labels gaps are kept, too."""
-        self._cameras, self._labels = cameras, labels
+    def __init__(self) -> None:
         self._next: dict[Partition, int] = {}
         self._lost: list[bytes] = []
-        self._repeats = Repeats()
 
     def begin(self, next_offsets: Mapping[Partition, int], first_offsets: Mapping[Partition, int]) -> None:
         """Reading begins here; what is before `first_offsets` Kafka has deleted."""
@@ -36,21 +34,45 @@ class EventStream:
         lost, self._lost = self._lost, []
         yield from lost
 
+    def opening(self) -> Iterator[bytes]:
+        """Yield what comes before the first record: events without an id, since half of them are no place."""
+        return iter(())
+
     def take(self, record: Consumed) -> bytes | None:
         """Return an event, or None for what is not of interest."""
         self._next[record.partition] = record.offset + 1
+        told = self._told(record)
+        return None if told is None else self._event(*told)
+
+    def place(self) -> bytes:
+        """Return where the stream is: no event to a client, but its last id from now on."""
+        return f"id: {id_of(self._next)}\n\n".encode()
+
+    @abstractmethod
+    def _told(self, record: Consumed) -> tuple[str, str] | None:
+        """Return what a record is called, and its JSON; None for what is not of interest."""
+
+    def _event(self, kind: str, data: str) -> bytes:
+        return f"id: {id_of(self._next)}\nevent: {kind}\ndata: {data}\n\n".encode()
+
+
+class EventStream(RecordStream):
+    """Detections and gaps. Repeated answers to a frame are dropped."""
+
+    def __init__(self, cameras: Collection[str] | None, labels: Collection[str] | None) -> None:
+        """Keep these cameras and answers with one of these labels; None keeps all. With labels gaps are kept, too."""
+        super().__init__()
+        self._cameras, self._labels = cameras, labels
+        self._repeats = Repeats()
+
+    def _told(self, record: Consumed) -> tuple[str, str] | None:
         try:
             answer = decode_answer(record.value or b"")
         except SchemaError:
             return None
         if not self._is_of_interest(answer):
             return None
-        kind = "gap" if isinstance(answer, Gap) else "detections"
-        return self._event(kind, encode_json(answer).decode())
-
-    def place(self) -> bytes:
-        """Return where the stream is: no event to a client, but its last id from now on."""
-        return f"id: {id_of(self._next)}\n\n".encode()
+        return "gap" if isinstance(answer, Gap) else "detections", encode_json(answer).decode()
 
     def _is_of_interest(self, answer: Detections | Gap) -> bool:
         if self._cameras is not None and answer.camera_id not in self._cameras:
@@ -60,9 +82,6 @@ class EventStream:
         if self._repeats.is_repeat(FrameId(answer.camera_id, answer.frame.run_id, answer.frame.seq)):
             return False
         return self._labels is None or any(found.label in self._labels for found in answer.objects)
-
-    def _event(self, kind: str, data: str) -> bytes:
-        return f"id: {id_of(self._next)}\nevent: {kind}\ndata: {data}\n\n".encode()
 
 
 def id_of(next_offsets: Mapping[Partition, int]) -> str:

@@ -1,0 +1,48 @@
+"""Streams of server-sent events, as HTML's living standard has them: who may begin one, and their end."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+from starlette.requests import Request
+from starlette.responses import StreamingResponse
+
+from groundcam_runtime.kafka.errors import KafkaProblem
+from groundcam_runtime.kafka.reader import Reader
+from groundcam_runtime.records import Partition
+from groundcam_serve.door import Door
+from groundcam_serve.following.feed import Feed
+from groundcam_serve.following.stream import RecordStream, positions_of
+from groundcam_serve.problems import Problem
+
+COME_AGAIN_S = 5.0
+KIND = "text/event-stream"
+
+
+def place_of(request: Request, topic: str) -> dict[Partition, int] | None:
+    """Return where a client was that comes again; None for a new one. Raises Problem."""
+    last = request.headers.get("last-event-id")
+    try:
+        return None if last is None else positions_of(last, topic)
+    except ValueError as error:
+        raise Problem(400, "bad-request", f"Last-Event-ID: {error}") from None
+
+
+async def streamed(door: Door, begin: Callable[[], tuple[Reader, RecordStream]]) -> StreamingResponse:
+    """Return a stream whose reader and beginning are made on a thread. Raises Problem."""
+    if door.streams >= door.settings.max_streams:
+        raise Problem(503, "overloaded", f"{door.streams} readers are there already", retry_after_s=COME_AGAIN_S)
+    try:
+        reader, stream = await asyncio.to_thread(begin)
+    except KafkaProblem as problem:
+        raise Problem(503, "kafka", str(problem), retry_after_s=COME_AGAIN_S) from None
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingResponse(_events(door, Feed(reader, stream)), media_type=KIND, headers=headers)
+
+
+async def _events(door: Door, feed: Feed) -> AsyncIterator[bytes]:
+    door.streams += 1
+    try:
+        async for event in feed.events():
+            yield event
+    finally:
+        door.streams -= 1
