@@ -11,7 +11,7 @@ from dataclasses import dataclass
 ANSWER_S = 0.0005
 """Of one core, of an answer: Kafka and the loop, before any object."""
 OBJECT_S = 0.0003
-"""Of one core, of each object in an answer; three times what following alone took for some tens of invented ones."""
+"""Of one core, of each object in an answer; with ANSWER_S some twice what benchmarks/tracker.py takes without Kafka."""
 PICTURE_S = 0.03
 """Of one core, of a best picture: reading the frame again, its JPEG, and that of the part."""
 TRACKER_BYTES = 200 * 1024 * 1024
@@ -19,7 +19,7 @@ TRACKER_BYTES = 200 * 1024 * 1024
 CAMERA_BYTES = 100_000
 OBJECT_BYTES = 50_000
 """Resident memory of each camera and of each open object."""
-LIFE_S = 30.0
+LIFE_S = 15.0
 """From an object's first look to its end. Shorter lives are more events, longer ones fewer."""
 EVENTS_OF_AN_OBJECT = 8
 PICTURES_OF_AN_OBJECT = 4
@@ -27,7 +27,7 @@ EVENT_BYTES = 1500
 PICTURE_BYTES = 20_000
 """Of the part of a frame that shows an object; track.picture_bytes (65,536) is the most."""
 STATE_BYTES = 1000
-STATE_OBJECT_BYTES = 2000
+STATE_OBJECT_BYTES = 5000
 """Of a camera's state, and of each object in it, at every checkpoint."""
 CHECKPOINT_S = 5.0
 """track.checkpoint_s."""
