@@ -1,10 +1,12 @@
 """The state of a tracker, for probes, metrics and the status page."""
 
 import time
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 from groundcam_events.driver import Driver
+from groundcam_events.metrics import MOST_CAMERAS, OTHERS
 from groundcam_events.settings import TrackSettings
 from groundcam_runtime.kafka.source import GroupSource
 from groundcam_runtime.kafka.topic_watch import TopicWatch
@@ -56,8 +58,11 @@ class TrackerHealth:
         }
 
     def _open_objects(self) -> list[tuple[str, int]]:
-        trackers = list(self._driver.partitions.values())
-        return [(name, one.open) for tracker in trackers for name, one in list(tracker.cameras.items())]
+        counts: Counter[str] = Counter()
+        for tracker in list(self._driver.partitions.values()):
+            for name, one in list(tracker.cameras.items()):
+                counts[name if name in counts or len(counts) < MOST_CAMERAS else OTHERS] += one.open
+        return list(counts.items())
 
     def readings(self) -> Iterator[Reading]:
         """For a scrape."""

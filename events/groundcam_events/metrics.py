@@ -23,7 +23,7 @@ class TrackerMetrics(Metrics):
         self._events = self._counter("events", "Events that Kafka has acknowledged", "camera", "cause")
         self._answers = self._counter("tracked_answers", "Answers and gaps that were taken", "camera")
         self._age = self._histogram(
-            "event_age_seconds", "Time of events from the capture of their newest frame to Kafka", _AGE_BUCKETS
+            "event_age_seconds", "Time of events but ends from the capture of their newest frame to Kafka", _AGE_BUCKETS
         )
         self._late = self._counter("late_answers", "Answers that came late or again, and changed nothing")
         self._unreadable = self._counter("unreadable_answers", "Messages on the detections topic that cannot be read")
@@ -54,7 +54,8 @@ class TrackerMetrics(Metrics):
     def told(self, event: Event) -> None:
         """Kafka has an event."""
         self._events.labels(self._name(event.camera_id), event.cause.value).inc()
-        self._age.observe(max(0.0, (time.time_ns() - event.last.captured_at_ns) / NS))
+        if event.end is None:  # an end follows when its object was not seen for a while
+            self._age.observe(max(0.0, (time.time_ns() - event.last.captured_at_ns) / NS))
 
     def checkpoint(self, seconds: float, state_bytes: int) -> None:
         """A checkpoint is through."""
