@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit test-broker test-faults test-cluster test-clients test-mutants images sbom base-image pins notice audit-licences audit-vulnerabilities lint format benchmark benchmark-pair benchmark-split benchmark-scaling benchmark-sizing benchmark-rivals benchmark-serving benchmark-detector benchmark-audit benchmark-tracking evaluate clean
+.PHONY: help setup demo test test-unit test-broker test-faults test-cluster test-clients test-mutants images sbom base-image pins notice audit-licences audit-vulnerabilities lint format benchmark benchmark-pair benchmark-split benchmark-scaling benchmark-sizing benchmark-rivals benchmark-serving benchmark-detector benchmark-audit benchmark-tracker benchmark-tracking evaluate clean
 
 help: ## List the recipes
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -107,6 +107,9 @@ format: $(READY) ## Format the code
 
 benchmark: $(READY) ## Measure the worker's own cost on Apache Kafka (ARGS="--rounds 3 --json FILE")
 	$(BIN)/python benchmarks/pipeline.py $(ARGS)
+
+benchmark-tracker: $(READY) ## Measure what a tracker costs, without Kafka (ARGS="--cameras 500 --json FILE")
+	$(BIN)/python benchmarks/tracker.py $(ARGS)
 
 benchmark-split: $(READY) ## Measure whether polling and decoding in a process of their own pays
 	$(BIN)/python benchmarks/process_split.py $(ARGS)
