@@ -107,6 +107,8 @@ class Driver:
 
     def _collect(self) -> None:
         for delivery in self._outbox.poll():
+            if (error := delivery.error) is not None:
+                recurring.error("refused", "Kafka refuses a record for %s: %s", delivery.record.topic, error)
             match delivery.tag:
                 case (int() as generation, Event() as event):
                     self._checkpoints.acknowledged(generation)
@@ -193,10 +195,12 @@ class Driver:
         """Begin a checkpoint, or take the one under way further."""
         if self._checkpoints.frozen is None and now >= self._next_at:
             self._begin(now)
+        frozen = self._checkpoints.frozen
         for camera_id, state in self._checkpoints.states().items():
-            self._outbox.state(camera_id, state, self._checkpoints.frozen)
-        if (frozen := self._checkpoints.finished()) is not None:
-            self._finish(frozen, now)
+            if frozen is not None and not self._outbox.state(camera_id, state, frozen):
+                self._checkpoints.state_acknowledged(frozen)
+        if (finished := self._checkpoints.finished()) is not None:
+            self._finish(finished, now)
 
     def _begin(self, now: float) -> None:
         trackers = list(self.partitions.values())

@@ -1,9 +1,11 @@
 """What a tracker sends: events, what is open, and cameras' states."""
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
-from groundcam_runtime.kafka.publisher import Delivery, Publisher, Record
+from groundcam_runtime.kafka.publisher import Delivery, Publisher, Record, RecordTooLargeError
+from groundcam_runtime.recurring import Recurring
 from groundcam_schemas import (
     JSON_CONTENT_TYPE,
     MSGPACK_CONTENT_TYPE,
@@ -13,6 +15,8 @@ from groundcam_schemas import (
     encode,
     encode_json,
 )
+
+recurring = Recurring(logging.getLogger(__name__))
 
 
 class Outbox:
@@ -44,9 +48,14 @@ class Outbox:
         headers = (("content-type", MSGPACK_CONTENT_TYPE.encode()),)
         self._send(Record(self._topics.objects, encode(now), now.camera_id, headers=headers), tag)
 
-    def state(self, camera_id: str, state: bytes, tag: Any) -> None:
-        """Send a camera's state."""
-        self._send(Record(self._topics.tracks, state, camera_id), tag)
+    def state(self, camera_id: str, state: bytes, tag: Any) -> bool:
+        """Send a camera's state; return False for one that is larger than Kafka takes."""
+        try:
+            self._send(Record(self._topics.tracks, state, camera_id), tag)
+        except RecordTooLargeError as error:
+            recurring.error("states that are too large", "the state of camera %s is not kept: %s", camera_id, error)
+            return False
+        return True
 
     def _send(self, record: Record, tag: Any) -> None:
         # What is sent here is bounded by what is taken, which stops where much waits.

@@ -13,6 +13,7 @@ from groundcam_events.picture_taker import PictureTaker
 from groundcam_events.settings import TrackSettings
 from groundcam_events.zones_follower import ZonesFollower
 from groundcam_runtime.health import HealthServer, Probes
+from groundcam_runtime.kafka.beginning import begin_at_the_end
 from groundcam_runtime.kafka.publisher import Publisher
 from groundcam_runtime.kafka.source import GroupSource
 from groundcam_runtime.kafka.topic_watch import TopicWatch
@@ -52,6 +53,8 @@ def run(
     metrics = TrackerMetrics(version)
     with ExitStack() as stack:
         _require(settings, kafka)
+        if not settings.from_beginning and begin_at_the_end(kafka, settings.group, [topics.detections]):
+            log.info("the group %s is new: what lies on Kafka already is not told of", settings.group)
         zones = ZonesFollower(kafka)
         stack.callback(zones.close)
         source = GroupSource(

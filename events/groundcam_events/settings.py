@@ -18,6 +18,8 @@ class TrackSettings(SettingsPart):
     """Consumer group; its members share the cameras. Named after `kafka.topic_prefix` by default."""
     instance_id: str | None = None
     """Name of this member, kept over restarts (static membership)."""
+    from_beginning: bool = False
+    """A group that is new begins with the oldest answers that Kafka has, instead of with those that come."""
     session_timeout_s: Annotated[float, Field(ge=6, le=1800)] = 30.0
     """How long the group waits for a tracker that is silent."""
     checkpoint_s: Annotated[float, Field(ge=0.1, le=600)] = 5.0

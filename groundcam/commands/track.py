@@ -29,6 +29,10 @@ def track(
         ),
     ] = None,
     instance_id: Annotated[str | None, typer.Option(help="Name of this tracker, kept over restarts.")] = None,
+    from_beginning: Annotated[
+        bool | None,
+        typer.Option("--from-beginning", help="A new group begins with the oldest answers, not with those that come."),
+    ] = None,
     checkpoint_s: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="How often states are kept.", show_default="5")
     ] = None,
@@ -44,7 +48,7 @@ def track(
     settings = start(
         config, bootstrap_servers, log_format, log_level, http_port,
         track__group=group, track__instance_id=instance_id, track__checkpoint_s=checkpoint_s,
-        track__pictures=pictures, track__json_events=json_events,
+        track__pictures=pictures, track__from_beginning=from_beginning, track__json_events=json_events,
     )  # fmt: skip
     with needs("track", "events"):
         from groundcam_events.run import run

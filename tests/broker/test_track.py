@@ -23,7 +23,7 @@ pytestmark = pytest.mark.broker
 
 CAMERAS = [f"cam{number}" for number in range(6)]
 SHORT = {"GROUNDCAM_TRACK__SESSION_TIMEOUT_S": "6", "GROUNDCAM_TRACK__CHECKPOINT_S": "0.5"}
-TRACK = ("track", "--no-pictures")
+TRACK = ("track", "--no-pictures", "--from-beginning")
 
 
 def follows(program: Program) -> bool:
@@ -148,7 +148,7 @@ def test_the_best_picture_of_an_object_is_cut_out_of_its_frame_and_one_that_cann
                 for one in seen
             ],
         )
-    tracker = start(kafka, "track", **SHORT, GROUNDCAM_TRACK__SILENT_S="2")
+    tracker = start(kafka, "track", "--from-beginning", **SHORT, GROUNDCAM_TRACK__SILENT_S="2")
     pictures: dict[str, Consumed] = {}
 
     def both() -> bool:

@@ -58,7 +58,7 @@ class Member:
     def begin(self) -> "subprocess.Popen[bytes]":
         with self._log.open("ab") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "groundcam", "track", "--no-pictures", *self._options],
+                [sys.executable, "-m", "groundcam", "track", "--no-pictures", "--from-beginning", *self._options],
                 stderr=errors, env=environment(self._settings) | SHORT,
             )  # fmt: skip
         return self.process

@@ -95,8 +95,9 @@ class Outbox:
     def objects(self, now: ObjectsNow, tag: Any) -> None:
         self.sent["objects"].append((now, tag))
 
-    def state(self, camera_id: str, state: bytes, tag: Any) -> None:
+    def state(self, camera_id: str, state: bytes, tag: Any) -> bool:
         self.sent["tracks"].append(((camera_id, state), tag))
+        return True
 
     def acknowledge(self, topic: str, count: int) -> None:
         for _ in range(min(count, len(self.sent[topic]))):
@@ -108,7 +109,7 @@ class Outbox:
                     self._kafka.objects[what.camera_id] = what
                 case _:
                     self._kafka.tracks.append(what)
-            self._done.append(SimpleNamespace(tag=tag))
+            self._done.append(SimpleNamespace(tag=tag, error=None))
 
     def poll(self) -> list[Any]:
         done, self._done = self._done, []

@@ -12,6 +12,7 @@ from groundcam_events.tracking.rules import LifeRules
 from groundcam_runtime.partitions.commit_note import CommitNote
 from groundcam_schemas import CameraZones, Detections, EndReason, Event, Gap
 
+MOST_CAMERAS = 5000
 Find = Callable[[str], CameraState | None]
 Zones = Callable[[str], CameraZones | None]
 
@@ -62,9 +63,19 @@ class PartitionTracker:
             if kept is None:
                 known.change_zones(self._zones(camera_id))
                 self.unsettled.add(camera_id)
+            self._make_room()
             self.cameras[camera_id] = known
             self.changed.add(camera_id)
         return known
+
+    def _make_room(self) -> None:
+        """Whoever may write answers can invent cameras without end: those without objects are forgotten first."""
+        if len(self.cameras) < MOST_CAMERAS:
+            return
+        idle = (name for name, one in self.cameras.items() if not one.state.lives and name not in self.unsettled)
+        if (longest_silent := next(idle, None)) is not None:
+            del self.cameras[longest_silent]
+            self.changed.discard(longest_silent)
 
     @property
     def is_ahead(self) -> bool:
