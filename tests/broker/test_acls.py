@@ -96,7 +96,8 @@ def site(strict: EmbeddedBroker, wait: Wait) -> Iterator[Site]:
 
 def printed(start: Start, site: Site, role: Role, **variables: str) -> list[Right]:
     """What the command prints for programs."""
-    program = start(site.root, "topics", "acls", "--role", role, "--group", site.group, "--json", **variables)
+    own = () if role in (Role.TRACKER, Role.NOTIFIER) else ("--group", site.group)
+    program = start(site.root, "topics", "acls", "--role", role, *own, "--json", **variables)
     assert program.process.wait(30) == 0, program.log
     return [json.loads(line) for line in program.out.splitlines()]
 
@@ -134,6 +135,8 @@ def test_every_role_does_its_work_with_exactly_what_is_printed(
     assert ensured.process.wait(60) == 0, ensured.log
     assert ensured.out.count("created with") == 16
     worker = working(start, site)
+    pictures = () if all_of_them else ("--no-pictures",)
+    tracker = start(site.user("groundcam-tracker"), "track", *pictures)
     watcher = start(site.user("groundcam-subscriber"), "watch", "--json", "--from-beginning")
     producer = start(site.user("groundcam-producer"), "produce", "--camera", f"gate={video('carphone_pristine.mp4')}")
     assert producer.process.wait(60) == 0, producer.log
@@ -143,9 +146,12 @@ def test_every_role_does_its_work_with_exactly_what_is_printed(
     assert (total.detected, total.dead_lettered) == (total.published, 0)
     if all_of_them:
         _over_http(site, start, wait)
-    assert worker.stop() == 0
+    wait(lambda: "are followed from here" in tracker.log, 60, "the tracker")
+    for program in (worker, tracker):
+        assert program.stop() == 0, program.log
     refusals = ("AuthorizationFailed", "not permitted")
-    assert not [line for line in worker.log.splitlines() if any(one in line for one in refusals) and all_of_them]
+    lines = [*worker.log.splitlines(), *tracker.log.splitlines()]
+    assert not [line for line in lines if any(one in line for one in refusals) and all_of_them]
     if all_of_them:
         _the_rest_of_it(site, start, wait)
 
@@ -181,7 +187,7 @@ def _the_rest_of_it(site: Site, start: Start, wait: Wait) -> None:
     ]:
         program = start(settings, *command)
         assert program.process.wait(60) == 0, program.log
-    assert program.out.count("grown from 2 to 3") == 5
+    assert program.out.count("grown from 2 to 3") == 7
     assert "may not be seen" not in program.out
     audited = start(site.user("groundcam-subscriber"), "audit", "--grace-s", "0")
     assert audited.process.wait(60) == 1  # the recordings wait for a worker
