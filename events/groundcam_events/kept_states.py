@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 from groundcam_events.tracking.camera import CameraState
 from groundcam_events.tracking.partition import is_behind
@@ -24,9 +24,7 @@ class KeptStates:
 
     def __init__(self, kafka: KafkaSettings) -> None:
         self._kafka = kafka
-        self._states: dict[str, bytes] = {}
         self._decoded: dict[str, CameraState] = {}
-        self.bytes = 0
 
     def read(self) -> None:
         """Read the topic. Raises KafkaProblem."""
@@ -38,8 +36,10 @@ class KeptStates:
                     states[name] = record.value
                 else:
                     states.pop(name, None)
-        self._states, self._decoded = states, {}
-        self.bytes = sum(map(len, states.values()))
+        self._decode(states)
+
+    def _decode(self, states: Mapping[str, bytes]) -> None:
+        self._decoded = {}
         for name, value in states.items():
             try:
                 state = decode_state(value)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,7 +19,6 @@ from groundcam_events.metrics import TrackerMetrics
 from groundcam_events.tracking.camera import At
 from groundcam_events.tracking.partition import PartitionTracker
 from groundcam_events.tracking.rules import LifeRules
-from groundcam_events.tracking.state import decode_state
 from groundcam_runtime.partitions.commit_note import take_over_note
 from groundcam_runtime.records import Assigned, Consumed, Gone, Partition, Position
 from groundcam_schemas import CameraZones, Event, ObjectsNow, decode, decode_answer, encode
@@ -65,11 +65,10 @@ class Kafka:
 class States(KeptStates):
     def __init__(self, kafka: Kafka) -> None:
         self._lists = kafka
-        self._states, self._decoded, self.bytes = {}, {}, 0
+        self._decoded = {}
 
     def read(self) -> None:
-        self._states = dict(self._lists.tracks)
-        self._decoded = {name: decode_state(value) for name, value in self._states.items()}
+        self._decode(dict(self._lists.tracks))
 
     def ends(self, partitions: Collection[Partition]) -> dict[Partition, int]:
         return {one: self._lists.ends[one.number] for one in partitions}
@@ -277,3 +276,16 @@ def test_zones_that_change_in_the_middle_of_kills_never_tell_an_event_in_two_way
             event = decode(Event, value)
             by_id.setdefault(event.id, []).append(event.n)
         assert all(numbers == list(range(len(numbers))) for numbers in by_id.values()), "no number is missing"
+
+
+@pytest.mark.parametrize("junk", [b"junk", b"\x82\xa6schema\xa8tracks/0\xa5state\x80"])
+def test_states_that_cannot_be_read_are_made_again_from_the_answers(
+    junk: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    kafka = Kafka(LOGS[0])
+    play(kafka, random.Random(1), zones=False)
+    kafka.tracks += [(name, junk) for name in CAMERAS]
+    Tracker(kafka).finish()
+    assert once(kafka.events) == expected(kafka)
+    assert "its kept state is not used" in caplog.text
+    assert "are old: their answers are read again" in caplog.text
