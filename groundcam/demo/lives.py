@@ -164,7 +164,7 @@ def way(scene: Scene, clock: FilmClock, index: int) -> Way:
                     inside[zone.name] = clock.at_s(film_s)
         for line in scene.lines:
             if before and crossing(before, point, line.start, line.end) is not None:
-                direction = line.to_right if _is_right(point, line.start, line.end) else line.to_left
+                direction = line.to_left if _is_right(before, line.start, line.end) else line.to_right
                 found.crossings.append((line.name, direction, clock.at_s(film_s)))
         before = point
     found.stays += [(name, entered, clock.at_s(end_s)) for name, entered in inside.items()]

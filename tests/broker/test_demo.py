@@ -57,7 +57,7 @@ def test_the_demo_shows_the_whole_path_and_says_how_it_went(start: Start, tmp_pa
     figures: dict[str, Any] = json.loads(program.out.splitlines()[-1])
     fields = {
         "frames_published", "frames_detected", "frames_in_gaps", "dead_letters", "messages_received", "detections",
-        "fps", "latency_ms", "precision", "recall",
+        "fps", "latency_ms", "precision", "recall", "events",
     }  # fmt: skip
     assert set(figures) == fields | {"cameras"}
     assert set(figures["latency_ms"]) == {"p50", "p95", "p99"}
@@ -66,6 +66,8 @@ def test_the_demo_shows_the_whole_path_and_says_how_it_went(start: Start, tmp_pa
         assert set(one) == fields | {"camera", "question"}
         assert one["fps"] >= 5
         assert one["recall"] >= 0.85, "gate comes over RTSP"
+        assert one["events"]["objects"] == one["events"]["new"] == one["events"]["end"] == one["events"]["one_life"]
+        assert one["events"]["identity_switches"] == 0
         assert one["frames_published"] <= one["frames_detected"] + one["frames_in_gaps"]
     assert sorted(path.name for path in out.iterdir() if path.suffix in {".mp4", ".png"}) == [
         "contact-sheet.png", "gate.mp4", "yard.mp4",

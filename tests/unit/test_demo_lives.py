@@ -1,0 +1,82 @@
+"""What the demo says of events: lives, stays and crossings of objects whose ways are known."""
+
+from dataclasses import replace
+
+import pytest
+
+from footage import jpeg
+from groundcam.demo.lives import FilmClock, judge, way
+from groundcam.demo.scene import SCENES, Scene
+from groundcam.frame_join import JoinedFrame
+from groundcam_events.tracking.rules import LifeRules
+from groundcam_schemas import CameraZones, Detections, EndReason, Event, Object
+from walks import BEGIN_NS, NS, answer, followed
+
+PICTURE = jpeg()
+GATE, YARD = SCENES
+
+
+def played(scene: Scene, seconds: float, fps: float, from_s: float = 0.0) -> list[JoinedFrame]:
+    """A detector that finds everything that is asked for; the film begins again at its end."""
+    labels = tuple(label.strip() for label in scene.question.split(","))
+    frames = []
+    for seq in range(int(seconds * fps)):
+        film_s = from_s + seq / fps
+        found = []
+        for one in scene.objects(film_s):
+            label = next((label for label in labels if one.is_called(label)), None)
+            if label:
+                found.append(Object(label=label, class_id=labels.index(label), score=0.8, box=one.box))
+        said = answer(seq, seq / fps, [], camera_id=scene.camera_id, classes=labels)
+        said = said.model_copy(
+            update={"objects": tuple(found), "source_width": scene.width, "source_height": scene.height}
+        )
+        frames.append(JoinedFrame(said, PICTURE, int(film_s % scene.period_s * NS), said.captured_at_ns))
+    return frames
+
+
+def told(scene: Scene, frames: list[JoinedFrame]) -> list[Event]:
+    from groundcam_schemas import CameraZones
+
+    zones = CameraZones(camera_id=scene.camera_id, zones=scene.zones, lines=scene.lines)
+    answers: list[Detections] = [one.answer for one in frames]
+    events, camera = followed(answers, LifeRules(), zones)
+    return [*events, *camera.end_all(EndReason.SILENT)]
+
+
+@pytest.mark.parametrize("scene", SCENES, ids=lambda one: one.camera_id)
+@pytest.mark.parametrize("fps", [3, 8])
+def test_a_film_whose_objects_are_all_found_is_told_without_a_fault(scene: Scene, fps: int) -> None:
+    frames = played(scene, 40, fps, from_s=5.0)
+    found = judge(scene, frames, told(scene, frames)).figures()
+    assert found["objects"] == found["new"] == found["end"] == found["one_life"] >= 4
+    assert found["identity_switches"] == 0
+    for kind in ("zone_entries", "line_crossings"):
+        assert found[kind]["known"] == found[kind]["told"] > 0
+        assert (found[kind]["precision"], found[kind]["recall"]) == (1.0, 1.0)
+    assert found["dwell_error_s"] < 0.3
+
+
+def test_lives_that_are_mixed_up_and_stays_that_are_invented_are_counted() -> None:
+    frames = played(GATE, 30, 8)
+    events = told(GATE, frames)
+    first, second = list(dict.fromkeys(one.id for one in events))[:2]
+    mixed = [one.model_copy(update={"id": first}) if one.id == second else one for one in events]
+    assert judge(GATE, frames, mixed).switches == 1
+    assert judge(GATE, frames, [one for one in events if one.end is None]).end == 0
+    elsewhere = replace(GATE, zones=YARD.zones, lines=())
+    found = judge(elsewhere, frames, events).figures()
+    assert found["line_crossings"]["precision"] == 0.0
+    assert found["zone_entries"]["recall"] == 0.0
+
+
+def test_a_clock_knows_the_film_s_moment_also_after_it_began_again() -> None:
+    clock = FilmClock(played(GATE, 60, 5, from_s=20.0), GATE.period_s)
+    assert clock.film_s(BEGIN_NS) == pytest.approx(20.0)
+    assert clock.film_s(BEGIN_NS + 10 * NS) == pytest.approx(30.0)
+    assert clock.at_s(30.0) == pytest.approx(BEGIN_NS / NS + 10)
+    assert way(GATE, clock, 0).stays, "the red circle enters the zone"
+
+
+def test_without_frames_nothing_is_judged() -> None:
+    assert judge(GATE, [], []).figures()["objects"] == 0
