@@ -36,7 +36,6 @@ def played(scene: Scene, seconds: float, fps: float, from_s: float = 0.0) -> lis
 
 
 def told(scene: Scene, frames: list[JoinedFrame]) -> list[Event]:
-    from groundcam_schemas import CameraZones
 
     zones = CameraZones(camera_id=scene.camera_id, zones=scene.zones, lines=scene.lines)
     answers: list[Detections] = [one.answer for one in frames]
