@@ -81,7 +81,10 @@ class _Handler(socketserver.StreamRequestHandler):
         while header := self.rfile.readline().decode().strip():
             name, _, value = header.partition(":")
             headers[name.lower()] = value.strip()
-        body = self.rfile.read(int(headers.get("content-length", 0)))
+        length = int(headers.get("content-length", 0))
+        body = self.rfile.read(length)
+        if len(body) < length:
+            return  # whoever asked was killed in the middle of it
         request = Request(line.split()[1], headers, body)
         count = self.receiver.note(request)
         try:

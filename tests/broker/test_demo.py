@@ -107,7 +107,7 @@ def test_a_pulled_plug_is_told_in_a_line_and_leaves_nothing_running(
     assert left(started) == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.long)])
 def test_ctrl_c_leaves_nothing_running(running: Program, number: signal.Signals) -> None:
     started = family(running)
     assert running.stop(number, 60) == 130

@@ -68,7 +68,7 @@ def test_a_tracker_that_is_stopped_and_started_again_repeats_nothing_and_ends_no
 ) -> None:
     set_zones(kafka, CAMERAS)
     every = answers(60)
-    for part in (every[:700], every[700:1100], every[1100:]):
+    for part in (every[:1000], every[1000:]):
         send(kafka, part)
         wanted = expected(kafka)
         tracker = start(kafka, *TRACK, **SHORT)
@@ -83,12 +83,12 @@ def test_a_tracker_that_is_killed_tells_the_same_events_byte_for_byte(
     kafka: KafkaSettings, start: Start, wait: Wait
 ) -> None:
     set_zones(kafka, CAMERAS)
-    every = answers(120)
-    size = len(every) // 4
-    for number in range(4):
+    every = answers(90)
+    size = len(every) // 3
+    for number in range(3):
         tracker = start(kafka, *TRACK, "--instance-id", "t", **SHORT)
         wait(lambda one=tracker: follows(one), 60, "the tracker")
-        send(kafka, every[number * size : (number + 1) * size + (4 if number == 3 else 0)])
+        send(kafka, every[number * size : (number + 1) * size + (4 if number == 2 else 0)])
         before = sum(map(len, told(kafka).events.values()))
         wait(lambda b=before: sum(map(len, told(kafka).events.values())) > b, 60, "some events")
         tracker.process.send_signal(signal.SIGKILL)

@@ -195,7 +195,8 @@ def _random_question(draw: random.Random, name: str) -> Question:
 
 
 @pytest.mark.parametrize(
-    ("name", "batches"), [("small", 25), ("demo", 25), ("swin-t", 2), pytest.param("swin-b", 2, marks=pytest.mark.long)]
+    ("name", "batches"),
+    [("small", 25), ("demo", 25), *(pytest.param(f"swin-{size}", 2, marks=pytest.mark.long) for size in "tb")],
 )
 def test_a_picture_gets_alone_what_it_gets_in_random_batches(
     folder: Path, full: Callable[[str], Path], name: str, batches: int

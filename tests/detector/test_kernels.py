@@ -96,7 +96,7 @@ assert equal > 0.99 * every, equal / every
 
 processor = load(resolve("demo")).processor.image_processor
 plain, fused = (
-    Pixels(processor, torch.device("cpu"), torch.float32, fused=one)([picture(1), picture(2, 64, 80), picture(3)], (48, 64))
+    Pixels(processor, torch.device("cpu"), torch.float32, fused=one)([picture(1, 160, 120), picture(2, 64, 80)], (48, 64))
     for one in (False, True)
 )
 apart = (plain - fused).abs()
