@@ -69,7 +69,8 @@ class Motion(StrEnum):
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    # Most processes never read an event: its checks are built at the first one.
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
 
 class Sighting(_Part):

@@ -38,7 +38,7 @@ class Anchor(StrEnum):
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
     name: Name
     labels: Labels = ()
@@ -74,7 +74,7 @@ class Line(_Part):
 class CameraZones(BaseModel):
     """All zones and lines of a camera; the newest message counts, whole. Without any, it has none."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
     camera_id: limits.CameraId
     zones: Annotated[tuple[Zone, ...], Field(max_length=limits.MAX_ZONES)] = ()

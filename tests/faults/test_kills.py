@@ -86,6 +86,7 @@ def test_transactions_show_a_committed_reader_each_answer_exactly_once(
     assert row.once == row.frames
 
 
+@pytest.mark.long
 def test_a_planted_bug_is_caught(kafka: KafkaSettings, tmp_path: Path) -> None:
     """A worker that commits before Kafka has the answer: if this went unseen, the tests above would prove nothing."""
     row = kill_many(kafka, tmp_path, 6, seed=1, points=("inference", "produce"), BUG="early")

@@ -24,7 +24,7 @@ SHORT = {"GROUNDCAM_TRACK__SESSION_TIMEOUT_S": "6", "GROUNDCAM_TRACK__CHECKPOINT
 FPS = 5
 A_LIFE_S = 12.0
 """Of film, for each kill."""
-LOOK_EVERY = 4
+LOOK_EVERY = 3
 """Kills, after which what is open is compared."""
 
 
@@ -131,5 +131,5 @@ def test_events_are_the_same_however_often_trackers_are_killed(
 ) -> None:
     if group and not full:
         pytest.skip("a quarter of the kills each: GROUNDCAM_TEST_FAULTS=all")
-    row = report(storm(kafka, tmp_path, 250 if full else 7, seed=group))
+    row = report(storm(kafka, tmp_path, 250 if full else 6, seed=group))
     assert (row.missing, row.conflicting) == (0, 0)
