@@ -134,7 +134,7 @@ def test_after_a_clean_stop_nothing_is_tried_alone(kafka: KafkaSettings, start: 
         assert list(reader.to_the_end()) == []
 
 
-@pytest.mark.parametrize("poison", [{0}, {4}, {7, 15}])
+@pytest.mark.parametrize("poison", [{7, 15}, *(pytest.param({one}, marks=pytest.mark.long) for one in (0, 4))])
 def test_a_frame_that_the_real_detector_cannot_answer_harms_no_neighbour(
     kafka: KafkaSettings, start: Start, wait: Wait, tmp_path: Path, poison: set[int]
 ) -> None:

@@ -42,6 +42,7 @@ def test_a_word_that_the_model_does_not_know_ends_it_with_one_sentence(folder: P
     assert done.stdout == ""
 
 
+@pytest.mark.long
 def test_a_question_that_the_reference_cannot_read_is_told_at_the_start(folder: Path) -> None:
     colours, shapes = ("red", "blue", "green", "yellow", "white"), ("circle", "square", "triangle", "star", "cross")
     question = ", ".join(f"{colour} {shape}" for colour in colours for shape in shapes)

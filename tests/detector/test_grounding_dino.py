@@ -64,7 +64,7 @@ def test_boxes_and_scores_are_those_of_transformers(
     assert agrees(detector, reference, picture(seed, *size), asking(*CLASSES))
 
 
-@pytest.mark.parametrize("name", ["swin-t", "swin-b"])
+@pytest.mark.parametrize("name", ["swin-t", pytest.param("swin-b", marks=pytest.mark.long)])
 def test_the_full_architectures_agree_too(full: Callable[[str], Path], name: str) -> None:
     source = resolve(str(full(name)))
     detector = open_detector(source, "cpu")

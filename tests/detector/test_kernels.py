@@ -59,6 +59,7 @@ print("equal")
 """
 
 
+@pytest.mark.long
 def test_fused_kernels_give_what_transformers_backbone_gives() -> None:
     code = _INTERPRETED.format(paths=[str(Path(__file__).parents[1])])
     environment = {**os.environ, "TRITON_INTERPRET": "1"}
