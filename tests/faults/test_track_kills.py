@@ -18,7 +18,7 @@ from groundcam_schemas import Detections, Gap
 from kills import Row, ends_within, tail
 from tracked import expected, objects_now, send, set_zones, street, told
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.long]
 
 SHORT = {"GROUNDCAM_TRACK__SESSION_TIMEOUT_S": "6", "GROUNDCAM_TRACK__CHECKPOINT_S": "0.3"}
 FPS = 5
@@ -127,9 +127,7 @@ def _as_expected(settings: KafkaSettings, cameras: list[str], log: Path, when: s
 
 @pytest.mark.parametrize("group", range(4))
 def test_events_are_the_same_however_often_trackers_are_killed(
-    kafka: KafkaSettings, tmp_path: Path, full: bool, report: Callable[[Row], Row], group: int
+    kafka: KafkaSettings, tmp_path: Path, report: Callable[[Row], Row], group: int
 ) -> None:
-    if group and not full:
-        pytest.skip("a quarter of the kills each: GROUNDCAM_TEST_FAULTS=all")
-    row = report(storm(kafka, tmp_path, 250 if full else 6, seed=group))
+    row = report(storm(kafka, tmp_path, 250, seed=group))
     assert (row.missing, row.conflicting) == (0, 0)
