@@ -37,10 +37,15 @@ class Order:
     seq: int = -1
     captured_at_ns: int = 0
     at_s: float = 0.0
-    usual_s: float = USUAL_S
-    """Between two looks."""
+    measured_s: float = 0.0
+    """Between two looks, as it was until now; 0 before two followed each other."""
     runs: OrderedDict[str, int] = field(default_factory=OrderedDict)
     """The newest seq of runs before this one, the latest last."""
+
+    @property
+    def usual_s(self) -> float:
+        """Between two looks."""
+        return self.measured_s or USUAL_S
 
     def take(self, run_id: str, seq: int, captured_at_ns: int) -> Step | None:
         """Take a look; None for one that comes late, or again."""
@@ -72,7 +77,7 @@ class Order:
             return Step(self.usual_s, self.usual_s)
         passed_s = min(passed_s, LONGEST_S)
         if follows:
-            self.usual_s += MEMORY * (passed_s - self.usual_s)
+            self.measured_s += (MEMORY if self.measured_s else 1.0) * (passed_s - self.measured_s)
             return Step(passed_s, passed_s)
         return Step(passed_s, min(passed_s, self.usual_s))
 
