@@ -15,6 +15,7 @@ from groundcam.commands import (
     broker,
     cameras,
     config,
+    console,
     convert,
     dead_letters,
     demo,
@@ -81,6 +82,7 @@ app.command("work")(work.work)
 app.command("track")(track.track)
 app.command("watch")(watch.watch)
 app.command("serve")(serve.serve)
+app.command("console")(console.console)
 app.command("ask")(ask.ask)
 app.command("detect")(detect.detect)
 app.command("convert")(convert.convert)

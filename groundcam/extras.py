@@ -17,13 +17,14 @@ PACKAGES["demo"] = (
     *PACKAGES["producer"],
     *PACKAGES["worker"],
     *PACKAGES["events"],
+    *PACKAGES["serve"],
     *PACKAGES["broker"],
     "aio_rtsp_toolkit",
     "PIL",
     "rich",
 )
 PICTURES = ("cv2", "numpy")
-"""All that a dry run and the page need of the worker's."""
+"""All that a dry run needs of the worker's."""
 HUB = ("filelock", "huggingface_hub")
 
 

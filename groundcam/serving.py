@@ -73,6 +73,8 @@ async def serve_here(
             kafka = kafka.model_copy(update={"bootstrap_servers": broker.bootstrap_servers})
             await asyncio.to_thread(_ensure_topics, kafka)
             threading.Thread(target=_look_after, args=(broker, stop), name="broker", daemon=True).start()
+            if "console" not in serve.model_fields_set:
+                serve = serve.model_copy(update={"console": True})
         chosen = model or (None if elsewhere else DEFAULT_MODEL)
         worker, folder = None, Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="groundcam-serve-")))
         if chosen is not None:

@@ -17,6 +17,7 @@ INTERRUPTED = 130
 def demo(
     seconds: Annotated[float, typer.Option(min=1, max=480, help="How long to watch.")] = 20,
     fps: Annotated[float, typer.Option(min=6, max=16, help="Frames a second of each camera.")] = 8,
+    stay: Annotated[bool, typer.Option("--stay", help="Watch until Ctrl-C instead; then finish as usual.")] = False,
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="For the videos, the contact sheet and the logs.")] = Path(
         "demo-out"
     ),
@@ -25,7 +26,7 @@ def demo(
         bool, typer.Option("--json", help="Print the figures as one JSON object, as last line.")
     ] = False,
 ) -> None:
-    """Show the whole path on this machine: two cameras, Kafka, a worker with a real model, a subscriber."""
+    """Show the whole path on this machine: two cameras, Kafka, a worker with a real model, the console."""
     start(None, log_level="error")
     with needs("demo", "demo"):
         from rich.console import Console
@@ -40,7 +41,7 @@ def demo(
     console = Console()
     try:
         with board(console) as shown:
-            outcome = run(shown, stop, seconds=seconds, fps=fps, out=out, model=model)
+            outcome = run(shown, stop, seconds=None if stay else seconds, fps=fps, out=out, model=model)
     except Stopped:
         _say_stopped()
         raise typer.Exit(INTERRUPTED) from None

@@ -40,6 +40,10 @@ def serve(
     open_to_all: Annotated[
         bool | None, typer.Option("--open", help="Serve everybody who reaches the address, without keys.")
     ] = None,
+    console: Annotated[
+        bool | None,
+        typer.Option("--console/--no-console", help="Serve the console.", show_default="with a Kafka of its own"),
+    ] = None,
     http_port: HttpPort = None,
     log_format: LogFormat = None,
     log_level: LogLevel = None,
@@ -52,6 +56,7 @@ def serve(
     settings = start(
         config, bootstrap_servers, log_format, log_level, http_port,
         serve__host=host, serve__port=port, serve__keys_file=keys_file, serve__open=open_to_all,
+        serve__console=console,
     )  # fmt: skip
     elsewhere = "bootstrap_servers" in settings.kafka.model_fields_set
     require("serve", "serve")

@@ -7,13 +7,13 @@ from typing import Annotated, Literal
 
 import typer
 
+from groundcam.commands.console import address, run_console
 from groundcam.commands.options import BootstrapServers, Config, start, until_stopped
+from groundcam.devkafka.broker import free_port
 from groundcam.event_subscriber import follow_events
 from groundcam.event_words import line as event_line
-from groundcam.extras import PICTURES, needs
-from groundcam.subscriber import POLL_S, follow
+from groundcam.subscriber import follow
 from groundcam_runtime.events.filter import EventFilter
-from groundcam_runtime.kafka.reader import Reader
 from groundcam_runtime.kafka.topic_watch import TopicWatch
 from groundcam_runtime.printable import printable
 from groundcam_runtime.settings import KafkaSettings
@@ -45,7 +45,7 @@ def watch(
     ] = None,
     html: Annotated[
         int | None,
-        typer.Option(metavar="PORT", min=0, max=65_535, help="Serve a page with the newest pictures instead."),
+        typer.Option(metavar="PORT", min=0, max=65_535, help="Serve the console instead, as `groundcam console` does."),
     ] = None,
     html_host: Annotated[str, typer.Option(metavar="ADDRESS", help="Where that page is served.")] = "127.0.0.1",
 ) -> None:
@@ -53,13 +53,16 @@ def watch(
     chosen = label or zone or severity
     if chosen and not events:
         raise typer.BadParameter("--label, --zone and --severity go with --events")
-    settings = start(config, bootstrap_servers)
-    stop = until_stopped()
     if html is not None:
         if as_json or from_beginning or count or events:
             raise typer.BadParameter("--html goes with --camera and --html-host only")
-        serve(settings.kafka, set(camera) if camera else None, html_host, html, stop)
+        port = html or free_port()
+        settings = start(config, bootstrap_servers, serve__host=html_host, serve__port=port, serve__console=True)
+        print(f"the page is at {address(html_host, port, camera or ())}; Ctrl-C stops it", flush=True)
+        run_console(settings, config)
         return
+    settings = start(config, bootstrap_servers)
+    stop = until_stopped()
     if events:
         wanted = EventFilter.of(camera or None, label or None, zone or None, None, severity or Severity.INFO)
         show_events(settings.kafka, wanted, stop, from_beginning=from_beginning, as_json=as_json, count=count)
@@ -100,23 +103,6 @@ def show_events(
             shown += 1
             if shown == count:
                 break
-
-
-def serve(kafka: KafkaSettings, cameras: set[str] | None, host: str, port: int, stop: threading.Event) -> None:
-    """Serve the page until `stop` is set. Raises KafkaProblem, SettingError."""
-    with needs("--html", "worker", PICTURES):
-        from groundcam.page.server import PageServer
-        from groundcam.page.view import View
-    topics, view = kafka.topics, View(kafka.topics, cameras)
-    with (
-        TopicWatch(kafka, [topics.cameras, topics.frames, topics.recordings, topics.detections]),
-        Reader(kafka, [topics.cameras], start="beginning") as states,
-        Reader(kafka, [topics.frames, topics.recordings, topics.detections], start="end") as reader,
-        PageServer(host, port, view) as page,
-    ):
-        print(f"the page is at {page.url}; Ctrl-C stops it", flush=True)
-        while not stop.is_set():
-            view.take([*states.poll(0), *reader.poll(POLL_S)])
 
 
 def line(answer: Detections | Gap) -> str:

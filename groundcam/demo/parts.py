@@ -99,6 +99,14 @@ def tracker(kafka: KafkaSettings, log: Path) -> Part:
     return Part("tracker", command, log, **variables)
 
 
+def console(kafka: KafkaSettings, log: Path) -> tuple[Part, str, str]:
+    """Start the console; return it, its address, and the one that says when it is there."""
+    port = free_port()
+    part = groundcam("console", kafka, log, "console", "--port", str(port))
+    address = f"http://127.0.0.1:{port}"
+    return part, f"{address}/console/", f"{address}/healthz"
+
+
 def rtsp_server(folder: Path, log: Path) -> tuple[Part, str]:
     """Start an RTSP server that plays a folder's films again and again; return it and its address."""
     port, control = free_port(), free_port()

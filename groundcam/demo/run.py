@@ -102,15 +102,21 @@ class Stopped(Exception):  # noqa: N818 - no error: the user wanted it so
     """The user has stopped the demo."""
 
 
-def run(board: Board, stop: threading.Event, *, seconds: float, fps: float, out: Path, model: str) -> Outcome:
-    """Run the demo; whatever happens, nothing is left running.
+def run(board: Board, stop: threading.Event, *, seconds: float | None, fps: float, out: Path, model: str) -> Outcome:
+    """Run the demo; whatever happens, nothing is left running. Without `seconds` it is watched until `stop` is set.
 
-    Raises PartError, BrokerError, KafkaProblem, OSError, and Stopped once `stop` is set.
+    Raises PartError, BrokerError, KafkaProblem, OSError, and Stopped once `stop` is set too early.
     """
+    has_begun = False
 
     def go_on() -> None:
-        if stop.is_set():
+        if stop.is_set() and not (has_begun and seconds is None):
             raise Stopped
+
+    def is_over(since_s: float) -> bool:
+        nonlocal has_begun
+        has_begun = True
+        return stop.is_set() if seconds is None else since_s >= seconds
 
     scenes = {scene.camera_id: scene for scene in SCENES}
     out.mkdir(parents=True, exist_ok=True)
@@ -129,12 +135,14 @@ def run(board: Board, stop: threading.Event, *, seconds: float, fps: float, out:
             _require_all(running, broker)
 
         try:
-            board.say(f"starting a worker with the model {model}, a tracker, an RTSP server, and two cameras ...")
+            board.say(
+                f"starting a worker with the model {model}, a tracker, a console, an RTSP server, and two cameras ..."
+            )
             _ensure_topics(kafka)
             _set_zones(kafka, scenes.values())
-            _start(running, films, scenes, kafka, folder, out, model=model, fps=fps, require=require)
+            _start(running, films, scenes, kafka, folder, out, board, model=model, fps=fps, require=require)
             watch = Watch(scenes, FrameJoin(kafka.topics), kafka.topics.events)
-            reports, from_ns, to_ns = _watch(running, kafka, watch, board, require, seconds, out)
+            reports, from_ns, to_ns = _watch(running, kafka, watch, board, require, is_over, out)
         except KafkaProblem:
             require()  # a Kafka that has died, or a demo that was stopped, is the better reason
             raise
@@ -151,12 +159,13 @@ def _start(
     kafka: KafkaSettings,
     folder: Path,
     out: Path,
+    board: Board,
     *,
     model: str,
     fps: float,
     require: Callable[[], None],
 ) -> None:
-    """Start worker, RTSP server, tracker and producer, in this order; the producer is the last one in `running`."""
+    """Start all, and wait until each is there; the producer is the last one in `running`."""
     worker, ready_url = parts.worker(
         kafka, {name: scene.question for name, scene in scenes.items()}, model, out / "worker.log"
     )
@@ -164,7 +173,11 @@ def _start(
     server, address = parts.rtsp_server(folder, out / "rtsp-server.log")
     running.append(server)
     running.append(parts.tracker(kafka, out / "tracker.log"))
+    page, address, there_url = parts.console(kafka, out / "console.log")
+    running.append(page)
     parts.wait_until(lambda: parts.is_ready(ready_url), require, "the worker's start")
+    parts.wait_until(lambda: parts.is_ready(there_url), require, "the console's start")
+    board.say(f"look at it: {address}")
     live, *others = films
     sources = {live: f"{address}/{films[live].name}", **{name: str(films[name]) for name in others}}
     cameras = [word for name, source in sources.items() for word in ("--camera", f"{name}={source}")]
@@ -178,10 +191,10 @@ def _watch(
     watch: Watch,
     board: Board,
     require: Callable[[], None],
-    seconds: float,
+    is_over: Callable[[float], bool],
     out: Path,
 ) -> tuple[list[RunReport], int, int]:
-    """Watch for some seconds, stop the cameras, wait for the rest; return the audit, and when watching began and ended.
+    """Watch until it is over, stop the cameras, wait for the rest; return the audit, and when watching began and ended.
 
     The time counts from when every camera has been answered.
     """
@@ -193,8 +206,8 @@ def _watch(
             require()
             if time.monotonic() > patience:
                 raise PartError(f"not every camera was answered within {parts.START_S:.0f} s; the logs are in {out}")
-        from_ns, until = time.time_ns(), time.monotonic() + seconds
-        while time.monotonic() < until:
+        from_ns, began_s = time.time_ns(), time.monotonic()
+        while not is_over(time.monotonic() - began_s):
             _look(reader, watch, board)
             require()
         to_ns = time.time_ns()

@@ -7,11 +7,23 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Match
 
 from groundcam_runtime.events.zones import ZonesForm
-from groundcam_serve.api import detect, detections, events, frames, jobs, questions, state, zones
+from groundcam_serve.api import (
+    detect,
+    detections,
+    events,
+    frames,
+    health,
+    jobs,
+    preview,
+    questions,
+    state,
+    wall,
+    zones,
+)
 from groundcam_serve.api.detect import DetectRequest
 from groundcam_serve.api.state import ChosenModel
 from groundcam_serve.asking import Asked
@@ -19,6 +31,7 @@ from groundcam_serve.body import ClientGoneError
 from groundcam_serve.clients import roboflow, supervisely
 from groundcam_serve.clients.background import Background
 from groundcam_serve.clients.roboflow import InferRequest
+from groundcam_serve.console.files import ConsoleFiles
 from groundcam_serve.docs_page import docs_page
 from groundcam_serve.door import Door
 from groundcam_serve.entrance import Entrance
@@ -41,7 +54,7 @@ def app_of(door: Door) -> FastAPI:
         summary="Pictures and a written question go in, boxes come out.",
     )  # fmt: skip
     app.state.door, app.state.background = door, Background()
-    own = (detect, questions, state, frames, zones, detections, events, jobs)
+    own = (detect, questions, state, health, frames, preview, zones, detections, events, jobs, wall)
     for router in (*(one.router for one in own), roboflow.router, supervisely.router):
         app.include_router(router)
     app.openapi = lambda: _described(app)  # type: ignore[method-assign]
@@ -59,10 +72,16 @@ def _add_pages(app: FastAPI, door: Door) -> None:
     async def description() -> JSONResponse:
         return JSONResponse(app.openapi())
 
-    @app.get("/", include_in_schema=False)
     @app.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:
         return HTMLResponse(docs_page(app.openapi()), headers=PAGE_HEADERS)
+
+    @app.get("/", include_in_schema=False)
+    async def first() -> RedirectResponse:
+        return RedirectResponse("/console/" if door.wall else "/docs")
+
+    if door.wall:
+        app.mount("/console", ConsoleFiles())
 
     @app.get("/healthz", include_in_schema=False)
     async def live() -> PlainTextResponse:

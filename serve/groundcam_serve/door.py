@@ -5,15 +5,18 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 
+from groundcam_runtime.kafka.ends import EndWatcher
 from groundcam_runtime.settings import KafkaSettings
 from groundcam_runtime.tracing import CONTEXT_HEADERS, Header, Tracing
 from groundcam_schemas import Detections, Question, Reply, ReplyProblem
 from groundcam_serve.admission import Admission, Refusal
 from groundcam_serve.body import Memory, unless_gone
 from groundcam_serve.exchange import Exchange, LateError, NotTakenError
+from groundcam_serve.following.best_pictures import BestPictures
 from groundcam_serve.following.boards import Boards
+from groundcam_serve.following.figures import Figures
 from groundcam_serve.following.objects import ObjectBoard
 from groundcam_serve.following.sightings import Sightings
 from groundcam_serve.jobs.runner import JobRunner
@@ -23,6 +26,7 @@ from groundcam_serve.metrics import ServeMetrics
 from groundcam_serve.pictures import Picture
 from groundcam_serve.problems import Problem
 from groundcam_serve.settings import ServeSettings
+from groundcam_serve.wall.wall import Wall
 from groundcam_serve.worker_process import WorkerProcess
 
 NS = 1_000_000_000
@@ -40,6 +44,7 @@ class Door:
     exchange: Exchange
     boards: Boards
     sightings: Sightings
+    figures: Figures
     objects: ObjectBoard
     keys: KeyFile
     metrics: ServeMetrics
@@ -49,6 +54,12 @@ class Door:
     """Where the service runs the worker itself."""
     jobs: JobRunner | None = None
     """Where films can be decoded."""
+    wall: Wall | None = None
+    """Where the console is served."""
+    ends: EndWatcher | None = None
+    """The same."""
+    best: BestPictures | None = None
+    """The same."""
     rates: Rates = field(default_factory=Rates)
     admission: Admission = field(init=False)
     memory: Memory = field(init=False)
@@ -68,7 +79,7 @@ class Door:
         self.memory = Memory(self.settings.max_waiting_bytes)
         self.strangers = Memory(self.settings.max_waiting_bytes // 4)
 
-    def key_of(self, request: Request, own_key: str = "") -> Key:
+    def key_of(self, request: HTTPConnection, own_key: str = "") -> Key:
         """Return whose request it is; `own_key` is of its body, and counts where no header has one. Raises Problem."""
         headers = request.headers
         return self.keys.key_of(headers.get("authorization", ""), headers.get("x-api-key") or own_key)
@@ -77,7 +88,7 @@ class Door:
         """Whether it is known before its body who sends it."""
         return not self.keys.are_needed or any(name in request.headers for name in ("authorization", "x-api-key"))
 
-    def require(self, request: Request, scope: Scope, camera_id: str | None = None, own_key: str = "") -> Key:
+    def require(self, request: HTTPConnection, scope: Scope, camera_id: str | None = None, own_key: str = "") -> Key:
         """Return whose request it is, if it is allowed. Raises Problem."""
         key = self.key_of(request, own_key)
         if not key.may(scope):

@@ -13,6 +13,8 @@ FIGURES = {
     "http_ready_workers": "Workers that are ready, as the service sees them",
     "http_late_replies": "Replies that came after their deadlines",
     "http_estimated_wait_seconds": "How long a request would wait",
+    "http_viewers": "Pages of the console that look at pictures",
+    "http_cameras_looked_at": "Cameras that are looked at",
 }
 """The state that is read at each scrape."""
 

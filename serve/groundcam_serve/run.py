@@ -9,6 +9,7 @@ from functools import partial
 
 from groundcam_runtime.health import HealthServer, Probes
 from groundcam_runtime.kafka.connect import require_crc32c
+from groundcam_runtime.kafka.ends import EndWatcher
 from groundcam_runtime.kafka.topics import TopicAdmin
 from groundcam_runtime.rights import Role, rights
 from groundcam_runtime.settings import HttpSettings, KafkaSettings, TraceSettings
@@ -16,7 +17,9 @@ from groundcam_runtime.tracing import Tracing, require_tracing
 from groundcam_serve.app import app_of
 from groundcam_serve.door import Door
 from groundcam_serve.exchange import ENVELOPE_BYTES, Exchange
+from groundcam_serve.following.best_pictures import BestPictures
 from groundcam_serve.following.boards import Boards
+from groundcam_serve.following.figures import Figures
 from groundcam_serve.following.objects import ObjectBoard
 from groundcam_serve.following.sightings import Sightings
 from groundcam_serve.jobs.runner import JobRunner, StartProducer
@@ -24,6 +27,7 @@ from groundcam_serve.key_file import KeyFile
 from groundcam_serve.metrics import ServeMetrics
 from groundcam_serve.server import serve
 from groundcam_serve.settings import ServeSettings
+from groundcam_serve.wall.wall import Wall
 from groundcam_serve.worker_process import WorkerProcess
 
 log = logging.getLogger(__name__)
@@ -68,14 +72,26 @@ async def run(
         jobs = None
         if start_producer is not None:
             jobs = JobRunner(kafka, boards, start_producer, settings)
-            sightings.hears = jobs.take
+            sightings.listeners.append(jobs.take)
             stack.push_async_callback(jobs.close)
+        figures = Figures()
+        sightings.listeners.append(figures.take)
+        wall = ends = best = None
+        if settings.console:
+            wall, ends = Wall(kafka, loop), EndWatcher(kafka, [kafka.topics.frames, kafka.topics.recordings])
+            ends.start()
+            stack.callback(ends.close)
+            sightings.listeners.append(wall.hear)
+            stack.push_async_callback(wall.close)
+            best = BestPictures(kafka)
+            stack.push_async_callback(partial(asyncio.to_thread, best.close))
         tracing = Tracing(trace, "groundcam-serve", version)
         stack.callback(tracing.close)
         metrics = ServeMetrics(version)
         door = Door(
-            settings, kafka, version, exchange, boards, sightings, objects, keys, metrics, tracing,
-            max_picture_bytes=largest - min(ENVELOPE_BYTES, largest // 2), worker=worker, jobs=jobs,
+            settings, kafka, version, exchange, boards, sightings, figures, objects, keys, metrics, tracing,
+            max_picture_bytes=largest - min(ENVELOPE_BYTES, largest // 2),
+            worker=worker, jobs=jobs, wall=wall, ends=ends, best=best,
         )  # fmt: skip
         metrics.watch(lambda: _figures(door))
         health = stack.enter_context(HealthServer(http.host, http.port, metrics, _probes(door), http.names))
@@ -83,6 +99,8 @@ async def run(
             log.info("metrics and health on http://%s:%d", http.host, health.port)
         scheme = "https" if settings.tls_cert_file else "http"
         log.info("serving on %s://%s:%d, /docs says what", scheme, settings.host, settings.port)
+        if wall:
+            log.info("the console is at %s://%s:%d/console/", scheme, settings.host, settings.port)
         watch(boards)
         await serve(app_of(door), settings, stopping)
 
@@ -115,6 +133,8 @@ def _figures(door: Door) -> dict[str, float]:
         "http_ready_workers": door.boards.ready,
         "http_late_replies": door.exchange.late,
         "http_estimated_wait_seconds": door.admission.wait_s,
+        "http_viewers": door.wall.viewers if door.wall else 0,
+        "http_cameras_looked_at": door.wall.tiles if door.wall else 0,
     }
 
 

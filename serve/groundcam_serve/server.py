@@ -28,7 +28,7 @@ async def serve(app: ASGIApp, settings: ServeSettings, stop: asyncio.Event) -> N
     _require_free(settings)
     server: Any = Server(
         app, address=_address(settings.host), port=settings.port, interface=Interfaces.ASGINL, http=HTTPModes.http1,
-        websockets=False, backpressure=MOST_CONNECTIONS, log_enabled=False,
+        websockets=True, backpressure=MOST_CONNECTIONS, log_enabled=False,
         http1_settings=HTTP1Settings(header_read_timeout=HEADER_MS, max_buffer_size=MAX_HEADER_BYTES),
         ssl_cert=settings.tls_cert_file, ssl_key=settings.tls_key_file,
     )  # fmt: skip

@@ -56,6 +56,10 @@ class ServeSettings(SettingsPart):
     """Of all films that lie in the temporary folder until they are decoded; more are refused with 503."""
     keep_jobs_s: Annotated[float, Field(gt=0)] = 3600.0
     """How long the results of a job are kept once it is through."""
+    console: bool = False
+    """Serve the console at /console/ and the pictures that it shows; frames are read while somebody looks at them."""
+    max_viewers: Annotated[int, Field(ge=0, le=1000)] = 64
+    """Pages that look at pictures at a time."""
     url_hosts: Names = ()
     """Hosts that pictures may be fetched from, as `pictures.example` or `.example` for all below it; by default none,
     and a request may not name its picture by URL."""

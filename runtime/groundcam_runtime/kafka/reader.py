@@ -1,7 +1,7 @@
 """Read topics without a group: everything up to now, or everything from now on. Commits nothing."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
@@ -176,6 +176,19 @@ class Reader:
         """Return the next offset to read; the client gives None while it does not know."""
         position: int | None = self._ask(self._consumer.position, partition)
         return -1 if position is None else position
+
+    def read_only(self, wanted: Collection[Partition] | None) -> None:
+        """Read these partitions from now on, each that was not read from its end, and no others; None reads all.
+
+        Raises KafkaProblem.
+        """
+        paused = self._consumer.paused()
+        read = {one for one in self._partitions if wanted is None or Partition(one.topic, one.partition) in wanted}
+        self._consumer.pause(*(one for one in self._partitions if one not in read))
+        if begun := [one for one in read if one in paused]:
+            for partition, offset in self._ask(self._consumer.end_offsets, begun).items():
+                self._consumer.seek(partition, offset)
+            self._consumer.resume(*begun)
 
     def first_offsets(self) -> dict[Partition, int]:
         """Return the oldest offset that there is of each partition. Raises KafkaProblem."""

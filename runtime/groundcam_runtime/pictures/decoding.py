@@ -15,6 +15,9 @@ from groundcam_runtime.pictures.orientation import upright
 MAX_PIXELS = 33_177_600
 """8K (7680 x 4320)."""
 WITH_ALPHA = 4
+_REDUCED = (
+    (8, cv2.IMREAD_REDUCED_COLOR_8), (4, cv2.IMREAD_REDUCED_COLOR_4), (2, cv2.IMREAD_REDUCED_COLOR_2),
+)  # fmt: skip
 
 
 def require_pixels(header: JpegHeader | PictureHeader, max_pixels: int) -> None:
@@ -50,6 +53,30 @@ def decode_picture(data: bytes, max_pixels: int = MAX_PIXELS) -> Image:
         if stored is not None and stored.ndim == 3 and stored.shape[2] == WITH_ALPHA:
             return upright(as_image(on_white(stored[..., 2::-1], stored[..., 3])), header.orientation)
     return _decoded(data, header)
+
+
+def smaller_jpeg(data: bytes, width: int, quality: int, max_pixels: int = MAX_PIXELS) -> bytes:
+    """Return the picture as a JPEG of at most this width, upright. Raises PictureError, as `decode_picture` does.
+
+    A JPEG is decoded at a half, a quarter or an eighth of its size where that is enough: from 1920 pixels to 320 it
+    takes half the time so.
+    """
+    header = picture_header(data)
+    require_pixels(header, max_pixels)
+    upright_width, upright_height = header.upright_size
+    flags = next((flag for by, flag in _REDUCED if upright_width >= by * width), None) if header.jpeg else None
+    if flags is None or header.jpeg is None or is_cut(data, header.jpeg):
+        image = decode_picture(data, max_pixels)
+    else:
+        found = cv2.imdecode(np.frombuffer(data, np.uint8), flags | cv2.IMREAD_IGNORE_ORIENTATION)
+        if found is None:
+            raise PictureError("it cannot be decoded")
+        image = upright(as_image(found[..., ::-1]), header.orientation)
+    height = max(1, round(upright_height * width / upright_width))
+    if image.shape[1] > width:
+        image = as_image(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA))
+    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    return cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
 
 
 def on_white(rgb: Any, alpha: Any) -> Image:

@@ -124,17 +124,17 @@ async def one(request: Request, event: EventPath) -> Response:
 @router.get("/v1/events/{event}/picture", response_class=Response, responses={**problems(404, 422, 503), 200: PICTURE})
 async def picture(request: Request, event: EventPath) -> Response:
     """Return an object's best picture."""
+    door = door_of(request)
+    kept_here = door.best.get(event) if door.best else None
+    if kept_here is not None and door.require(request, "cameras").may_see(kept_here.camera_id):
+        return _picture(event, kept_here.camera_id, kept_here.data)
     life = await _life(request, "cameras", event)
-    door, last = door_of(request), life.in_order[-1]
+    last = life.in_order[-1]
     kept = await _searched(door, lambda: picture_of(door.kafka, event, life))
     if not kept.data.startswith(JPEG):
         reason = "what lies there is no JPEG" if kept.data else printable(kept.reason)
         raise Problem(404, "not-found", f"there is no picture of {event}: {reason}")
-    label = last.label.encode("ascii", "replace").decode()
-    headers = {"X-Groundcam-Camera": last.camera_id, "X-Groundcam-Event": event, "Cache-Control": "no-store"}
-    if label.isprintable():
-        headers["X-Groundcam-Label"] = label
-    return Response(kept.data, media_type="image/jpeg", headers=headers)
+    return _picture(event, last.camera_id, kept.data, last.label.encode("ascii", "replace").decode())
 
 
 @router.get("/v1/objects", response_model=ObjectsInFront, responses=problems(422, 503))
@@ -150,6 +150,13 @@ async def objects(request: Request, *, camera: Names = None, label: Names = None
         if chosen.cameras is None or name in chosen.cameras
     ]
     return answered(ObjectsInFront(cameras=found))
+
+
+def _picture(event: str, camera_id: str, data: bytes, label: str = "") -> Response:
+    headers = {"X-Groundcam-Camera": camera_id, "X-Groundcam-Event": event, "Cache-Control": "no-store"}
+    if label.isprintable() and label:
+        headers["X-Groundcam-Label"] = label
+    return Response(data, media_type="image/jpeg", headers=headers)
 
 
 async def require_board(door: Door) -> None:

@@ -62,6 +62,21 @@ class QuestionsInForce(BaseModel):
     questions: list[QuestionInForce]
 
 
+class AskedOnce(BaseModel):
+    """A question at the time at which it was asked."""
+
+    set_by: str
+    set_at_ns: int
+    question: CameraQuestion | None
+    """None where one was taken back."""
+
+
+class QuestionsAsked(BaseModel):
+    """What was asked, the newest first: as far as Kafka still had it when this service started, and since then."""
+
+    questions: list[AskedOnce]
+
+
 @router.get("/v1/questions", response_model=QuestionsInForce, responses=problems())
 async def every(request: Request) -> Response:
     """Say what is asked, by whom and since when."""
@@ -86,6 +101,22 @@ async def one(request: Request, camera: CameraPath) -> Response:
     if tag(known.version) in tags(request, "if-none-match"):
         return Response(status_code=304, headers={"ETag": tag(known.version)})
     return answered(_shown(door, known), headers={"ETag": tag(known.version)})
+
+
+@router.get("/v1/questions/{camera}/history", response_model=QuestionsAsked, responses=problems(422))
+async def history(request: Request, camera: CameraPath) -> Response:
+    """Say what a camera, or `*`, was asked before, and by whom."""
+    door = door_of(request)
+    _require(door, request, "read", camera)
+    asked = [
+        AskedOnce(
+            set_by=one.question.set_by if one.question else "",
+            set_at_ns=one.question.set_at_ns if one.question else one.at_ns,
+            question=one.question,
+        )
+        for one in door.boards.asked(camera)
+    ]
+    return answered(QuestionsAsked(questions=asked))
 
 
 @router.put(

@@ -4,14 +4,16 @@ import asyncio
 import logging
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from groundcam_runtime.kafka.camera_statuses import take as take_camera
 from groundcam_runtime.kafka.errors import KafkaProblem
 from groundcam_runtime.kafka.reader import Reader
 from groundcam_runtime.kafka.worker_statuses import is_alive
 from groundcam_runtime.kafka.worker_statuses import take as take_worker
-from groundcam_runtime.records import Consumed
+from groundcam_runtime.records import NS_PER_MS, Consumed
 from groundcam_runtime.recurring import Recurring
 from groundcam_runtime.settings import KafkaSettings
 from groundcam_schemas import CameraQuestion, CameraStatus, SchemaError, WorkerState, WorkerStatus, decode
@@ -22,6 +24,17 @@ recurring = Recurring(logging.getLogger(__name__))
 POLL_S = 0.2
 PAUSE_S = 1.0
 END_S = 3.0
+MOST_ASKED = 20
+"""Questions of a camera that are remembered, and of so many cameras."""
+MOST_NAMES = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class AskedOnce:
+    """A question at the time at which it was asked; None where one was taken back."""
+
+    question: CameraQuestion | None
+    at_ns: int
 
 
 class Boards:
@@ -33,6 +46,7 @@ class Boards:
         self._workers: dict[str, WorkerStatus] = {}
         self._cameras: dict[str, CameraStatus] = {}
         self._questions: dict[str, CameraQuestion] = {}
+        self._asked: OrderedDict[str, tuple[AskedOnce, ...]] = OrderedDict()
         self._stopping = threading.Event()
         self._changes = Changes(loop)
         topics = self._topics
@@ -66,6 +80,10 @@ class Boards:
     def questions(self) -> dict[str, CameraQuestion]:
         """What was asked over Kafka, by camera or `*`."""
         return dict(sorted(self._questions.items()))
+
+    def asked(self, camera_id: str) -> list[AskedOnce]:
+        """Return what a camera, or `*`, was asked, the newest first; as far as it lay on Kafka or was heard here."""
+        return list(self._asked.get(camera_id, ()))[::-1]
 
     def not_ready(self) -> str | None:
         """Return why nobody would answer a request now, or None."""
@@ -105,12 +123,20 @@ class Boards:
         elif topic == self._topics.cameras:
             take_camera(self._cameras, key, value)
         else:
-            name = (key or b"").decode("utf-8", "replace")
-            try:
-                self._questions[name] = decode(CameraQuestion, value or b"")
-            except SchemaError:
-                if not value:
-                    self._questions.pop(name, None)
+            self._take_question((key or b"").decode("utf-8", "replace"), value, record.timestamp_ms * NS_PER_MS)
+
+    def _take_question(self, name: str, value: bytes | None, at_ns: int) -> None:
+        question: CameraQuestion | None = None
+        try:
+            self._questions[name] = question = decode(CameraQuestion, value or b"")
+        except SchemaError:
+            if value or self._questions.pop(name, None) is None:
+                return
+        asked = self._asked.pop(name, ())
+        # A new one each time: others read it meanwhile.
+        self._asked[name] = (*asked, AskedOnce(question, at_ns))[-MOST_ASKED:]
+        if len(self._asked) > MOST_NAMES:
+            self._asked.popitem(last=False)
 
 
 def describe(status: WorkerStatus) -> str:

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from groundcam_runtime.kafka.errors import KafkaProblem
 from groundcam_runtime.kafka.lookup import Lookup
 from groundcam_runtime.kafka.reader import Reader
-from groundcam_runtime.records import Consumed
+from groundcam_runtime.records import Consumed, Partition
 from groundcam_runtime.recurring import Recurring
 from groundcam_runtime.settings import KafkaSettings
 from groundcam_schemas import Frame, SchemaError, decode
@@ -33,7 +33,7 @@ class Sightings:
     def __init__(self, kafka: KafkaSettings) -> None:
         """Begin to follow. Raises KafkaProblem."""
         self.seen = Seen(MOST_BYTES, MOST_EACH)
-        self.hears: Callable[[Consumed], None] = lambda _record: None
+        self.listeners: list[Callable[[Consumed], None]] = []
         """Called with each record, on the thread that reads."""
         self._stopping = threading.Event()
         topic = kafka.topics.detections
@@ -48,7 +48,11 @@ class Sightings:
 
     def frame(self, one: SeenFrame) -> bytes | None:
         """Return a frame's picture as it lies on Kafka; None where it has been deleted. Raises KafkaProblem."""
-        record = self._lookup.read(one.place, one.offset, LOOKUP_S)
+        return self.picture(one.place, one.offset)
+
+    def picture(self, place: Partition, offset: int) -> bytes | None:
+        """Return the picture of the frame that lies there, as `frame` does. Raises KafkaProblem."""
+        record = self._lookup.read(place, offset, LOOKUP_S)
         value = (record.value or b"") if record else b""
         if value.startswith(JPEG):
             return value
@@ -68,7 +72,8 @@ class Sightings:
                 try:
                     for record in self._reader.poll(POLL_S):
                         self.seen.take(record)
-                        self.hears(record)
+                        for hear in self.listeners:
+                            hear(record)
                 except KafkaProblem as problem:
                     recurring.warning("answers that cannot be read", "answers cannot be read: %s", problem)
                     self._stopping.wait(PAUSE_S)

@@ -1,1 +1,0 @@
-"""`groundcam watch --html PORT`: a page with the newest picture of each camera and what was found in it."""

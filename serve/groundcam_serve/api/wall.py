@@ -1,0 +1,31 @@
+"""GET /v1/wall: pictures of cameras with what was found in them, over one WebSocket."""
+
+from fastapi import APIRouter, WebSocket
+
+from groundcam_serve.door import Door
+from groundcam_serve.problems import Problem
+from groundcam_serve.wall.viewer import AGAIN, POLICY, Viewer
+
+router = APIRouter()
+
+
+@router.websocket("/v1/wall")
+async def wall(socket: WebSocket) -> None:
+    """Send pictures to a page that looks; `wall/messages.py` has the form of both sides' messages."""
+    door: Door = socket.app.state.door
+    try:
+        door.require(socket, "cameras")
+    except Problem as problem:
+        await socket.close(POLICY, str(problem)[:120])
+        return
+    if door.wall is None or door.wall.viewers >= door.settings.max_viewers:
+        await socket.close(AGAIN, "there are too many viewers already" if door.wall else "pictures are not shown here")
+        return
+    await socket.accept()
+    viewer = Viewer(socket, door.wall, lambda: door.require(socket, "cameras"))
+    door.wall.watch(viewer, ())
+    gone = await viewer.serve()
+    try:
+        await socket.close(gone.code, gone.reason)
+    except RuntimeError:  # it is closed already
+        return

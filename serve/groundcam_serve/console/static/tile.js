@@ -1,0 +1,122 @@
+// One camera on the wall: its picture with what was found in it, and what it is doing.
+
+import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
+import { colourOf, drawLook } from "./drawing.js";
+import { countsOf, lengthOf, noteOf, stateOf, NO_PICTURE, STATES } from "./words.js";
+
+const OLD_MS = 5000;
+const TELL_MS = 1000;
+const STILL_FPS = 1;
+
+const calm = window.matchMedia("(prefers-reduced-motion: reduce)");
+
+/**
+ * A canvas that shows a camera while it is seen. `take` is told of looks, once a second at most.
+ * @param {{socket: any, camera: string, paused: boolean, boxes: boolean, view?: any, full?: boolean,
+ *          take: (look: Look) => void, keep?: (look: Look, picture: Blob) => void}} props
+ */
+export function Live({ socket, camera, paused, boxes, view, full, take, keep }) {
+  const below = useRef(/** @type {any} */ (null)), above = useRef(/** @type {any} */ (null));
+  const now = useRef(/** @type {any} */ ({ number: 0 }));
+  const how = useRef({});
+  how.current = { boxes, view };
+
+  const draw = () => {
+    const { picture, look } = now.current;
+    if (picture && below.current?.clientWidth) drawLook(below.current, above.current, picture, look, how.current);
+  };
+  useEffect(draw, [boxes, view]);
+
+  useEffect(() => {
+    const canvas = below.current;
+    let isSeen = false, width = 0;
+    const show = async (look, blob) => {
+      const picture = await createImageBitmap(blob);
+      if (!below.current || look.number < now.current.number && look.run === now.current.look?.run) return picture.close();
+      now.current.picture?.close();
+      now.current = { picture, look, number: look.number, told: now.current.told };
+      draw();
+      keep?.(look, blob);
+      if (performance.now() - (now.current.told ?? -TELL_MS) >= TELL_MS) {
+        now.current.told = performance.now();
+        take(look);
+      }
+      return undefined;
+    };
+    const say = () => {
+      if (paused || !isSeen || !width) socket.leave(camera);
+      else socket.watch(camera, { width: full ? 0 : width, ...(calm.matches ? { fps: STILL_FPS } : {}) }, show);
+    };
+    const sizes = new ResizeObserver(() => {
+      const ratio = window.devicePixelRatio || 1;
+      const source = now.current.look?.source, inside = canvas.clientWidth * ratio;
+      width = Math.round(source ? Math.min(inside, canvas.clientHeight * ratio * source[0] / source[1]) : inside);
+      draw();
+      say();
+    });
+    const sight = new IntersectionObserver(entries => {
+      isSeen = entries[entries.length - 1].isIntersecting;
+      say();
+    }, { rootMargin: "100px" });
+    sizes.observe(canvas);
+    sight.observe(canvas);
+    calm.addEventListener("change", say);
+    return () => {
+      sizes.disconnect();
+      sight.disconnect();
+      calm.removeEventListener("change", say);
+      socket.leave(camera);
+    };
+  }, [socket, camera, paused, full]);
+  useEffect(() => () => now.current.picture?.close(), []);
+
+  return html`<canvas class="picture" ref=${below} aria-hidden="true"></canvas>
+    <canvas class="boxes" ref=${above} aria-hidden="true"></canvas>`;
+}
+
+/** What was found, as text: for people who do not see the picture, and for all others.
+ * @param {{look: Look | null}} props */
+export function Counts({ look }) {
+  const counts = countsOf(look?.answer ?? null);
+  return html`<ul class="counts">${counts.map(one => html`<li key=${one.label} class=${one.count ? "found" : ""}>
+    <span class="swatch" style=${{ background: colourOf(one.number) }}></span>${one.label} <b>${one.count}</b></li>`)}</ul>`;
+}
+
+/** Tells every second how old a look is. @param {Look | null} look */
+export function useAge(look) {
+  const [, tick] = useState(0);
+  const came = useRef(0);
+  useEffect(() => {
+    came.current = performance.now();
+  }, [look]);
+  useEffect(() => {
+    const timer = setInterval(() => tick(n => n + 1), 1000);
+    return () => clearInterval(timer);
+  }, []);
+  return look && came.current ? look.age_ms + performance.now() - came.current : null;
+}
+
+/**
+ * @param {{socket: any, camera: Camera, paused: boolean, boxes: boolean, isAnswered: boolean}} props
+ */
+export function Tile({ socket, camera, paused, boxes, isAnswered }) {
+  const [look, take] = useState(/** @type {Look | null} */ (null));
+  const age = useAge(look);
+  const isOld = !paused && age !== null && age > OLD_MS;
+  const note = !look ? "" : camera.state !== "online" && isOld ? stateOf(camera) : noteOf(look, isAnswered);
+  const name = camera.name || camera.camera_id;
+  const state = stateOf(camera);
+  return html`<article class=${`tile ${camera.state} ${isOld ? "old" : ""} ${note ? "hatched" : ""}`} data-camera=${camera.camera_id}>
+    <a class="stage" href=${`#/camera/${encodeURIComponent(camera.camera_id)}`} aria-label=${`${name}: ${state}. Open`}>
+      <${Live} socket=${socket} camera=${camera.camera_id} paused=${paused} boxes=${boxes} take=${take} />
+      ${!look && html`<span class="empty">${camera.state === "online" ? NO_PICTURE : state}</span>`}
+      ${note && html`<span class="note">${note}</span>`}
+      ${isOld && html`<span class="note age">this picture is ${lengthOf(age / 1000)} old</span>`}
+    </a>
+    <header>
+      <h2>${name}</h2>
+      <span class="state"><span class="dot"></span>${STATES[camera.state] ?? camera.state}</span>
+    </header>
+    <${Counts} look=${look} />
+  </article>`;
+}

@@ -1,0 +1,105 @@
+// All cameras at once: 1, 4, 9 or 16 to a page, or as many as there are.
+
+import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
+import { usePolled } from "./api.js";
+import { Tile } from "./tile.js";
+import { NO_CAMERAS } from "./words.js";
+
+const LAYOUTS = ["auto", "1", "4", "9", "16"];
+const MOST = 64;
+const LEAST_PX = 220, READ_PX = 320, GAP_PX = 12;
+const BELOW_PX = 66; // A tile's name and counts.
+const ASPECT = 16 / 9;
+
+/** Columns, and the width of a tile in them, with which so many tiles are largest and all on the screen; where they would
+ * be too small for that, as wide as they can be read.
+ * @param {number} tiles @param {number} width @param {number} height @param {number} [fixed] columns that are wished for */
+export function layoutFor(tiles, width, height, fixed) {
+  let best = { columns: 1, side: 0 };
+  for (let columns = fixed ?? 1; columns <= (fixed ?? Math.min(tiles, 8)); columns++) {
+    const rows = Math.ceil(tiles / columns), across = (width - (columns - 1) * GAP_PX) / columns;
+    const side = Math.min(across, (height / rows - GAP_PX - BELOW_PX) * ASPECT);
+    if (side > best.side) best = { columns, side };
+  }
+  if (best.side >= LEAST_PX) return best;
+  const columns = fixed ?? Math.max(1, Math.floor(width / READ_PX));
+  return { columns, side: (width - (columns - 1) * GAP_PX) / columns };
+}
+
+/** @param {{socket: any, query: URLSearchParams,}} props */
+export function Wall({ socket, query }) {
+  const { said, problem } = usePolled("/v1/cameras", 3);
+  const workers = usePolled("/v1/workers", 3).said;
+  const [layout, setLayout] = useState(localStorage.getItem("layout") ?? "auto");
+  const [page, setPage] = useState(0);
+  const [paused, setPaused] = useState(false);
+  const [boxes, setBoxes] = useState(true);
+  const [room, setRoom] = useState([innerWidth, innerHeight]);
+  const grid = useRef(/** @type {any} */ (null));
+  const root = useRef(/** @type {any} */ (null));
+  const isKiosk = query.has("wall");
+
+  useEffect(() => {
+    const fit = () => {
+      const top = grid.current?.getBoundingClientRect().top ?? 0;
+      setRoom([grid.current?.clientWidth ?? innerWidth, innerHeight - Math.max(0, top) - 16]);
+    };
+    fit();
+    addEventListener("resize", fit);
+    document.addEventListener("fullscreenchange", fit);
+    return () => {
+      removeEventListener("resize", fit);
+      document.removeEventListener("fullscreenchange", fit);
+    };
+  }, [said !== null]);
+  useEffect(() => {
+    const press = event => {
+      if (/input|textarea|select/i.test(event.target.tagName) || event.ctrlKey || event.metaKey || event.altKey) return;
+      if (event.key === "f") full();
+      else if (event.key === "p") setPaused(before => !before);
+      else if (event.key === "b") setBoxes(before => !before);
+    };
+    addEventListener("keydown", press);
+    return () => removeEventListener("keydown", press);
+  }, []);
+
+  const full = () => document.fullscreenElement ? document.exitFullscreen() : root.current?.requestFullscreen();
+  const choose = one => {
+    localStorage.setItem("layout", one);
+    setLayout(one);
+    setPage(0);
+  };
+
+  if (!said) return html`<p class="lead" role="status">${problem || "Looking for cameras ..."}</p>`;
+  const chosen = query.get("wall")?.split(",").filter(Boolean);
+  const cameras = said.cameras.filter(one => !chosen?.length || chosen.includes(one.camera_id));
+  const size = layout === "auto" ? MOST : Number(layout);
+  const pages = Math.max(1, Math.ceil(cameras.length / size)), at = Math.min(page, pages - 1);
+  const shown = cameras.slice(at * size, (at + 1) * size);
+  const wished = Number(query.get("cols")) || (layout === "auto" ? undefined : room[0] < 600 ? 1 : Math.sqrt(size));
+  const { columns, side } = layoutFor(shown.length, room[0], room[1], wished);
+  const isAnswered = workers ? workers.workers.some(one => one.state === "ready") : true;
+
+  return html`<section class="wall" ref=${root} aria-label="Live wall">
+    ${!isKiosk && html`<div class="bar">
+      <h1>Live</h1>
+      <div class="choice" role="group" aria-label="Cameras at once">${LAYOUTS.map(one => html`
+        <button aria-pressed=${layout === one} onClick=${() => choose(one)}>${one === "auto" ? "Auto" : one}</button>`)}</div>
+      ${pages > 1 && html`<div class="choice" role="group" aria-label="Page of cameras">
+        <button onClick=${() => setPage(at - 1)} disabled=${at === 0}>Previous</button>
+        <span>${at + 1} of ${pages}</span>
+        <button onClick=${() => setPage(at + 1)} disabled=${at === pages - 1}>Next</button></div>`}
+      <span class="push"></span>
+      <button aria-pressed=${boxes} onClick=${() => setBoxes(!boxes)} title="Key b">Boxes</button>
+      <button aria-pressed=${paused} onClick=${() => setPaused(!paused)} title="Key p">Pause</button>
+      <button onClick=${full} title="Key f">Full screen</button>
+    </div>`}
+    ${problem && html`<p class="problem" role="status">${problem}</p>`}
+    ${!isAnswered && cameras.length > 0 && html`<p class="problem" role="status">No worker is ready: pictures are shown, and nobody answers. <a href="#/health">Health</a> says why.</p>`}
+    ${!cameras.length && html`<p class="lead">${NO_CAMERAS}</p>`}
+    <div class="grid" ref=${grid} style=${{ "--columns": columns, "--side": `${Math.floor(side)}px` }}>
+      ${shown.map(one => html`<${Tile} key=${one.camera_id} socket=${socket} camera=${one} paused=${paused} boxes=${boxes}
+        isAnswered=${isAnswered} />`)}
+    </div>
+  </section>`;
+}
