@@ -9,6 +9,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -116,11 +117,11 @@ def environment(settings: KafkaSettings | None) -> dict[str, str]:
     return variables
 
 
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    """Start `groundcam ARGUMENTS...`; every one is ended with the test, and none may have left a traceback.
+@contextmanager
+def running(folder: Path) -> Iterator[Start]:
+    """Start `groundcam ARGUMENTS...`; every one is ended in the end, and none may have left a traceback.
 
-    `module` is run in its place, one of the tests' own that causes a fault.
+    `module` is run in its place, one of the tests' own that causes a fault. Logs lie in the folder.
     """
     programs: list[Program] = []
 
@@ -129,7 +130,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
     ) -> Program:
         words = tuple(map(str, arguments))
         name = f"{len(programs)}-{words[0]}"
-        output, errors = tmp_path / f"{name}.out", tmp_path / f"{name}.log"
+        output, errors = folder / f"{name}.out", folder / f"{name}.log"
         with output.open("wb") as out, errors.open("wb") as err:
             process = subprocess.Popen(
                 [sys.executable, "-m", module, *words], stdout=out, stderr=err,
@@ -153,14 +154,22 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 
 @pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Programs that end with the test."""
+    with running(tmp_path) as begin:
+        yield begin
+
+
+def until(condition: Callable[[], Any], timeout_s: float = 60.0, what: str = "") -> None:
+    """Wait until something is true; say what was not."""
+    deadline, pause = time.monotonic() + timeout_s, threading.Event()
+    while not condition():
+        if time.monotonic() > deadline:
+            pytest.fail(f"not within {timeout_s:.0f} s: {what or condition}")
+        pause.wait(0.05)
+
+
+@pytest.fixture
 def wait() -> Wait:
     """Wait until something is true; say what was not."""
-
-    def until(condition: Callable[[], Any], timeout_s: float = 60.0, what: str = "") -> None:
-        deadline, pause = time.monotonic() + timeout_s, threading.Event()
-        while not condition():
-            if time.monotonic() > deadline:
-                pytest.fail(f"not within {timeout_s:.0f} s: {what or condition}")
-            pause.wait(0.05)
-
     return until

@@ -34,6 +34,9 @@ class Health(BaseModel):
     frames_behind: int | None
     """Frames on Kafka behind the newest that was answered, of all partitions; none where that is not known, as without
     a console."""
+    viewers: int
+    """Pages of the console that look at pictures."""
+    cameras_looked_at: int
     cameras: list[CameraHealth]
 
 
@@ -52,4 +55,7 @@ async def health(request: Request) -> Response:
     ]
     lags = door.ends.behind(door.figures.answered()) if door.ends else {}
     behind = sum(lags.values()) if lags else None
-    return answered(Health(window_s=WINDOW_S, frames_behind=behind, cameras=shown))
+    viewers, looked_at = (door.wall.viewers, door.wall.tiles) if door.wall else (0, 0)
+    return answered(
+        Health(window_s=WINDOW_S, frames_behind=behind, viewers=viewers, cameras_looked_at=looked_at, cameras=shown)
+    )

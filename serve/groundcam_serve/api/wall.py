@@ -13,6 +13,8 @@ router = APIRouter()
 async def wall(socket: WebSocket) -> None:
     """Send pictures to a page that looks; `wall/messages.py` has the form of both sides' messages."""
     door: Door = socket.app.state.door
+    # A page is told why only over a socket that was accepted; one of another site was refused before.
+    await socket.accept()
     try:
         door.require(socket, "cameras")
     except Problem as problem:
@@ -21,7 +23,6 @@ async def wall(socket: WebSocket) -> None:
     if door.wall is None or door.wall.viewers >= door.settings.max_viewers:
         await socket.close(AGAIN, "there are too many viewers already" if door.wall else "pictures are not shown here")
         return
-    await socket.accept()
     viewer = Viewer(socket, door.wall, lambda: door.require(socket, "cameras"))
     door.wall.watch(viewer, ())
     gone = await viewer.serve()

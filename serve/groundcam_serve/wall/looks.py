@@ -66,7 +66,7 @@ class CameraLooks:
 
     def picture(self, picture: Picture, now_s: float) -> bool:
         """Take a frame; return whether there is a new look."""
-        if picture.frame in self._waiting:
+        if picture.frame in self._waiting or self._is_past(picture.frame):
             return False
         self._order += 1
         self._waiting[picture.frame] = _Waiting(picture, self._order, now_s)
@@ -106,6 +106,11 @@ class CameraLooks:
             return False
         tired = [one for one in self._waiting.values() if now_s - one.since_s >= patience_s]
         return bool(tired) and self._show(tired[-1], None, None)
+
+    def _is_past(self, frame: FrameId) -> bool:
+        """Whether a frame was shown already, or one of its run behind it: it comes again."""
+        shown = self.newest.picture.frame if self.newest else None
+        return shown is not None and shown.run_id == frame.run_id and frame.seq <= shown.seq
 
     def _gap(self, gap: Gap) -> bool:
         over = [one for one in self._waiting.values() if _covers(gap, one.picture.frame)]

@@ -13,6 +13,9 @@ export class Refused extends Error {
   }
 }
 
+/** A header that lets a change pass only where that version holds still. @param {any} known @returns {Record<string, string>} */
+export const ifStill = known => known ? { "If-Match": `"${known.version}"` } : {};
+
 /** Called where a session is needed and there is none. */
 export const login = { needed: /** @type {(problem: any) => void} */ (() => {}) };
 

@@ -1,7 +1,7 @@
 // What a camera, or every camera, is asked: a preview that changes nothing, the workers' verdict, who asked what before.
 
 import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
-import { ask, usePolled } from "./api.js";
+import { ask, ifStill, usePolled } from "./api.js";
 import { drawStill } from "./drawing.js";
 import { lengthOf, many, msOf, timeOf } from "./words.js";
 
@@ -113,8 +113,7 @@ export function Question({ id, session, look }) {
     setPreview(await ask("POST", `/v1/cameras/${encodeURIComponent(id)}/preview`, { json: bodyOf(form, regions) }));
   });
   const send = () => during("ask", async () => {
-    const headers = known ? { "If-Match": `"${known.version}"` } : {};
-    const said = await ask("PUT", path, { json: bodyOf(form, regions), headers });
+    const said = await ask("PUT", path, { json: bodyOf(form, regions), headers: ifStill(known) });
     setAsked(said.version);
     setDone(said.workers.length ? said.workers.map(one => `${one.worker} ${one.says}${one.reason ? `: ${one.reason}` : ""}`).join("; ")
       : "It is asked; no worker is there to say whether it takes it.");
@@ -122,7 +121,7 @@ export function Question({ id, session, look }) {
     history.again();
   });
   const takeBack = () => during("take back", async () => {
-    await ask("DELETE", path, { headers: { "If-Match": `"${known.version}"` } });
+    await ask("DELETE", path, { headers: ifStill(known) });
     setAsked("");
     setDone("Taken back.");
     every.again();

@@ -104,7 +104,7 @@ function App() {
       <nav aria-label="Parts of the page">${PARTS.map(([path, text]) => html`
         <a href=${`#/${path}`} aria-current=${part === path ? "page" : undefined}>${text}</a>`)}</nav>
       <span class="push"></span>
-      <span class="link" role="status">${link[0] === "lost" ? CONNECTION_LOST : link[0] === "refused" ? link[1] : ""}</span>
+      <span class="link" role="status">${link[0] === "live" ? "" : link[1] || (link[0] === "lost" ? CONNECTION_LOST : "")}</span>
       <${Theme} />
       ${session.login !== "none" && html`<span class="who">${session.name}${session.role ? ` (${session.role})` : ""}</span><button onClick=${leave}>Log out</button>`}
     </header>`}

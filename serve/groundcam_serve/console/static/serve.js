@@ -89,7 +89,7 @@ function Try() {
   useEffect(() => {
     if (!file || !canvas.current) return;
     createImageBitmap(file).then(picture => {
-      const size = result ? [result.source_width, result.source_height] : [picture.width, picture.height];
+      const size = /** @type {[number, number]} */ (result ? [result.source_width, result.source_height] : [picture.width, picture.height]);
       canvas.current.style.aspectRatio = `${size[0]} / ${size[1]}`;
       drawStill(canvas.current, picture, size, objects);
       picture.close();

@@ -18,7 +18,7 @@ const calm = window.matchMedia("(prefers-reduced-motion: reduce)");
 export function Live({ socket, camera, paused, boxes, view, full, take, keep }) {
   const below = useRef(/** @type {any} */ (null)), above = useRef(/** @type {any} */ (null));
   const now = useRef(/** @type {any} */ ({ number: 0 }));
-  const how = useRef({});
+  const how = useRef({ boxes, view });
   how.current = { boxes, view };
 
   const draw = () => {

@@ -1,7 +1,7 @@
 // Draw zones, lines and regions on a camera's picture: with a mouse, a finger, arrow keys, or numbers.
 
 import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
-import { ask } from "./api.js";
+import { ask, ifStill } from "./api.js";
 import { bodyOf as questionBody, formOf } from "./ask.js";
 import { colourOf } from "./drawing.js";
 import { bodyOf, moved, NAMES, newShape, regionsOf, shapesOf, split, without } from "./shapes.js";
@@ -56,7 +56,7 @@ export function Zones({ socket, id, session }) {
   };
   const save = async () => {
     try {
-      const headers = known.zones ? { "If-Match": `"${known.zones.version}"` } : {};
+      const headers = ifStill(known.zones);
       const body = bodyOf(shapes, known.zones?.anchor ?? "bottom_centre");
       if (Object.keys(body.zones).length + Object.keys(body.lines).length) await ask("PUT", `/v1/cameras/${at}/zones`, { json: body, headers });
       else if (known.zones) await ask("DELETE", `/v1/cameras/${at}/zones`, { headers });
@@ -64,7 +64,7 @@ export function Zones({ socket, id, session }) {
       const own = known.question;
       if (JSON.stringify(regions) !== JSON.stringify(own?.question.regions ?? [])) {
         if (!own) throw new Error("A region belongs to a question: ask this camera something of its own first, under Question.");
-        await ask("PUT", `/v1/questions/${at}`, { json: questionBody(formOf(own.question), regions), headers: { "If-Match": `"${own.version}"` } });
+        await ask("PUT", `/v1/questions/${at}`, { json: questionBody(formOf(own.question), regions), headers: ifStill(own) });
       }
       await read();
       tell({ problem: "", done: "Saved. It holds from the next frame on." });
@@ -107,6 +107,7 @@ function Board({ socket, id, shapes, chosen, choose, put }) {
     });
     return () => socket.leave(id);
   }, [id, count]);
+  /** @returns {[number, number]} */
   const place = event => {
     const box = svg.current.getBoundingClientRect();
     return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
@@ -149,7 +150,7 @@ function Fields({ shape, put, remove }) {
       <label>Severity <select onChange=${event => put({ ...shape, severity: event.target.value })}>${SEVERITIES.map(one => html`<option selected=${one === shape.severity}>${one}</option>`)}</select></label>`}
     ${shape.kind === "zone" && field("dwell_s", "Seconds inside", { type: "number", min: 0, step: 0.5 })}
     ${shape.kind === "line" && html`${field("to_right", "To the right is called")}${field("to_left", "To the left is called")}`}
-    <table><thead><tr><th>Corner</th><th>% across</th><th>% down</th><th></th></tr></thead><tbody>${shape.points.map(([x, y], k) => html`<tr key=${k}><td>${k + 1}</td>
+    <table><thead><tr><th>Corner</th><th>% across</th><th>% down</th><th>More, fewer</th></tr></thead><tbody>${shape.points.map(([x, y], k) => html`<tr key=${k}><td>${k + 1}</td>
       ${[x, y].map((value, axis) => html`<td><input type="number" min="0" max="100" step="0.1" value=${+(value * 100).toFixed(1)} aria-label=${`Corner ${k + 1}, per cent ${axis ? "down" : "across"}`}
         onChange=${event => put(moved(shape, k, axis ? x : event.target.value / 100, axis ? event.target.value / 100 : y))} /></td>`)}
       <td>${shape.kind !== "line" && html`<button onClick=${() => put(split(shape, k))} aria-label=${`A corner behind ${k + 1}`}>+</button>

@@ -1,0 +1,120 @@
+"""Picture and boxes on the page are of one frame, always: bars in the picture and the place of its box say which."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from barcodes import HEIGHT, WIDTH, number_at, read_bars, shoot
+from browser import Open, Stack, Tab
+from conftest import until
+
+pytestmark = pytest.mark.broker
+
+CAMERAS = 4
+READS = 1000
+SHOTS = 30
+ORANGE = np.array([0xE6, 0x9F, 0x00])
+NUMBERS = """
+([WIDTH, HEIGHT, BITS, BAR, TOP]) => [...document.querySelectorAll(".tile .stage")].map(stage => {
+  const [below, above] = stage.querySelectorAll("canvas"), {width, height} = below;
+  if (!below.dataset.seq) return null;
+  const scale = Math.min(width / WIDTH, height / HEIGHT);
+  const left = (width - WIDTH * scale) / 2, top = (height - HEIGHT * scale) / 2;
+  const row = below.getContext("2d").getImageData(0, Math.round(top + TOP / 2 * scale), width, 1).data;
+  let bars = 0;
+  for (let bit = 0; bit < BITS; bit++) bars = bars * 2 + (row[4 * Math.round(left + (20 + (bit + .5) * BAR) * scale)] > 127);
+  const over = above.getContext("2d").getImageData(0, 0, width, height).data;
+  for (let y = height - 1; y >= 0; y--) for (let x = 0; x < width; x++) {
+    const at = 4 * (y * width + x);
+    if (over[at] === 0xe6 && over[at + 1] === 0x9f && over[at + 2] === 0 && over[at + 3] === 255) {
+      return {bars, seq: `${below.dataset.run}/${below.dataset.seq}`, same: below.dataset.seq === above.dataset.seq,
+        x: (x + 1 - left) / scale / WIDTH, y: (y - top) / scale / HEIGHT};
+    }
+  }
+  return {bars, seq: below.dataset.seq, x: null};
+})
+"""
+
+
+@pytest.fixture(scope="module")
+def cameras(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Four cameras that play numbers, and a worker that reads them."""
+    film = shoot(tmp_path_factory.mktemp("film") / "numbers.mp4", 1024)
+    stack.start(stack.kafka, "work", "--model", "fake:2ms", "--question", "number", module="barcode_worker")
+    names = [word for number in range(CAMERAS) for word in ("--camera", f"cam-{number}={film}")]
+    stack.start(stack.kafka, "produce", *names, "--loop", "--fps", "5")
+    until(lambda: len(stack.client.get("/v1/health").json["cameras"]) == CAMERAS, 90, "answers")
+    return stack
+
+
+def slowed(tab: Tab, condition: str) -> None:
+    session = tab.page.context.new_cdp_session(tab.page)
+    if condition == "slow network":
+        session.send("Network.enable")
+        session.send(
+            "Network.emulateNetworkConditions",
+            {"offline": False, "latency": 150, "downloadThroughput": 120_000, "uploadThroughput": 60_000},
+        )
+    if condition == "slow processor":
+        session.send("Emulation.setCPUThrottlingRate", {"rate": 6})
+
+
+@pytest.mark.parametrize("condition", ["as it is", "slow network", "slow processor"])
+def test_a_thousand_reads_and_thirty_screenshots_agree(cameras: Stack, tab: Open, condition: str) -> None:
+    with tab(cameras.address, (1100, 800), ("willReadFrequently",)) as shown:  # reading is the test's
+        shown.go("#/")
+        shown.page.wait_for_function(
+            "count => [...document.querySelectorAll('.tile canvas.boxes')].filter(one => one.dataset.seq).length === count",
+            arg=CAMERAS,
+        )
+        slowed(shown, condition)
+        agreed, frames, shots = 0, set[str](), 0
+        while agreed < READS:
+            for one in shown.read(NUMBERS, [WIDTH, HEIGHT, 10, 60, 80]):
+                if one is None or one["x"] is None:
+                    continue  # not looked at yet, and it says so
+                assert one["same"]
+                assert number_of(one["x"], one["y"]) == one["bars"], one
+                agreed += 1
+                frames.add(one["seq"])
+            if shots < SHOTS:
+                shots += 1
+                seen = numbers_in(shown)
+                assert seen, "a screenshot shows no box"
+                for bars, box in seen:
+                    assert bars == box
+            shown.page.wait_for_timeout(20)
+        print(f"{condition}: {agreed} reads of {len(frames)} frames, {shots} screenshots")
+        assert shots == SHOTS
+        assert len(frames) > 20
+
+
+def number_of(x: float, y: float) -> int:
+    """The number of a box whose lower left corner lies there."""
+    return number_at(x, y - 8 / HEIGHT)
+
+
+def numbers_in(tab: Tab) -> list[tuple[int, int]]:
+    """What bars and boxes of a screenshot say, of each tile with a box."""
+    path = tab.shoot("in-step")
+    picture, found = np.asarray(Image.open(path).convert("RGB")), []
+    for box in tab.read(
+        "() => [...document.querySelectorAll('.tile .stage')].map(one => one.getBoundingClientRect().toJSON())"
+    ):
+        tile = cut(picture, box)
+        close = np.abs(tile.astype(int) - ORANGE).sum(axis=2) < 30
+        rows = np.flatnonzero(close.any(axis=1))
+        if rows.size:
+            y = int(rows[-1])
+            x = int(np.flatnonzero(close[y])[0])
+            height, width = tile.shape[:2]
+            found.append((read_bars(tile), number_of((x + 1) / width, y / height)))
+    return found
+
+
+def cut(picture: Any, box: dict[str, float]) -> Any:
+    left, top = round(box["x"]), round(box["y"])
+    return picture[top : top + round(box["height"]), left : left + round(box["width"])]

@@ -1,0 +1,70 @@
+"""The console's files: nothing from elsewhere, no script in the page, a word for everything that the service says."""
+
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from groundcam_schemas import CameraState, EndReason, GapReason
+
+STATIC = Path(__file__).parents[2] / "serve/groundcam_serve/console/static"
+OWN = [path for path in sorted(STATIC.rglob("*")) if path.is_file() and "vendor" not in path.parts]
+
+
+def keys(name: str) -> set[str]:
+    """The names in one of the objects of words.js."""
+    body = re.search(rf"export const {name} = {{\n(.*?)\n}};", (STATIC / "words.js").read_text(), re.DOTALL)
+    assert body
+    return set(re.findall(r"^  (\w+):", body.group(1), re.MULTILINE))
+
+
+def test_every_reason_and_state_has_words() -> None:
+    assert keys("GAPS") == keys("ADVICE") == {one.value for one in GapReason}
+    assert keys("STATES") == {one.value for one in CameraState}
+    assert keys("ENDS") == {one.value for one in EndReason}
+
+
+def test_vendored_files_are_those_of_the_manifest() -> None:
+    manifest = json.loads((STATIC / "vendor/manifest.json").read_text())
+    there = {path.name for path in (STATIC / "vendor").iterdir() if path.name != "manifest.json"}
+    assert {name for one in manifest for name in (one["file"], one["types"], *one["licences"])} == there
+    for one in manifest:
+        assert hashlib.sha256((STATIC / "vendor" / one["file"]).read_bytes()).hexdigest() == one["sha256"]
+
+
+@pytest.mark.parametrize("path", OWN, ids=lambda path: path.name)
+def test_a_file_is_short_and_loads_nothing_from_elsewhere(path: Path) -> None:
+    text = path.read_text()
+    assert len(text.splitlines()) <= 300
+    addresses = set(re.findall(r"\bhttps?://[^\s\"'`<>)]+", text)) - {"http://www.w3.org/2000/svg"}
+    assert not addresses, addresses
+    assert not re.search(
+        r"\beval\(|new Function|innerHTML|outerHTML|insertAdjacentHTML|dangerouslySetInnerHTML|document\.write", text
+    )
+
+
+def test_the_page_has_no_script_or_style_in_it() -> None:
+    page = (STATIC / "index.html").read_text()
+    assert re.findall(r"<script[^>]*>(.*?)</script>", page, re.DOTALL) == [""]
+    assert "<style" not in page
+    assert not re.search(r"\son\w+=", page)
+
+
+def test_every_import_is_there() -> None:
+    for path in OWN:
+        if path.suffix == ".js":
+            for name in re.findall(r"from \"(\./[^\"]+)\"", path.read_text()):
+                assert (STATIC / name).is_file(), f"{path.name} imports {name}"
+
+
+def test_its_types_hold() -> None:
+    """By JSDoc; checked where TypeScript's compiler is at hand, which nobody needs to run or to change the page."""
+    compiler = shutil.which("tsc")
+    if compiler is None:
+        pytest.skip("tsc is not on the PATH")
+    done = subprocess.run([compiler, "--project", str(STATIC.parent)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout

@@ -1,0 +1,305 @@
+"""The live wall's decisions: which look a camera has, what a viewer is sent, which partitions are read."""
+
+import json
+
+import pytest
+
+from groundcam_runtime.records import Partition
+from groundcam_schemas import Detections, FrameId, Gap, GapReason
+from groundcam_serve.api.preview import spread
+from groundcam_serve.wall.looks import MOST_BYTES, CameraLooks, Picture
+from groundcam_serve.wall.messages import MOST_CHARACTERS, MOST_TILES, message, said_in
+from groundcam_serve.wall.minutes import Minutes, Place
+from groundcam_serve.wall.places import Places
+from groundcam_serve.wall.tiles import CREDIT, DEAF_S, Tiles, Wish
+from groundcam_serve.wall.tiles import MOST_BYTES as ON_WAY
+from walks import NS, answer, found, gap
+
+ONE, TWO = Partition("frames", 0), Partition("frames", 1)
+
+
+def picture(seq: int, data: bytes = b"jpeg", run: str = "run-1") -> Picture:
+    return Picture(FrameId("gate", run, seq), seq * NS, data, (640, 360))
+
+
+def answered(seq: int) -> Detections:
+    return answer(seq, float(seq), [found("person", (1.0, 2.0, 30.0, 40.0))])
+
+
+def shown(looks: CameraLooks) -> tuple[int, bool, str | None]:
+    """The newest look's frame, whether it has an answer, and its gap."""
+    look = looks.newest
+    assert look is not None
+    return look.picture.frame.seq, look.answer is not None, look.gap
+
+
+# -- looks
+
+
+def test_a_picture_waits_for_its_own_answer() -> None:
+    looks = CameraLooks()
+    assert not looks.picture(picture(0), 0.0)
+    assert not looks.answer(answered(1), 0.1)
+    assert looks.newest is None
+    assert looks.picture(picture(1), 0.2)
+    assert shown(looks) == (1, True, None)
+
+
+def test_an_answer_to_an_older_frame_is_not_shown_any_more() -> None:
+    looks = CameraLooks()
+    for seq in range(3):
+        looks.picture(picture(seq), 0.0)
+    assert looks.answer(answered(2), 0.1)
+    assert not looks.answer(answered(1), 0.2)
+    assert shown(looks) == (2, True, None)
+
+
+def test_without_a_worker_the_newest_picture_is_shown_unanswered_after_a_second() -> None:
+    looks = CameraLooks()
+    for seq in range(5):
+        looks.picture(picture(seq), seq * 0.2)
+    assert not looks.wait(0.9)
+    assert looks.wait(1.3)
+    assert shown(looks) == (1, False, None)
+    assert not looks.wait(1.3)
+    assert looks.wait(1.9)
+    assert shown(looks) == (4, False, None)
+
+
+def test_an_answer_that_comes_after_all_is_shown_on_its_picture() -> None:
+    looks = CameraLooks()
+    looks.picture(picture(0), 0.0)
+    assert looks.wait(1.0)
+    assert looks.answer(answered(0), 1.5)
+    assert shown(looks) == (0, True, None)
+    assert looks.newest is not None
+    assert looks.newest.number == 2
+
+
+def test_pictures_wait_for_a_slow_detector_as_long_as_it_answers() -> None:
+    """Its answers take 4 s, at 5 frames a second: what is shown has boxes, and is 4 s old."""
+    looks = CameraLooks()
+    unanswered = 0
+    for step in range(200):
+        now_s = step * 0.2
+        looks.picture(picture(step), now_s)
+        if step >= 20:
+            looks.answer(answered(step - 20), now_s)
+        looks.wait(now_s)
+        if step > 40 and looks.newest is not None:
+            unanswered += looks.newest.answer is None
+            assert shown(looks)[0] == step - 20
+    assert unanswered == 0
+
+
+def test_a_slow_detector_of_a_slow_camera_is_waited_for_too() -> None:
+    """A frame each 2 s, answered after 3 s: after the first ones no picture is shown without its boxes."""
+    looks = CameraLooks()
+    numbers, without = [], 0
+    for tick in range(0, 600, 2):
+        now_s = tick / 10
+        if tick % 20 == 0:
+            looks.picture(picture(tick // 20), now_s)
+        if tick >= 30 and (tick - 30) % 20 == 0:
+            looks.answer(answered((tick - 30) // 20), now_s)
+        looks.wait(now_s)
+        if tick > 200 and looks.newest is not None:
+            numbers.append(looks.newest.picture.frame.seq)
+            without += looks.newest.answer is None
+    assert without == 0
+    assert numbers == sorted(numbers)
+
+
+def test_a_gap_is_shown_on_the_picture_that_nobody_looked_at_whichever_comes_first() -> None:
+    looks = CameraLooks()
+    looks.picture(picture(0), 0.0)
+    assert looks.gap(gap(0, 3), 0.1)
+    assert shown(looks) == (0, False, "stale")
+    assert looks.picture(picture(2), 0.2)
+    assert shown(looks) == (2, False, "stale")
+    assert not looks.gap(
+        Gap(camera_id="gate", run_id="run-1", reason=GapReason.CAMERA_OFFLINE, from_ns=1, to_ns=2), 0.3
+    )
+
+
+def test_a_new_run_goes_on_where_the_one_before_ended() -> None:
+    looks = CameraLooks()
+    looks.picture(picture(900), 0.0)
+    looks.answer(answered(900), 0.1)
+    looks.picture(picture(0, run="run-2"), 0.2)
+    assert looks.answer(answer(0, 0.0, [], run_id="run-2"), 0.3)
+    assert shown(looks)[0] == 0
+
+
+def test_pictures_that_wait_are_bounded_in_bytes() -> None:
+    looks = CameraLooks()
+    for seq in range(40):
+        looks.picture(picture(seq, bytes(MOST_BYTES // 10)), 0.0)
+    assert not looks.answer(answered(20), 0.1), "it was forgotten"
+    assert looks.answer(answered(39), 0.2)
+
+
+def test_the_same_frame_twice_is_one_look() -> None:
+    looks = CameraLooks()
+    looks.picture(picture(0), 0.0)
+    assert not looks.picture(picture(0), 0.1)
+    assert looks.answer(answered(0), 0.2)
+    assert not looks.answer(answered(0), 0.3)
+    assert not looks.picture(picture(0), 0.4)
+    assert not looks.wait(9.0)
+
+
+# -- tiles
+
+
+def due(tiles: Tiles, newest: dict[str, int], now_s: float = 0.0) -> list[str]:
+    return [name for name, _ in tiles.due(newest, now_s)]
+
+
+def test_a_tile_is_sent_no_more_than_the_viewer_has_room_for_and_what_is_left_out_is_counted() -> None:
+    tiles = Tiles()
+    tiles.watch({"gate": Wish(640)})
+    for number in (1, 2):
+        assert due(tiles, {"gate": number}) == ["gate"]
+        assert tiles.sent("gate", number, 1000, 0.0) == 0
+    assert CREDIT == 2
+    assert due(tiles, {"gate": 3}) == []
+    tiles.drawn("gate")
+    assert due(tiles, {"gate": 7}) == ["gate"]
+    assert tiles.sent("gate", 7, 1000, 0.0) == 4
+
+
+def test_tiles_take_turns() -> None:
+    tiles = Tiles()
+    tiles.watch({"gate": Wish(640), "yard": Wish(640)})
+    tiles.sent("gate", 1, 10, 1.0)
+    assert due(tiles, {"gate": 2, "yard": 1}, 2.0) == ["yard", "gate"]
+
+
+def test_a_tile_of_another_size_is_sent_its_picture_again() -> None:
+    tiles = Tiles()
+    tiles.watch({"gate": Wish(320)})
+    tiles.sent("gate", 1, 10, 0.0)
+    assert due(tiles, {"gate": 1}) == []
+    tiles.watch({"gate": Wish(1280)})
+    assert due(tiles, {"gate": 1}) == ["gate"]
+
+
+def test_who_wishes_for_fewer_pictures_gets_fewer() -> None:
+    tiles = Tiles()
+    tiles.watch({"gate": Wish(320, fps=2)})
+    tiles.sent("gate", 1, 10, 10.0)
+    assert due(tiles, {"gate": 2}, 10.4) == []
+    assert due(tiles, {"gate": 2}, 10.5) == ["gate"]
+
+
+def test_a_viewer_gets_a_bounded_number_of_bytes_ahead() -> None:
+    tiles = Tiles()
+    tiles.watch({name: Wish(0) for name in "abc"})
+    tiles.sent("a", 1, ON_WAY, 0.0)
+    assert due(tiles, {"b": 1}) == []
+    tiles.drawn("a")
+    assert due(tiles, {"b": 1}) == ["b"]
+    tiles.watch({"b": Wish(0)})
+    assert tiles.sent("a", 2, 10, 0.0) is None, "it is not there any more"
+
+
+def test_a_viewer_that_takes_nothing_is_deaf() -> None:
+    tiles = Tiles()
+    tiles.watch({"gate": Wish(320)})
+    assert not tiles.is_deaf(1000.0)
+    tiles.sent("gate", 1, 10, 1000.0)
+    assert not tiles.is_deaf(1000.0 + DEAF_S)
+    assert tiles.is_deaf(1000.1 + DEAF_S)
+    tiles.drawn("gate")
+    tiles.drawn("gate")
+    assert not tiles.is_deaf(5000.0)
+    tiles.sent("gate", 2, 10, 5000.0)
+    assert due(tiles, {"gate": 3}) == ["gate"], "what was acknowledged too often gives no more room"
+
+
+# -- places
+
+
+def test_nothing_is_read_where_nobody_looks() -> None:
+    assert Places().wanted(0.0) == frozenset()
+
+
+def test_a_camera_is_searched_for_everywhere_until_it_is_found_then_read_where_it_is() -> None:
+    places = Places()
+    places.watch(["gate", "yard"], 0.0)
+    assert places.wanted(0.0) is None
+    places.heard("gate", ONE, 0.5)
+    assert places.wanted(0.5) is None
+    places.answered("yard", TWO)
+    assert places.wanted(1.0) == {ONE, TWO}
+    places.watch(["yard"], 2.0)
+    assert places.wanted(2.0) == {TWO}
+
+
+def test_one_that_is_nowhere_is_searched_for_now_and_then() -> None:
+    places = Places()
+    places.watch(["gate"], 0.0)
+    searching = sum(places.wanted(float(second)) is None for second in range(600))
+    assert searching == 100
+
+
+def test_one_that_moved_is_found_again() -> None:
+    places = Places()
+    places.watch(["gate"], 0.0)
+    places.heard("gate", ONE, 1.0)
+    assert places.wanted(5.0) == {ONE}
+    assert places.wanted(6.0) is None
+    places.heard("gate", TWO, 6.5)
+    assert places.wanted(7.0) == {TWO}
+
+
+# -- messages
+
+
+def test_what_is_said_of_a_picture_comes_with_it() -> None:
+    looks = CameraLooks()
+    looks.picture(picture(5, b"\xff\xd8picture"), 0.0)
+    looks.answer(answered(5), 0.1)
+    assert looks.newest is not None
+    data = message(looks.newest, b"\xff\xd8scaled", 3, 6 * NS)
+    length = int.from_bytes(data[:4], "little")
+    header = json.loads(data[4 : 4 + length])
+    assert data[4 + length :] == b"\xff\xd8scaled"
+    assert (header["seq"], header["skipped"], header["source"], header["age_ms"]) == (5, 3, [640, 360], 1000)
+    assert header["answer"]["objects"] == [{"label": "person", "class": 0, "score": 0.5, "box": [1.0, 2.0, 30.0, 40.0]}]
+    assert header["gap"] is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "no json", "[]", '{"watch": {"../etc": {"width": 1}}}', '{"watch": {"gate": {"width": -1}}}',
+        '{"watch": {"gate": {"width": 320, "fps": 0}}}', '{"drawn": 7}', '{"shout": 1}', '{"watch": {"gate": {}}}',
+        json.dumps({"watch": {f"c{n}": {"width": 1} for n in range(MOST_TILES + 1)}}), " " * MOST_CHARACTERS + "{}",
+    ],
+)  # fmt: skip
+def test_a_page_that_says_something_else_is_told_in_a_sentence(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^[^\n]{5,200}$"):
+        said_in(text)
+
+
+# -- pictures of the last minute
+
+
+def test_of_a_minute_a_frame_each_second_is_known() -> None:
+    minutes = Minutes()
+    for number in range(1000):
+        minutes.add("gate", Place(ONE, number, number * NS // 10))
+    places = minutes.of("gate", 100 * NS)
+    assert len(places) == 60
+    assert places[-1].offset == 990
+    assert minutes.of("yard", 0) == []
+
+
+def test_a_preview_spreads_over_the_minute() -> None:
+    places = [Place(ONE, number, number) for number in range(60)]
+    chosen = [one.offset for one in spread(places, 12)]
+    assert (chosen[0], chosen[-1], len(set(chosen))) == (0, 59, 12)
+    assert spread(places[:3], 12) == places[:3]
+    assert [one.offset for one in spread(places, 1)] == [0]
