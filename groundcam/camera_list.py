@@ -26,7 +26,8 @@ def _row(status: CameraStatus) -> tuple[str, ...]:
     size = f"{status.width}x{status.height}" if status.width and status.height else "-"
     fps = "-" if status.fps is None else f"{status.fps:.3g}"
     state = status.state.value
-    return status.camera_id, state, since(status), size, fps, status.producer or "-", status.last_error or "-"
+    name = f"{status.camera_id} ({status.name})" if status.name else status.camera_id
+    return name, state, since(status), size, fps, status.producer or "-", status.last_error or "-"
 
 
 def since(status: CameraStatus) -> str:

@@ -152,6 +152,7 @@ class Outbox:
             fps=fps,
             last_error=error,
             producer=self._task.producer,
+            name=self._task.camera.name,
         )
         self._reports.state(status)
         self._send_reports(self._reports.due(time.monotonic()))

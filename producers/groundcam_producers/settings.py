@@ -16,7 +16,7 @@ from groundcam_producers.placement import in_shard
 from groundcam_producers.rtsp.tls import Trust
 from groundcam_runtime import redaction
 from groundcam_runtime.settings import SettingError, SettingsPart, Size, read_secret
-from groundcam_schemas.limits import CameraId
+from groundcam_schemas.limits import CameraId, check_phrase
 
 LIVE_SCHEMES = ("rtsp", "rtsps")
 
@@ -88,6 +88,8 @@ class CameraSettings(SettingsPart):
 
     url: SecretStr = Field(examples=["rtsp://viewer@192.0.2.7/stream1"])
     """rtsp://, rtsps://, a video file, or a folder of pictures. The user name may stand in it."""
+    name: Annotated[str, Field(max_length=100), AfterValidator(check_phrase)] = ""
+    """What people call it, as "Front gate": the console shows that in place of its id."""
     password_file: Path | None = None
     """File with the camera's password."""
     password_env: str | None = None

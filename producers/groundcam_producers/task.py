@@ -45,7 +45,7 @@ class CameraTask:
         """Return a state for a process that cannot tell of itself any more."""
         return CameraStatus(
             camera_id=self.camera_id, state=state, since_ns=since_ns, url=self.camera.public_url, last_error=error,
-            producer=self.producer,
+            producer=self.producer, name=self.camera.name,
         )  # fmt: skip
 
     @property

@@ -24,7 +24,7 @@ VERSIONS: dict[type[BaseModel], str] = {
     Detections: "detections/1.0",
     Gap: "gap/1.0",
     CameraQuestion: "question/1.2",
-    CameraStatus: "camera-status/1.1",
+    CameraStatus: "camera-status/1.2",
     Attempt: "attempt/1.0",
     WorkerStatus: "worker-status/1.0",
     Reply: "reply/1.0",

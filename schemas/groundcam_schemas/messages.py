@@ -198,6 +198,8 @@ class CameraStatus(_Part):
     """The class of the last error, such as `TimeoutError`."""
     producer: limits.Text = ""
     """Which producer says so: machine, process, and a random part; empty from versions that did not tell."""
+    name: limits.Text = ""
+    """As people call it; empty where it has no other name than its id."""
     twin: limits.Text | None = None
     """Another producer that lives and plays the same camera, so that its frames come twice."""
 

@@ -96,6 +96,7 @@ def test_what_version_1_2_added_to_a_question_is_read() -> None:
 def test_what_version_1_1_added_to_a_cameras_state_is_read() -> None:
     status = decode(CameraStatus, golden("camera-status-1.1.msgpack"))
     assert (status.producer, status.twin) == ("pod-1/7/0a1b2c3d", "laptop/4711/99aabbcc")
+    assert decode(CameraStatus, golden("camera-status-1.2.msgpack")).name == "Front gate"
     old = decode(CameraStatus, golden("camera-status-1.0.msgpack"))
     assert (old.producer, old.twin) == ("", None)
 

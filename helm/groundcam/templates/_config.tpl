@@ -246,7 +246,7 @@ produce:
   {{- end }}
   cameras:
     {{- range $id, $camera := .cameras }}
-    {{- $one := pick $camera "url" "fps" "max_size" "loop" "transport" "rotate" "aspect" "deinterlace" "keep_damaged" "tls_verify" "tls_fingerprint" "tls_ca_file" }}
+    {{- $one := pick $camera "url" "name" "fps" "max_size" "loop" "transport" "rotate" "aspect" "deinterlace" "keep_damaged" "tls_verify" "tls_fingerprint" "tls_ca_file" }}
     {{- if $camera.existingSecret }}
     {{- $_ := set $one "password_file" (printf "%s/cameras/%s" $secrets $id) }}
     {{- end }}
