@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from functools import partial
@@ -75,7 +76,7 @@ async def run(
             sightings.listeners.append(jobs.take)
             stack.push_async_callback(jobs.close)
         figures = Figures()
-        sightings.listeners.append(figures.take)
+        sightings.listeners.append(lambda answer: figures.take(answer, time.monotonic()))
         wall = ends = best = None
         if settings.console:
             wall, ends = Wall(kafka, loop), EndWatcher(kafka, [kafka.topics.frames, kafka.topics.recordings])

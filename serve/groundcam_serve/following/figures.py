@@ -1,13 +1,12 @@
-"""How well each camera is answered, over the last minute. Pure, but for the clock of `take`."""
+"""How well each camera is answered, over the last minute. Pure, but for the lock."""
 
 import threading
-import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from groundcam_runtime.records import Consumed, Partition
-from groundcam_schemas import Detections, Gap, SchemaError, decode_answer
+from groundcam_runtime.records import Partition
+from groundcam_schemas import Detections, Gap
 
 NS = 1_000_000_000
 WINDOW_S = 60.0
@@ -42,15 +41,7 @@ class Figures:
         self._cameras: OrderedDict[str, _Camera] = OrderedDict()
         self._answered: dict[Partition, int] = {}
 
-    def take(self, record: Consumed) -> None:
-        """Take a record of the detections topic."""
-        try:
-            answer = decode_answer(record.value or b"")
-        except SchemaError:
-            return
-        self.note(answer, time.monotonic())
-
-    def note(self, answer: Detections | Gap, now_s: float) -> None:
+    def take(self, answer: Detections | Gap, now_s: float) -> None:
         """An answer or a gap came."""
         with self._lock:
             camera = self._cameras.setdefault(answer.camera_id, _Camera())

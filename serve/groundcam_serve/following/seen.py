@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from groundcam_runtime.records import Consumed, Partition
-from groundcam_schemas import Detections, SchemaError, decode_answer
+from groundcam_schemas import Detections, Gap, SchemaError, decode_answer
 
 ENTRY_BYTES = 512
 
@@ -30,15 +30,15 @@ class Seen:
         self._cameras: OrderedDict[str, deque[SeenFrame]] = OrderedDict()
         self._bytes = 0
 
-    def take(self, record: Consumed) -> None:
-        """Take a record of the detections topic."""
+    def take(self, record: Consumed) -> Detections | Gap | None:
+        """Take a record of the detections topic; return what it says, where it can be read."""
         value = record.value or b""
         try:
             answer = decode_answer(value)
         except SchemaError:
-            return
+            return None
         if not isinstance(answer, Detections):
-            return
+            return answer
         frame = answer.frame
         line = self._cameras.setdefault(answer.camera_id, deque())
         self._cameras.move_to_end(answer.camera_id)
@@ -52,6 +52,7 @@ class Seen:
             self._drop(oldest)
             if not oldest:
                 del self._cameras[camera_id]
+        return answer
 
     def newest(self, camera_id: str) -> SeenFrame | None:
         """Return a camera's newest frame by when it was captured."""

@@ -8,10 +8,10 @@ from contextlib import ExitStack
 from groundcam_runtime.kafka.errors import KafkaProblem
 from groundcam_runtime.kafka.lookup import Lookup
 from groundcam_runtime.kafka.reader import Reader
-from groundcam_runtime.records import Consumed, Partition
+from groundcam_runtime.records import Partition
 from groundcam_runtime.recurring import Recurring
 from groundcam_runtime.settings import KafkaSettings
-from groundcam_schemas import Frame, SchemaError, decode
+from groundcam_schemas import Detections, Frame, Gap, SchemaError, decode
 from groundcam_serve.following.seen import Seen, SeenFrame
 
 recurring = Recurring(logging.getLogger(__name__))
@@ -33,8 +33,8 @@ class Sightings:
     def __init__(self, kafka: KafkaSettings) -> None:
         """Begin to follow. Raises KafkaProblem."""
         self.seen = Seen(MOST_BYTES, MOST_EACH)
-        self.listeners: list[Callable[[Consumed], None]] = []
-        """Called with each record, on the thread that reads."""
+        self.listeners: list[Callable[[Detections | Gap], None]] = []
+        """Called with each answer, on the thread that reads."""
         self._stopping = threading.Event()
         topic = kafka.topics.detections
         with ExitStack() as stack:
@@ -71,9 +71,9 @@ class Sightings:
             while not self._stopping.is_set():
                 try:
                     for record in self._reader.poll(POLL_S):
-                        self.seen.take(record)
-                        for hear in self.listeners:
-                            hear(record)
+                        if (answer := self.seen.take(record)) is not None:
+                            for hear in self.listeners:
+                                hear(answer)
                 except KafkaProblem as problem:
                     recurring.warning("answers that cannot be read", "answers cannot be read: %s", problem)
                     self._stopping.wait(PAUSE_S)

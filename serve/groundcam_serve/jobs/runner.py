@@ -13,10 +13,9 @@ from typing import Protocol
 from groundcam_runtime.kafka.errors import KafkaProblem
 from groundcam_runtime.kafka.publisher import Record
 from groundcam_runtime.kafka.send_now import send_now
-from groundcam_runtime.records import Consumed
 from groundcam_runtime.settings import KafkaSettings
 from groundcam_runtime.verdicts import Outcome, outcome
-from groundcam_schemas import MSGPACK_CONTENT_TYPE, CameraQuestion, Question, SchemaError, decode_answer, encode
+from groundcam_schemas import MSGPACK_CONTENT_TYPE, CameraQuestion, Detections, Gap, Question, encode
 from groundcam_serve.following.boards import Boards
 from groundcam_serve.jobs.store import PREFIX, Job, JobState, JobStore
 from groundcam_serve.settings import ServeSettings
@@ -96,13 +95,11 @@ class JobRunner:
             task.cancel()
         self.store.forget(job)
 
-    def take(self, record: Consumed) -> None:
-        """Take a record of the detections topic."""
-        if record.key is None or not record.key.startswith(PREFIX.encode()):
-            return
-        with suppress(SchemaError, RuntimeError):
-            answer = decode_answer(record.value or b"")
-            self._loop.call_soon_threadsafe(self._took, answer)
+    def take(self, answer: Detections | Gap) -> None:
+        """Take an answer, or a gap; any thread may call it."""
+        if answer.camera_id.startswith(PREFIX):
+            with suppress(RuntimeError):  # the loop has ended
+                self._loop.call_soon_threadsafe(self._took, answer)
 
     async def close(self) -> None:
         """End every job."""
@@ -111,8 +108,8 @@ class JobRunner:
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
         self._folder.cleanup()
 
-    def _took(self, answer: object) -> None:
-        job = self.store.take(answer, time.monotonic())  # type: ignore[arg-type]
+    def _took(self, answer: Detections | Gap) -> None:
+        job = self.store.take(answer, time.monotonic())
         if job is not None and job.id in self._changed:
             self._changed[job.id].set()
 

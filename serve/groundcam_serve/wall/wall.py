@@ -8,9 +8,9 @@ from collections.abc import Collection
 from contextlib import suppress
 from typing import Protocol
 
-from groundcam_runtime.records import Consumed, Partition
+from groundcam_runtime.records import Partition
 from groundcam_runtime.settings import KafkaSettings
-from groundcam_schemas import Detections, Gap, SchemaError, decode_answer
+from groundcam_schemas import Detections, Gap
 from groundcam_serve.wall.frames import FrameFollower
 from groundcam_serve.wall.looks import CameraLooks, Look, Picture
 from groundcam_serve.wall.minutes import Minutes, Place
@@ -75,12 +75,11 @@ class Wall:
         self._lookers.pop(looker, None)
         self._count()
 
-    def hear(self, record: Consumed) -> None:
-        """Take a record of the detections topic."""
-        if (record.key or b"").decode("utf-8", "replace") not in self._looks:
-            return
-        with suppress(SchemaError, RuntimeError):
-            self._loop.call_soon_threadsafe(self._answer, decode_answer(record.value or b""))
+    def hear(self, answer: Detections | Gap) -> None:
+        """Take an answer, or a gap."""
+        if answer.camera_id in self._looks:
+            with suppress(RuntimeError):  # the loop has ended
+                self._loop.call_soon_threadsafe(self._answer, answer)
 
     async def close(self) -> None:
         """Stop."""

@@ -44,6 +44,8 @@ export function drawLook(below, above, picture, look, how) {
   for (const one of [below, above]) {
     one.dataset.run = look.run;
     one.dataset.seq = String(look.seq);
+    one.dataset.number = String(look.number);
+    one.dataset.at = String(look.captured_at_ms);
   }
 }
 
