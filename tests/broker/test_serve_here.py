@@ -1,7 +1,6 @@
 """`groundcam serve` by itself: a Kafka, a worker and the service on one machine, from the first second to the last."""
 
 import os
-import shutil
 import signal
 import time
 
@@ -9,11 +8,8 @@ import psutil
 import pytest
 
 from conftest import Start, Wait
-from footage import frame, jpeg, publisher
+from footage import jpeg
 from groundcam.devkafka.broker import free_port
-from groundcam_runtime.kafka.publisher import Record
-from groundcam_runtime.settings import KafkaSettings
-from groundcam_schemas import encode
 from serve_client import Client
 
 pytestmark = pytest.mark.broker
@@ -69,52 +65,3 @@ def test_an_address_that_others_reach_is_refused_without_keys(start: Start) -> N
     program = start(None, "serve", "--host", "0.0.0.0", "--model", "fake")  # noqa: S104
     assert program.process.wait(30) == 2
     assert program.log.strip().endswith("or open: true to serve everybody")
-
-
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-# As root, a browser has no sandbox; and it must not look for its maker's servers.
-FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
-LISTEN = """
-window.seen = []
-window.source = new EventSource("/v1/detections?camera=gate")
-source.addEventListener("detections", event => seen.push(JSON.parse(event.data).frame.seq))
-"""
-
-
-@pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="chromium and chromedriver are not installed")
-def test_a_browser_misses_nothing_over_a_restart_of_the_service(start: Start, wait: Wait, kafka: KafkaSettings) -> None:
-    """EventSource comes again by itself, with the place of the last event."""
-    from selenium import webdriver
-
-    start(kafka, "work", "--model", "fake", "--question", "person", "--group", kafka.topic_prefix)
-    port = free_port()
-    first, client = start(kafka, "serve", "--port", port), Client(port)
-    wait(lambda: client.is_ready, 60, "the service")
-
-    def publish(numbers: range) -> None:
-        with publisher(kafka) as out:
-            for seq in numbers:
-                out.send(Record(kafka.topics.frames, encode(frame("gate", seq, jpeg(1, 64, 48))), "gate", seq % 4))
-            out.flush(30)
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM or ""
-    for flag in FLAGS:
-        options.add_argument(flag)
-    browser = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
-    try:
-        browser.get(f"http://127.0.0.1:{port}/healthz")
-        browser.execute_script(LISTEN)
-        wait(lambda: browser.execute_script("return source.readyState") == 1, 20, "the stream")
-        publish(range(30))
-        wait(lambda: len(browser.execute_script("return seen")) >= 10, 30, "events")
-        first.process.kill()
-        first.process.wait()
-        publish(range(30, 60))
-        start(kafka, "serve", "--port", port)
-        wait(lambda: client.is_ready, 60, "the service again")
-        publish(range(60, 90))
-        wait(lambda: len(browser.execute_script("return seen")) >= 90, 60, "every event")
-        assert sorted(browser.execute_script("return seen")) == list(range(90))
-    finally:
-        browser.quit()
