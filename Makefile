@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit test-broker test-faults test-cluster test-clients test-mutants images sbom base-image pins notice audit-licences audit-vulnerabilities lint format benchmark benchmark-pair benchmark-split benchmark-scaling benchmark-sizing benchmark-rivals benchmark-serving benchmark-detector benchmark-audit benchmark-tracker benchmark-tracking evaluate clean
+.PHONY: help setup demo test test-unit test-broker test-faults test-cluster test-clients test-mutants images sbom base-image pins notice audit-licences audit-vulnerabilities lint format benchmark benchmark-pair benchmark-split benchmark-scaling benchmark-sizing benchmark-rivals benchmark-serving benchmark-console benchmark-detector benchmark-audit benchmark-tracker benchmark-tracking evaluate clean
 
 help: ## List the recipes
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -125,6 +125,9 @@ benchmark-sizing: $(READY) ## Measure what producers and workers take, beside wh
 
 benchmark-rivals: $(READY) .venv-rivals/.ready ## Measure the same job on Quix Streams and on FastStream
 	$(BIN)/python benchmarks/rivals.py $(ARGS)
+
+benchmark-console: $(READY) ## Measure the console with a wall in a real browser, and with many viewers (ARGS="--minutes 30 --json FILE")
+	$(BIN)/python benchmarks/console.py $(ARGS)
 
 benchmark-serving: $(READY) .rivals-serving/.ready ## Measure what the HTTP service adds, and the bundled model behind it, LitServe and FastAPI
 	$(BIN)/python benchmarks/serving.py $(ARGS)
