@@ -23,6 +23,7 @@ ROUTES = [
     ("POST", "/v1/detect?question=a", "detect"), ("GET", "/v1/workers", "read"), ("GET", "/v1/models", "read"),
     ("POST", "/v1/models", "models"), ("DELETE", "/v1/models", "models"), ("GET", "/v1/cameras", "read"),
     ("GET", "/v1/health", "read"), ("POST", "/v1/cameras/gate/preview", "detect"),
+    ("GET", "/v1/health", "read"), ("POST", "/v1/cameras/gate/preview", "detect"),
     ("GET", "/v1/cameras/gate/latest.jpg", "cameras"), ("GET", "/v1/cameras/gate/frames", "cameras"),
     ("GET", "/v1/questions", "read"), ("GET", "/v1/questions/gate", "read"), ("PUT", "/v1/questions/gate", "ask"),
     ("DELETE", "/v1/questions/gate", "ask"), ("GET", "/v1/cameras/gate/zones", "read"),
