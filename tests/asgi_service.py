@@ -43,7 +43,7 @@ def door_of(**settings: Any) -> Door:
         return bool(is_so())
 
     boards = SimpleNamespace(
-        workers=[], ready=0, until=until, not_ready=lambda: "there is none in this test",
+        asked=lambda _camera: [], workers=[], ready=0, until=until, not_ready=lambda: "there is none in this test",
         cameras={one: CameraStatus(camera_id=one, state=CameraState.ONLINE, since_ns=1, url="rtsp://x") for one in CAMERAS},
         questions={
             one: CameraQuestion(camera_id=one, classes=QUESTION.classes, set_by="anna") for one in (*CAMERAS, "*")

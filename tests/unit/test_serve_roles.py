@@ -25,7 +25,7 @@ ROUTES = [
     ("GET", "/v1/health", "read"), ("POST", "/v1/cameras/gate/preview", "detect"),
     ("GET", "/v1/health", "read"), ("POST", "/v1/cameras/gate/preview", "detect"),
     ("GET", "/v1/cameras/gate/latest.jpg", "cameras"), ("GET", "/v1/cameras/gate/frames", "cameras"),
-    ("GET", "/v1/questions", "read"), ("GET", "/v1/questions/gate", "read"), ("PUT", "/v1/questions/gate", "ask"),
+    ("GET", "/v1/questions/gate/history", "read"), ("GET", "/v1/questions", "read"), ("GET", "/v1/questions/gate", "read"), ("PUT", "/v1/questions/gate", "ask"),
     ("DELETE", "/v1/questions/gate", "ask"), ("GET", "/v1/cameras/gate/zones", "read"),
     ("PUT", "/v1/cameras/gate/zones", "ask"), ("DELETE", "/v1/cameras/gate/zones", "ask"),
     ("GET", "/v1/detections?camera=gate", "read"), ("GET", "/v1/events?camera=gate", "read"),
@@ -75,7 +75,7 @@ def test_who_sees_one_camera_sees_no_other_on_any_route(service: Service, monkey
     assert [one["camera_id"] for one in service.get("/v1/objects", cookie=cookie).json["cameras"]] == ["gate"]
     assert [one["camera_id"] for one in service.get("/v1/health", cookie=cookie).json["cameras"]] == ["gate"]
     for path in ("/v1/cameras/yard/latest.jpg", "/v1/cameras/yard/frames", "/v1/cameras/yard/zones", "/v1/questions/yard",
-                 "/v1/questions/*", "/v1/events?camera=yard", "/v1/events?camera=gate&camera=yard", "/v1/objects?camera=yard",
+                 "/v1/questions/*", "/v1/questions/yard/history", "/v1/events?camera=yard", "/v1/events?camera=gate&camera=yard", "/v1/objects?camera=yard",
                  "/v1/detections?camera=yard", "/v1/events?camera=yard&stream=true"):  # fmt: skip
         assert service.get(path, cookie=cookie).status == 403, path
     wanted: list[Any] = []
