@@ -32,6 +32,7 @@ from groundcam.commands import (
     size,
     topics,
     track,
+    users,
     watch,
     work,
     zones,
@@ -97,6 +98,7 @@ app.add_typer(zones.app, name="zones")
 app.add_typer(event.app, name="event")
 app.add_typer(config.app, name="config")
 app.add_typer(keys.app, name="keys")
+app.add_typer(users.app, name="users")
 app.add_typer(topics.app, name="topics")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(notify.app, name="notify")

@@ -37,8 +37,12 @@ def serve(
     keys_file: Annotated[
         Path | None, typer.Option("--keys", metavar="FILE", help="Who may do what; see `groundcam keys`.")
     ] = None,
+    users_file: Annotated[
+        Path | None, typer.Option("--users", metavar="FILE", help="Who may log in; see `groundcam users`.")
+    ] = None,
     open_to_all: Annotated[
-        bool | None, typer.Option("--open", help="Serve everybody who reaches the address, without keys.")
+        bool | None,
+        typer.Option("--open", help="Serve everybody who reaches the address, without keys and without a login."),
     ] = None,
     console: Annotated[
         bool | None,
@@ -55,8 +59,8 @@ def serve(
     """
     settings = start(
         config, bootstrap_servers, log_format, log_level, http_port,
-        serve__host=host, serve__port=port, serve__keys_file=keys_file, serve__open=open_to_all,
-        serve__console=console,
+        serve__host=host, serve__port=port, serve__keys_file=keys_file, serve__users_file=users_file,
+        serve__open=open_to_all, serve__console=console,
     )  # fmt: skip
     elsewhere = "bootstrap_servers" in settings.kafka.model_fields_set
     require("serve", "serve")

@@ -20,11 +20,13 @@ from groundcam_serve.api import (
     jobs,
     preview,
     questions,
+    session,
     state,
     wall,
     zones,
 )
 from groundcam_serve.api.detect import DetectRequest
+from groundcam_serve.api.session import LoginRequest
 from groundcam_serve.api.state import ChosenModel
 from groundcam_serve.asking import Asked
 from groundcam_serve.body import ClientGoneError
@@ -36,8 +38,9 @@ from groundcam_serve.docs_page import docs_page
 from groundcam_serve.door import Door
 from groundcam_serve.entrance import Entrance
 from groundcam_serve.problems import MEDIA_TYPE, Problem, ProblemDocument
+from groundcam_serve.sessions import COOKIE
 
-SHOWN = (Asked, DetectRequest, ChosenModel, ZonesForm, InferRequest, ProblemDocument)
+SHOWN = (Asked, DetectRequest, ChosenModel, ZonesForm, LoginRequest, InferRequest, ProblemDocument)
 """Models that routes name by hand."""
 CLIENT_GONE = 499
 """nginx's own number; nobody reads it but the metrics."""
@@ -54,7 +57,7 @@ def app_of(door: Door) -> FastAPI:
         summary="Pictures and a written question go in, boxes come out.",
     )  # fmt: skip
     app.state.door, app.state.background = door, Background()
-    own = (detect, questions, state, health, frames, preview, zones, detections, events, jobs, wall)
+    own = (detect, questions, state, health, frames, preview, zones, detections, events, jobs, session, wall)
     for router in (*(one.router for one in own), roboflow.router, supervisely.router):
         app.include_router(router)
     app.openapi = lambda: _described(app)  # type: ignore[method-assign]
@@ -105,9 +108,11 @@ def _described(app: FastAPI) -> dict[str, Any]:
     parts["securitySchemes"] = {
         "bearer": {"type": "http", "scheme": "bearer"},
         "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+        "session": {"type": "apiKey", "in": "cookie", "name": COOKIE},
     }
     door: Door = app.state.door
-    described["security"] = [{"bearer": []}, {"key": []}] if door.keys.are_needed else [{}]
+    ways = {"keys": ("bearer", "key", "session"), "both": ("bearer", "key", "session"), "users": ("session",)}
+    described["security"] = [{name: []} for name in ways.get(door.visitors.login, ())] or [{}]
     app.openapi_schema = described
     return described
 

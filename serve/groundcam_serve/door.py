@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from starlette.requests import HTTPConnection, Request
 
 from groundcam_runtime.kafka.ends import EndWatcher
+from groundcam_runtime.printable import printable
 from groundcam_runtime.settings import KafkaSettings
 from groundcam_runtime.tracing import CONTEXT_HEADERS, Header, Tracing
 from groundcam_schemas import Detections, Question, Reply, ReplyProblem
@@ -22,10 +23,13 @@ from groundcam_serve.following.sightings import Sightings
 from groundcam_serve.jobs.runner import JobRunner
 from groundcam_serve.key_file import KeyFile
 from groundcam_serve.keys import Key, Rates, Scope
+from groundcam_serve.logins import Logins
 from groundcam_serve.metrics import ServeMetrics
 from groundcam_serve.pictures import Picture
 from groundcam_serve.problems import Problem
 from groundcam_serve.settings import ServeSettings
+from groundcam_serve.user_file import UserFile
+from groundcam_serve.visitors import Visitors
 from groundcam_serve.wall.wall import Wall
 from groundcam_serve.worker_process import WorkerProcess
 
@@ -60,6 +64,9 @@ class Door:
     """The same."""
     best: BestPictures | None = None
     """The same."""
+    users: UserFile = field(default_factory=lambda: UserFile(None))
+    visitors: Visitors = field(init=False)
+    logins: Logins = field(default_factory=Logins)
     rates: Rates = field(default_factory=Rates)
     admission: Admission = field(init=False)
     memory: Memory = field(init=False)
@@ -75,26 +82,34 @@ class Door:
 
     def __post_init__(self) -> None:
         """Begin with nothing in memory."""
+        self.visitors = Visitors(self.settings, self.keys, self.users)
         self.admission = Admission(self.settings.max_waiting_pictures, self.settings.max_waiting_bytes)
         self.memory = Memory(self.settings.max_waiting_bytes)
         self.strangers = Memory(self.settings.max_waiting_bytes // 4)
 
-    def key_of(self, request: HTTPConnection, own_key: str = "") -> Key:
-        """Return whose request it is; `own_key` is of its body, and counts where no header has one. Raises Problem."""
-        headers = request.headers
-        return self.keys.key_of(headers.get("authorization", ""), headers.get("x-api-key") or own_key)
+    def key_of(self, connection: HTTPConnection, own_key: str = "") -> Key:
+        """Return what whoever asks may do; `own_key` is of a body, and counts where no header has one. Raises Problem.
+
+        A WebSocket is such a connection, too.
+        """
+        return self.visitors.visitor_of(connection, own_key).key
 
     def may_be_read(self, request: Request) -> bool:
-        """Whether it is known before its body who sends it."""
-        return not self.keys.are_needed or any(name in request.headers for name in ("authorization", "x-api-key"))
+        """Whether as much is known before its body of who sends it: nothing in it is a key where there are none."""
+        if not self.keys.is_there or any(name in request.headers for name in ("authorization", "x-api-key")):
+            return True
+        try:
+            return bool(self.key_of(request))
+        except Problem:
+            return False
 
-    def require(self, request: HTTPConnection, scope: Scope, camera_id: str | None = None, own_key: str = "") -> Key:
-        """Return whose request it is, if it is allowed. Raises Problem."""
-        key = self.key_of(request, own_key)
+    def require(self, connection: HTTPConnection, scope: Scope, camera_id: str | None = None, own_key: str = "") -> Key:
+        """Return what whoever asks may do, if this is among it. Raises Problem."""
+        key = self.key_of(connection, own_key)
         if not key.may(scope):
-            raise Problem(403, "not-allowed", f"the key {key.name} has not the scope {scope}")
+            raise Problem(403, "not-allowed", f"{printable(key.name)} has not the scope {scope}")
         if camera_id is not None and not key.may_see(camera_id):
-            raise Problem(403, "not-allowed", f"the key {key.name} is not about the camera {camera_id}")
+            raise Problem(403, "not-allowed", f"{printable(key.name)} may not see the camera {camera_id}")
         return key
 
     def require_rate(self, key: Key, pictures: int) -> None:
@@ -172,7 +187,7 @@ def _problem(index: int, reply: Reply) -> Problem:
     return Problem(500, "failed", detail, picture=index)
 
 
-def door_of(request: Request) -> Door:
+def door_of(connection: HTTPConnection) -> Door:
     """Return the service that a request came to."""
-    door: Door = request.app.state.door
+    door: Door = connection.app.state.door
     return door

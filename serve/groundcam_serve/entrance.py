@@ -15,6 +15,8 @@ from groundcam_serve.problems import MEDIA_TYPE, Problem
 log = logging.getLogger(__name__)
 
 NO_ROUTE = "(none)"
+POLICY_VIOLATION = 1008
+"""A code of RFC 6455."""
 
 
 class Entrance:
@@ -27,7 +29,11 @@ class Entrance:
         self._any_name = not (settings.names or settings.is_loopback)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request in, or refuse it."""
+        """Let a request in, or refuse it; a WebSocket before it is accepted, which its client sees as 403."""
+        if scope["type"] == "websocket" and (problem := self._refusal(scope)):
+            self._door.metrics.refused(problem.kind)
+            await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": problem.detail})
+            return
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -62,7 +68,7 @@ class Entrance:
             return Problem(421, "wrong-host", "there is no such host here (serve.names)")
         origin, site = headers.get("origin"), headers.get("sec-fetch-site", "")
         is_foreign = origin is not None and urlsplit(origin).netloc.lower() != (hosts[0].lower() if hosts else "")
-        navigates = scope["method"] == "GET" and headers.get("sec-fetch-mode") == "navigate"
+        navigates = scope.get("method") == "GET" and headers.get("sec-fetch-mode") == "navigate"
         if is_foreign or (site in {"cross-site", "same-site"} and not navigates):
             return Problem(403, "cross-site", "a page of another site may not ask this service")
         return None

@@ -10,12 +10,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Literal, Self, get_args
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from groundcam_schemas.limits import CameraId
+from groundcam_serve.entries import read_entries
 
-Scope = Literal["detect", "ask", "cameras", "read"]
+Scope = Literal["detect", "ask", "cameras", "read", "models"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 PREFIX = "gck_"
 BURST_S = 2.0
@@ -30,7 +30,8 @@ class Key(BaseModel):
     name: Annotated[str, Field(min_length=1, max_length=100)]
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     scopes: Annotated[tuple[Scope, ...], Field(min_length=1)] = SCOPES
-    """detect: pictures and videos. ask: change questions. cameras: their pictures. read: what was found and asked."""
+    """detect: pictures and videos. ask: change questions and zones. cameras: their pictures. read: what was found and
+    asked. models: choose the service's own model."""
     cameras: tuple[CameraId, ...] | None = None
     """The only ones that it is about; by default all."""
     pictures_per_s: Annotated[float, Field(gt=0)] | None = None
@@ -63,14 +64,7 @@ EVERYBODY = Key(name="everybody", sha256="0" * 64)
 
 def read_keys(text: str) -> tuple[Key, ...]:
     """Read a file of keys. Raises ValueError, whose sentence shows nothing of a key."""
-    try:
-        return _File.model_validate(yaml.safe_load(text)).keys
-    except yaml.YAMLError as broken:
-        where = getattr(broken, "problem_mark", None)
-        raise ValueError(f"it is no YAML{f' (line {where.line + 1})' if where else ''}") from None
-    except ValidationError as invalid:
-        first = invalid.errors(include_url=False, include_context=False, include_input=False)[0]
-        raise ValueError(f"{'.'.join(map(str, first['loc'])) or 'keys'}: {first['msg']}") from None
+    return read_entries(text, _File, "keys").keys
 
 
 def find(keys: Iterable[Key], secret: str) -> Key | None:

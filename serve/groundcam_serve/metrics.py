@@ -27,6 +27,7 @@ class ServeMetrics(Metrics):
         self._requests = self._counter("http_requests", "Requests, by route and status", "route", "status")
         self._seconds = self._histogram("http_request_seconds", "Time of a request", _BUCKETS, "route")
         self._refused = self._counter("http_refused", "Requests that were refused, by kind of problem", "kind")
+        self._logins = self._counter("http_logins", "Attempts to log in, by what became of them", "result")
         self._pictures = self._counter("http_pictures", "Pictures that were answered")
         self._added = self._histogram(
             "http_added_seconds", "Time of a picture besides the detector's: queues, Kafka, decoding", _BUCKETS
@@ -49,6 +50,10 @@ class ServeMetrics(Metrics):
     def refused(self, kind: str) -> None:
         """Count a problem."""
         self._refused.labels(kind).inc()
+
+    def login(self, result: str) -> None:
+        """Count an attempt to log in; who it was is no label."""
+        self._logins.labels(result).inc()
 
     def picture(self, added_s: float) -> None:
         """Count a picture that was answered."""

@@ -9,8 +9,9 @@ MEDIA_TYPE = "application/problem+json"
 
 TITLES = {
     "bad-request": "The request cannot be read",
-    "no-key": "A key is needed",
-    "not-allowed": "The key does not allow this",
+    "no-key": "A key or a login is needed",
+    "wrong-login": "The login is not right",
+    "not-allowed": "It is not allowed",
     "cross-site": "Another site's page may not ask",
     "not-found": "There is no such thing",
     "no-such-method": "The method does nothing here",
@@ -22,7 +23,7 @@ TITLES = {
     "media-type": "The body is of no known type",
     "wrong-host": "There is no such host here",
     "unprocessable": "The request cannot be carried out",
-    "too-many": "Too many requests of this key",
+    "too-many": "Too many requests",
     "failed": "The picture cannot be answered",
     "not-here": "This service does not do that",
     "no-worker": "No worker is ready",
@@ -46,6 +47,8 @@ class ProblemDocument(BaseModel):
     picture: int | None = None
     """Which picture of the request, from 0 up."""
     retry_after_s: int | None = None
+    login: str | None = Field(default=None, examples=["users"])
+    """How one can log in here: `users` (with a name and a password), `keys`, `both`, or `proxy` (not here)."""
 
 
 class Problem(Exception):  # noqa: N818 - the RFC's own word
@@ -60,12 +63,13 @@ class Problem(Exception):  # noqa: N818 - the RFC's own word
         field: str | None = None,
         picture: int | None = None,
         retry_after_s: float | None = None,
+        login: str | None = None,
         headers: dict[str, str] | None = None,
     ) -> None:
         """`kind` is one of TITLES."""
         super().__init__(detail)
         self.status, self.kind, self.detail = status, kind, detail
-        self._more = {"field": field, "picture": picture}
+        self._more = {"field": field, "picture": picture, "login": login}
         self.headers = dict(headers or {})
         if retry_after_s is not None:
             whole = max(1, math.ceil(retry_after_s))

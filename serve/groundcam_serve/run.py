@@ -28,6 +28,7 @@ from groundcam_serve.key_file import KeyFile
 from groundcam_serve.metrics import ServeMetrics
 from groundcam_serve.server import serve
 from groundcam_serve.settings import ServeSettings
+from groundcam_serve.user_file import UserFile
 from groundcam_serve.wall.wall import Wall
 from groundcam_serve.worker_process import WorkerProcess
 
@@ -54,7 +55,7 @@ async def run(
     """
     require_crc32c()
     require_tracing(trace)
-    keys = KeyFile(settings.keys_file)
+    keys, users = KeyFile(settings.keys_file), UserFile(settings.users_file)
     largest = await asyncio.to_thread(_largest_request, kafka)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -92,12 +93,16 @@ async def run(
         door = Door(
             settings, kafka, version, exchange, boards, sightings, figures, objects, keys, metrics, tracing,
             max_picture_bytes=largest - min(ENVELOPE_BYTES, largest // 2),
-            worker=worker, jobs=jobs, wall=wall, ends=ends, best=best,
+            worker=worker, jobs=jobs, wall=wall, ends=ends, best=best, users=users,
         )  # fmt: skip
         metrics.watch(lambda: _figures(door))
         health = stack.enter_context(HealthServer(http.host, http.port, metrics, _probes(door), http.names))
         if health.port:
             log.info("metrics and health on http://%s:%d", http.host, health.port)
+        if settings.users_file and not (settings.is_loopback or settings.tls_cert_file or settings.trusted_proxies):
+            log.warning(
+                "passwords travel unencrypted: set serve.tls_cert_file, or let a proxy do it (serve.trusted_proxies)"
+            )
         scheme = "https" if settings.tls_cert_file else "http"
         log.info("serving on %s://%s:%d, /docs says what", scheme, settings.host, settings.port)
         if wall:
@@ -146,7 +151,8 @@ def _probes(door: Door) -> Probes:
         ]
         return {
             "service": {"name": door.settings.name, "run": door.exchange.run_id, "version": door.version},
-            "keys": "needed" if door.keys.are_needed else "none",
+            "keys": "needed" if door.keys.is_there else "none",
+            "login": door.visitors.login,
             "workers": workers,
             **_figures(door),
         }

@@ -4,28 +4,51 @@ import ipaddress
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from groundcam_runtime.settings import SettingsPart, parse_names
 from groundcam_schemas.limits import CameraId
+from groundcam_serve.proxies import network_of
+from groundcam_serve.users import Role
 
 MIB = 1024 * 1024
 Names = Annotated[tuple[str, ...], BeforeValidator(parse_names)]
+HeaderName = Annotated[
+    Annotated[str, Field(pattern="^[A-Za-z0-9-]{1,100}$")] | None, BeforeValidator(lambda given: given or None)
+]
+"""None also where it is empty, as a variable of the environment can be."""
+
+
+def _networks(texts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(str(network_of(one)) for one in texts)
 
 
 class ServeSettings(SettingsPart):
     """What the HTTP service does."""
 
     host: str = "127.0.0.1"
-    """Address to listen on. Any but loopback needs keys_file, or open."""
+    """Address to listen on. Any but loopback needs users_file, keys_file or trusted_proxies, or open."""
     port: Annotated[int, Field(ge=1, le=65535)] = 8000
     """Port to listen on."""
     names: Names = ()
     """Host names that requests may be for, besides addresses and localhost; by default any, but none on loopback."""
     keys_file: Path | None = None
     """YAML file with who may do what (`groundcam keys new`); a change is taken over within a second."""
+    users_file: Path | None = None
+    """YAML file with people who log in, and their roles (`groundcam users add`); taken over as keys_file is."""
+    session_hours: Annotated[float, Field(gt=0, le=31 * 24)] = 12.0
+    """How long somebody who has logged in stays so."""
+    trusted_proxies: Annotated[Names, AfterValidator(_networks)] = ()
+    """Addresses and networks of proxies whose word counts: who a request is from, where it comes from (the header
+    X-Forwarded-For), and whether it was encrypted (X-Forwarded-Proto)."""
+    proxy_user_header: HeaderName = "X-Forwarded-User"
+    """In which header these proxies say who it is; null where they do not, or where clients could set it."""
+    proxy_role_header: HeaderName = None
+    """In which header they say the role: viewer, operator or admin."""
+    proxy_role: Role = "viewer"
+    """The role of those of whom they say none."""
     open: bool = False
-    """Serve everybody who reaches the address, without keys."""
+    """Serve everybody who reaches the address, without keys and without a login."""
     tls_cert_file: Path | None = None
     """Certificate to serve HTTPS with (PEM)."""
     tls_key_file: Path | None = None
@@ -70,12 +93,36 @@ class ServeSettings(SettingsPart):
             raise ValueError("tls_cert_file and tls_key_file need each other")
         if self.timeout_s > self.max_timeout_s:
             raise ValueError(f"timeout_s ({self.timeout_s:g}) is above max_timeout_s ({self.max_timeout_s:g})")
-        if not (self.keys_file or self.open or self.is_loopback):
+        if not (self.asks_who or self.open or self.is_loopback):
             raise ValueError(
-                f"host {self.host} is reached from elsewhere: set keys_file (groundcam keys new),"
-                " or open: true to serve everybody"
+                f"host {self.host} is reached from elsewhere: set users_file (groundcam users add), keys_file"
+                " (groundcam keys new) or trusted_proxies, or open: true to serve everybody"
             )
         return self
+
+    @model_validator(mode="after")
+    def _does_not_contradict_itself(self) -> Self:
+        if self.open and (self.users_file or self.proxies_name_people):
+            other = "users_file" if self.users_file else "trusted_proxies"
+            raise ValueError(f"open: true serves everybody, and {other} is about who it is: leave one of them out")
+        if self.proxy_role_header and not self.proxy_user_header:
+            raise ValueError("proxy_role_header needs proxy_user_header")
+        if self.proxy_role_header and self.proxy_role_header.lower() == (self.proxy_user_header or "").lower():
+            raise ValueError(f"proxy_role_header and proxy_user_header are both {self.proxy_role_header}")
+        if not self.trusted_proxies and (self.proxy_role_header or self.proxy_role != "viewer"):
+            name = "proxy_role_header" if self.proxy_role_header else "proxy_role"
+            raise ValueError(f"{name} needs trusted_proxies: nobody else is believed")
+        return self
+
+    @property
+    def asks_who(self) -> bool:
+        """Whether it has to be known who asks."""
+        return bool(self.users_file or self.keys_file or self.proxies_name_people)
+
+    @property
+    def proxies_name_people(self) -> bool:
+        """Whether there are proxies that say who asks."""
+        return bool(self.trusted_proxies and self.proxy_user_header)
 
     @property
     def is_loopback(self) -> bool:

@@ -57,7 +57,7 @@ def test_the_keys_lie_where_the_program_reads_them(tmp_path: Path) -> None:
     # What `groundcam keys new` prints is what the secret holds.
     written = tmp_path / "keys.yaml"
     written.write_text(CliRunner().invoke(app, ["keys", "new", "press"]).output)
-    assert KeyFile(written).are_needed
+    assert KeyFile(written).is_there
 
 
 def test_an_open_service_has_no_keys() -> None:

@@ -150,6 +150,10 @@ def test_any_other_address_needs_keys_or_an_explicit_word(host: str) -> None:
         settings(host=host)
     assert settings(host=host, open=True).host == host
     assert settings(host=host, keys_file="keys.yaml").keys_file == Path("keys.yaml")
+    assert settings(host=host, users_file="users.yaml").users_file == Path("users.yaml")
+    assert settings(host=host, trusted_proxies="10.0.0.0/8,::1").trusted_proxies == ("10.0.0.0/8", "::1/128")
+    with pytest.raises(SettingError, match="users_file"):
+        settings(host=host, trusted_proxies="10.0.0.1", proxy_user_header="")
 
 
 @pytest.mark.parametrize(
@@ -159,6 +163,15 @@ def test_any_other_address_needs_keys_or_an_explicit_word(host: str) -> None:
         ({"timeout_s": 61}, "timeout_s"),
         ({"name": "a/b"}, "serve.name"),
         ({"port": 0}, "serve.port"),
+        ({"open": True, "users_file": "a"}, "users_file"),
+        ({"open": True, "trusted_proxies": "10.0.0.1"}, "trusted_proxies"),
+        ({"trusted_proxies": "0.0.0.0/0"}, r"serve\.trusted_proxies: .*everybody"),
+        ({"trusted_proxies": "proxy.example"}, r"serve\.trusted_proxies: 'proxy\.example' is no address"),
+        ({"proxy_role_header": "X-Role"}, "proxy_role_header needs trusted_proxies"),
+        ({"proxy_role": "admin"}, "proxy_role needs trusted_proxies"),
+        ({"trusted_proxies": "10.0.0.1", "proxy_role_header": "x-forwarded-user"}, "are both"),
+        ({"trusted_proxies": "10.0.0.1", "proxy_user_header": "X User"}, r"serve\.proxy_user_header"),
+        ({"session_hours": 0}, r"serve\.session_hours"),
     ],
 )
 def test_settings_that_cannot_be_are_named(options: dict[str, Any], says: str) -> None:

@@ -132,7 +132,8 @@ async def results(
 @router.delete("/v1/jobs/{job}", status_code=204, responses=problems(404, 422, 501))
 async def cancel(request: Request, job: JobPath) -> Response:
     """End a job, if it is not through, and forget its results."""
-    _runner(door_of(request)).cancel(_job(request, job))
+    found = _job(request, job)
+    _runner(door_of(request)).cancel(found)
     return Response(status_code=204)
 
 

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from groundcam_runtime.kafka.errors import KafkaProblem
 from groundcam_runtime.kafka.publisher import Record
 from groundcam_runtime.kafka.send_now import send_now
+from groundcam_runtime.printable import printable
 from groundcam_runtime.verdicts import Outcome, outcome, verdict_on
 from groundcam_schemas import MSGPACK_CONTENT_TYPE, CameraQuestion, encode
 from groundcam_schemas.questions import EVERY_CAMERA
@@ -200,7 +201,7 @@ def _require_version(door: Door, request: Request, camera: str) -> CameraQuestio
 def _require(door: Door, request: Request, scope: Any, camera: str) -> Key:
     key = door.require(request, scope, None if camera == EVERY_CAMERA else camera)
     if not _is_about(key, camera):
-        raise Problem(403, "not-allowed", f"the key {key.name} is about some cameras only")
+        raise Problem(403, "not-allowed", f"{printable(key.name)} may see some cameras only")
     return key
 
 

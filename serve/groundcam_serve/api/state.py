@@ -86,7 +86,7 @@ async def models(request: Request) -> Response:
 async def choose(request: Request) -> Response:
     """Start this service's own worker with a model, in the place of the one that it has. `GET` shows how far it is."""
     door = door_of(request)
-    door.require(request, "ask")
+    door.require(request, "models")
     worker = door.worker
     body.require_json(request)
     chosen = body.json_of(await body.read(request, MOST_BYTES, door.settings.body_timeout_s), ChosenModel)
@@ -103,7 +103,7 @@ async def choose(request: Request) -> Response:
 async def remove(request: Request) -> Response:
     """End this service's own worker."""
     door = door_of(request)
-    door.require(request, "ask")
+    door.require(request, "models")
     if door.worker is None:
         raise Problem(501, "not-here", "the workers of this service run elsewhere")
     if not await door.worker.remove():
