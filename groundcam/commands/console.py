@@ -27,6 +27,9 @@ def console(
     keys_file: Annotated[
         Path | None, typer.Option("--keys", metavar="FILE", help="Who may do what; see `groundcam keys`.")
     ] = None,
+    users_file: Annotated[
+        Path | None, typer.Option("--users", metavar="FILE", help="Who may log in; see `groundcam users`.")
+    ] = None,
     open_to_all: Annotated[
         bool | None, typer.Option("--open", help="Serve everybody who reaches the address, without keys.")
     ] = None,
@@ -41,7 +44,7 @@ def console(
     """
     settings = start(
         config, bootstrap_servers, log_format, log_level, http_port,
-        serve__host=host, serve__port=port, serve__keys_file=keys_file, serve__open=open_to_all, serve__console=True,
+        serve__host=host, serve__port=port, serve__keys_file=keys_file, serve__users_file=users_file, serve__open=open_to_all, serve__console=True,
     )  # fmt: skip
     run_console(settings, config)
 

@@ -173,11 +173,11 @@ def _start(
     server, address = parts.rtsp_server(folder, out / "rtsp-server.log")
     running.append(server)
     running.append(parts.tracker(kafka, out / "tracker.log"))
-    page, address, there_url = parts.console(kafka, out / "console.log")
+    page, shown, there_url = parts.console(kafka, out / "console.log")
     running.append(page)
     parts.wait_until(lambda: parts.is_ready(ready_url), require, "the worker's start")
     parts.wait_until(lambda: parts.is_ready(there_url), require, "the console's start")
-    board.say(f"look at it: {address}")
+    board.say(f"look at it: {shown}")
     live, *others = films
     sources = {live: f"{address}/{films[live].name}", **{name: str(films[name]) for name in others}}
     cameras = [word for name, source in sources.items() for word in ("--camera", f"{name}={source}")]

@@ -40,7 +40,7 @@ export async function ask(method, path, more = {}) {
   const said = kind.includes("json") ? await response.json() : response.status === 204 ? null : await response.blob();
   if (!response.ok) {
     const problem = kind.includes("json") ? said : { detail: `${method} ${path}: ${response.status}` };
-    if (response.status === 401) login.needed(problem);
+    if (problem.type === "urn:groundcam:no-key") login.needed(problem);
     throw new Refused(response.status, problem);
   }
   return said;

@@ -106,7 +106,8 @@ function App() {
       <span class="push"></span>
       <span class="link" role="status">${link[0] === "live" ? "" : link[1] || (link[0] === "lost" ? CONNECTION_LOST : "")}</span>
       <${Theme} />
-      ${session.login !== "none" && html`<span class="who">${session.name}${session.role ? ` (${session.role})` : ""}</span><button onClick=${leave}>Log out</button>`}
+      ${session.by !== "nothing" && html`<span class="who">${session.name}${session.role ? ` (${session.role})` : ""}</span>`}
+      ${session.by === "session" && html`<button onClick=${leave}>Log out</button>`}
     </header>`}
     <main id="content" tabindex="-1">${shown}</main>`;
 }

@@ -40,4 +40,6 @@ interface Session {
   scopes: string[];
   cameras: string[] | null;
   login: string;
+  /** nothing, key, session or proxy. */
+  by: string;
 }
