@@ -41,7 +41,7 @@ def test_pictures_are_shown_without_a_worker_and_say_that_nobody_answers(site: S
 
 def test_markup_in_a_question_is_text(site: Stack, tab: Open) -> None:
     asked = site.client.send(
-        "PUT", "/v1/questions/gate?wait_s=0", {"question": f"{MARKUP}, person", "decoys": MARKUP.title()}
+        "PUT", "/v1/questions/gate?wait_s=0", {"question": f"{MARKUP}, person", "decoys": "<i>other</i>"}
     )
     assert asked.status == 200, asked.body
     with tab(site.address) as shown:
