@@ -3,46 +3,20 @@
 import logging
 import os
 import sys
+from collections import UserDict
+from importlib import import_module
 from typing import Any
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_group
 
 from groundcam import __version__
 from groundcam.camera_list import CameraError
-from groundcam.commands import (
-    ask,
-    audit,
-    broker,
-    cameras,
-    config,
-    console,
-    convert,
-    dead_letters,
-    demo,
-    detect,
-    doctor,
-    event,
-    keys,
-    models,
-    notify,
-    probe,
-    produce,
-    schema,
-    serve,
-    size,
-    topics,
-    track,
-    users,
-    watch,
-    work,
-    zones,
-)
 from groundcam.commands.options import log_format_of
-from groundcam.dead_letters.letters import DeadLetterError
-from groundcam.demo.parts import PartError
 from groundcam.devkafka.broker import BrokerError
-from groundcam.event_log import EventError
-from groundcam_runtime import logs
+from groundcam.errors import DeadLetterError, EventError, PartError
+from groundcam_runtime import logs, signals
 from groundcam_runtime.events.zones import ZoneError
 from groundcam_runtime.kafka.errors import KafkaProblem, SourceLostError, TransactionLostError
 from groundcam_runtime.recurring import sum_up_all
@@ -69,7 +43,45 @@ AT_ONCE = (DetectorLostError, SourceLostError, TransactionLostError)
 # Newer versions of typer carry their own click: its errors are found through the one that typer exports.
 UsageProblem: type[Any] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
 
+# In the order of the help text.
+COMMANDS = (
+    "demo", "produce", "work", "track", "watch", "serve", "console", "ask", "detect", "convert", "audit", "probe", "doctor",
+    "size", "broker", "models", "cameras", "zones", "event", "config", "keys", "users", "topics", "dead-letters", "notify",
+    "schema",
+)  # fmt: skip
+
+
+class _Commands(UserDict[str, Any]):
+    """Commands by name, each imported and built when it is asked for: all of them take longer than many a command."""
+
+    def __getitem__(self, name: str) -> Any:
+        if self.data[name] is None:
+            self.data[name] = _command(name)
+        return self.data[name]
+
+
+class _Group(TyperGroup):
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = _Commands(dict.fromkeys(COMMANDS))
+
+
+def _command(name: str) -> Any:
+    """Return the group `app` of the command's module, or the function that is called as the module is."""
+    word = name.replace("-", "_")
+    signals.end_on_interrupt()
+    module = import_module(f"groundcam.commands.{word}")
+    signals.raise_on_interrupt()
+    part = typer.Typer(rich_markup_mode=None)
+    if hasattr(module, "app"):
+        part.add_typer(module.app, name=name)
+    else:
+        part.command(name)(getattr(module, word))
+    return get_group(part).commands[name]
+
+
 app = typer.Typer(
+    cls=_Group,
     name="groundcam",
     help="Cameras go in, answers to a written question come out.",
     no_args_is_help=True,
@@ -77,32 +89,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("demo")(demo.demo)
-app.command("produce")(produce.produce)
-app.command("work")(work.work)
-app.command("track")(track.track)
-app.command("watch")(watch.watch)
-app.command("serve")(serve.serve)
-app.command("console")(console.console)
-app.command("ask")(ask.ask)
-app.command("detect")(detect.detect)
-app.command("convert")(convert.convert)
-app.command("audit")(audit.audit)
-app.command("probe")(probe.probe)
-app.command("doctor")(doctor.doctor)
-app.command("size")(size.size)
-app.command("broker")(broker.broker)
-app.add_typer(models.app, name="models")
-app.add_typer(cameras.app, name="cameras")
-app.add_typer(zones.app, name="zones")
-app.add_typer(event.app, name="event")
-app.add_typer(config.app, name="config")
-app.add_typer(keys.app, name="keys")
-app.add_typer(users.app, name="users")
-app.add_typer(topics.app, name="topics")
-app.add_typer(dead_letters.app, name="dead-letters")
-app.add_typer(notify.app, name="notify")
-app.add_typer(schema.app, name="schema")
 
 
 @app.callback(invoke_without_command=True)

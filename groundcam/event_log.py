@@ -1,5 +1,6 @@
 """Events that lie on Kafka already, for `groundcam event`."""
 
+from groundcam.errors import EventError
 from groundcam.event_subscriber import read_event
 from groundcam_runtime.events.filter import EventFilter
 from groundcam_runtime.kafka.history import KeptPicture, ObjectLife, lives, picture
@@ -8,10 +9,6 @@ from groundcam_runtime.kafka.reader import Reader
 from groundcam_runtime.printable import printable
 from groundcam_runtime.settings import KafkaSettings
 from groundcam_schemas import Event
-
-
-class EventError(RuntimeError):
-    """An object that is not there, or has no picture; the sentence names it. Exit code 1."""
 
 
 def newest_of_each(kafka: KafkaSettings, wanted: EventFilter, since_ms: int | None, *, is_open: bool) -> list[Event]:

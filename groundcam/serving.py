@@ -13,8 +13,9 @@ from pathlib import Path
 
 import yaml
 
-from groundcam.demo.parts import Part, PartError
+from groundcam.demo.parts import Part
 from groundcam.devkafka.broker import EmbeddedBroker
+from groundcam.errors import PartError
 from groundcam.extras import is_there
 from groundcam.settings import Settings
 from groundcam.tracker_process import kafka_variables

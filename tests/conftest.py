@@ -26,6 +26,9 @@ FULL = "GROUNDCAM_TEST_FAULTS"
 SERVERS = "GROUNDCAM_TEST_BOOTSTRAP_SERVERS"
 # Whoever runs files of tests in processes of their own hands it on to them.
 SEED = os.environ.setdefault("GROUNDCAM_TEST_SEED", str(random.randrange(10**6)))
+# Nor for the processes of a run that has another beginning than `make`: to compile what they import takes each of them
+# as long as the import, and those with torch some ten seconds more.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 Wait = Callable[..., None]
 
 # On a machine that others use, too, a test that takes long has found nothing. New examples each time, also where a

@@ -9,10 +9,11 @@ from typing import Annotated
 import typer
 
 from groundcam.commands.options import BootstrapServers, Config, start
-from groundcam.dead_letters.letters import DeadLetterError, LetterFilter, check_id, contents, read
+from groundcam.dead_letters.letters import LetterFilter, check_id, contents, read
 from groundcam.dead_letters.replay import Planner, Target
 from groundcam.dead_letters.replay import replay as send_again
 from groundcam.dead_letters.report import as_object, as_text, contents_object, table
+from groundcam.errors import DeadLetterError
 from groundcam.since import since_ms
 from groundcam_runtime.kafka.topics import TopicAdmin
 from groundcam_runtime.printable import printable

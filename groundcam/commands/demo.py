@@ -32,8 +32,8 @@ def demo(
         from rich.console import Console
 
         from groundcam.demo.board import board
-        from groundcam.demo.parts import PartError
         from groundcam.demo.run import Stopped, run
+        from groundcam.errors import PartError
 
     # What its client says of a broker that goes away, the demo says better.
     logging.getLogger("kafka").setLevel(logging.CRITICAL)

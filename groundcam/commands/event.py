@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from groundcam.commands.options import BootstrapServers, Config, start
-from groundcam.event_log import EventError, newest_of_each, one_life, picture_of
+from groundcam.errors import EventError
+from groundcam.event_log import newest_of_each, one_life, picture_of
 from groundcam.event_words import SHORT, life, table
 from groundcam.since import since_ms
 from groundcam_runtime.events.filter import EventFilter

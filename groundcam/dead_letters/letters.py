@@ -12,10 +12,6 @@ from groundcam_schemas import DeadLetter, Frame, SchemaError, decode
 _JPEG = b"\xff\xd8\xff"
 
 
-class DeadLetterError(RuntimeError):
-    """A dead letter that is not there, or cannot be put back; the sentence says which and why. Exit code 1."""
-
-
 @dataclass(frozen=True, slots=True)
 class Letter:
     """One message that was dead-lettered."""

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from groundcam.dead_letters.letters import DeadLetterError, Letter, frame_in, read
+from groundcam.dead_letters.letters import Letter, frame_in, read
+from groundcam.errors import DeadLetterError
 from groundcam_runtime.kafka.connect import describe
 from groundcam_runtime.kafka.errors import UnreachableError
 from groundcam_runtime.kafka.publisher import Publisher, Record, RecordTooLargeError

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from groundcam.devkafka.broker import free_port
+from groundcam.errors import PartError
 from groundcam_runtime.settings import KafkaSettings
 
 STOP_S = 30.0
@@ -17,10 +18,6 @@ START_S = 120.0
 LOOK_S = 0.1
 DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 """Loopback is never behind a proxy, whatever the environment says."""
-
-
-class PartError(RuntimeError):
-    """A part of the demo did not start, or ended by itself; the sentence names it and its log."""
 
 
 class Part:

@@ -16,11 +16,12 @@ from groundcam.demo.board import Board
 from groundcam.demo.film import shoot
 from groundcam.demo.gallery import write_gallery
 from groundcam.demo.lives import Lives, judge
-from groundcam.demo.parts import Part, PartError
+from groundcam.demo.parts import Part
 from groundcam.demo.scene import SCENES, Scene
 from groundcam.demo.score import score
 from groundcam.demo.tally import CameraTally, summary, together
 from groundcam.devkafka.broker import EmbeddedBroker
+from groundcam.errors import PartError
 from groundcam.frame_join import FrameJoin, JoinedFrame
 from groundcam_runtime.kafka.errors import KafkaProblem
 from groundcam_runtime.kafka.publisher import Record

@@ -13,7 +13,7 @@ from conftest import Start, Wait
 from footage import jpeg, publisher
 from groundcam import subscribe_events
 from groundcam.command_line import app
-from groundcam.event_log import EventError
+from groundcam.errors import EventError
 from groundcam.event_subscriber import follow_events
 from groundcam_runtime.events.filter import EventFilter
 from groundcam_runtime.kafka.camera_zones import camera_zones

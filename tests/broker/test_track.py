@@ -88,8 +88,8 @@ def test_a_tracker_that_is_killed_tells_the_same_events_byte_for_byte(
     for number in range(3):
         tracker = start(kafka, *TRACK, "--instance-id", "t", **SHORT)
         wait(lambda one=tracker: follows(one), 60, "the tracker")
-        send(kafka, every[number * size : (number + 1) * size + (4 if number == 2 else 0)])
         before = sum(map(len, told(kafka).events.values()))
+        send(kafka, every[number * size : (number + 1) * size + (4 if number == 2 else 0)])
         wait(lambda b=before: sum(map(len, told(kafka).events.values())) > b, 60, "some events")
         tracker.process.send_signal(signal.SIGKILL)
         tracker.process.wait()

@@ -43,7 +43,8 @@ PROGRAM = Path(sys.executable).parent / "groundcam"
         ("groundcam_runtime.signals", "watch"),
         ("groundcam.command_line", "work"),
         ("pydantic_core", "topics ensure"),
-        ("kafka", "produce"),
+        ("groundcam.commands.produce", "produce"),
+        ("kafka", "watch"),
         ("groundcam_producers.supervisor", "produce --camera gate=."),
         ("groundcam_worker.run", "work --model fake"),
         ("groundcam.offline.inputs", "detect a.jpg --question dog"),
@@ -53,6 +54,22 @@ def test_ctrl_c_ends_it_without_a_traceback_whatever_is_being_imported(module: s
     arguments = [sys.executable, "-c", INTERRUPTED, module, *command.split()]
     done = subprocess.run(arguments, capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stderr.strip(), done.stdout) == (130, "", "")
+
+
+def test_a_command_imports_no_other_one_and_the_client_of_kafka_only_where_it_has_a_use() -> None:
+    code = (
+        "import atexit, sys\nfrom groundcam.__main__ import main\natexit.register(lambda: print(sorted(one for one in"
+        " sys.modules if one == 'kafka' or one.startswith('groundcam.commands.')), file=sys.stderr))\nmain()"
+    )
+    for command, loaded in (
+        ("--version", ["groundcam.commands.options"]),
+        ("config check nosuch.yaml", ["groundcam.commands.config", "groundcam.commands.options"]),
+        ("watch --help", ["groundcam.commands.options", "groundcam.commands.watch", "kafka"]),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", code, *command.split()], capture_output=True, text=True, check=False, timeout=60
+        )
+        assert done.stderr.splitlines()[-1] == str(loaded), command
 
 
 def test_ctrl_c_is_kept_from_a_process_that_is_started_and_not_from_its_parent() -> None:

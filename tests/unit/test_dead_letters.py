@@ -8,7 +8,6 @@ import pytest
 from command_line import run
 from footage import frame, jpeg
 from groundcam.dead_letters.letters import (
-    DeadLetterError,
     Letter,
     LetterFilter,
     check_id,
@@ -17,6 +16,7 @@ from groundcam.dead_letters.letters import (
 )
 from groundcam.dead_letters.replay import Planner, original
 from groundcam.dead_letters.report import as_object, as_text, table
+from groundcam.errors import DeadLetterError
 from groundcam.since import since_ms
 from groundcam_runtime.records import Consumed, Partition
 from groundcam_schemas import DeadLetter, Topics, encode

@@ -7,7 +7,8 @@ import kafka
 import kafka.errors
 
 from groundcam_runtime.kafka.connect import connect
-from groundcam_runtime.kafka.errors import KafkaProblem, RefusedError, UnreachableError, is_passing
+from groundcam_runtime.kafka.errors import KafkaProblem, RefusedError, UnreachableError
+from groundcam_runtime.kafka.passing import is_passing
 from groundcam_runtime.settings import KafkaSettings
 
 log = logging.getLogger(__name__)

@@ -10,8 +10,6 @@ KafkaProblem               one sentence for the user; exit code 3
 
 import logging
 
-import kafka.errors
-
 # In the client's name, so that the log's filter counts it among the client's own lines: one a minute in all.
 chatter = logging.getLogger("kafka.groundcam")
 
@@ -38,15 +36,3 @@ class SourceLostError(KafkaProblem):
 
 class TransactionLostError(KafkaProblem):
     """Only a new process, which reads what was committed, knows how to go on."""
-
-
-def is_passing(error: kafka.errors.KafkaError) -> bool:
-    """Whether a call of the client failed for something that ends by itself; it is noted in the log.
-
-    `poll` raises when a broker or its coordinator goes away, though mostly it waits in silence; and a refused
-    login may be a password that is being changed.
-    """
-    passing = bool(error.retriable) or isinstance(error, kafka.errors.SaslAuthenticationFailedError)
-    if passing:
-        chatter.warning("%s", error)
-    return passing

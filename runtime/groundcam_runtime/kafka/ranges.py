@@ -8,7 +8,8 @@ import kafka
 import kafka.errors
 
 from groundcam_runtime.kafka.connect import connect
-from groundcam_runtime.kafka.errors import RefusedError, UnreachableError, is_passing
+from groundcam_runtime.kafka.errors import RefusedError, UnreachableError
+from groundcam_runtime.kafka.passing import is_passing
 from groundcam_runtime.records import Consumed, Partition, consumed
 from groundcam_runtime.settings import KafkaSettings
 

@@ -19,8 +19,8 @@ import kafka.errors
 from groundcam_runtime.kafka.assignor import EachTopicAssignor
 from groundcam_runtime.kafka.commits import Commits
 from groundcam_runtime.kafka.connect import connect, describe
-from groundcam_runtime.kafka.errors import is_passing
 from groundcam_runtime.kafka.fetch_watch import watch_ends
+from groundcam_runtime.kafka.passing import is_passing
 from groundcam_runtime.partitions.append_times import AppendTimes
 from groundcam_runtime.records import Assigned, Consumed, Event, Gone, Partition, Position, consumed
 from groundcam_runtime.settings import KafkaSettings
