@@ -22,7 +22,7 @@ $(READY): pyproject.toml constraints.txt
 	@sed -n '/^uv==/,/[^\\]$$/p' constraints.txt > $(VENV)/uv.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $(VENV)/uv.txt
 	@echo "installing groundcam and what it needs; torch alone is gigabytes, so the first time takes minutes"
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes --requirement constraints.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --requirement constraints.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --build-constraints constraints.txt --require-build-hashes --editable .
 	@touch $@
 	@echo "done: try $(BIN)/groundcam --help"

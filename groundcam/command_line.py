@@ -45,9 +45,9 @@ UsageProblem: type[Any] = next(kind for kind in typer.BadParameter.__mro__ if ki
 
 # In the order of the help text.
 COMMANDS = (
-    "demo", "produce", "work", "track", "watch", "serve", "console", "ask", "detect", "convert", "audit", "probe", "doctor",
-    "size", "broker", "models", "cameras", "zones", "event", "config", "keys", "users", "topics", "dead-letters", "notify",
-    "schema",
+    "demo", "produce", "work", "track", "watch", "serve", "console", "ask", "detect", "convert", "audit", "probe",
+    "doctor", "size", "broker", "models", "cameras", "zones", "event", "config", "keys", "users", "topics",
+    "dead-letters", "notify", "schema",
 )  # fmt: skip
 
 
