@@ -65,6 +65,7 @@ def slowed(tab: Tab, condition: str) -> None:
 @pytest.mark.parametrize("condition", ["as it is", "slow network", "slow processor"])
 def test_a_thousand_reads_and_thirty_screenshots_agree(cameras: Stack, tab: Open, condition: str) -> None:
     with tab(cameras.address, (1100, 800), ("willReadFrequently",)) as shown:  # reading is the test's
+        shown.page.add_init_script("localStorage.setItem('paths', 'off')")  # numbers have no way
         shown.go("#/")
         shown.page.wait_for_function(
             "count => [...document.querySelectorAll('.tile canvas.boxes')].filter(one => one.dataset.seq).length === count",

@@ -46,6 +46,15 @@ export async function ask(method, path, more = {}) {
   return said;
 }
 
+/** A state that this browser keeps. @param {string} name @param {string} otherwise @returns {[string, (value: string) => void]} */
+export function useKept(name, otherwise) {
+  const [value, set] = useState(localStorage.getItem(name) ?? otherwise);
+  return [value, next => {
+    localStorage.setItem(name, next);
+    set(next);
+  }];
+}
+
 /**
  * Ask again and again while the page is seen; what was said last stays while nothing is heard.
  * @param {string | null} path nothing is asked of null @param {number} seconds

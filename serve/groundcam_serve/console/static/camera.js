@@ -1,7 +1,7 @@
 // A single camera: its picture with zoom, pause and step; its question, zones and events beside it.
 
 import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
-import { usePolled } from "./api.js";
+import { useKept, usePolled } from "./api.js";
 import { drawLook } from "./drawing.js";
 import { Counts, Live, useAge } from "./tile.js";
 import { Question } from "./ask.js";
@@ -43,6 +43,7 @@ export function CameraPage({ socket, id, tab, session, query, go }) {
 export function Player({ socket, id, look, take, isAnswered }) {
   const [paused, setPaused] = useState(false);
   const [boxes, setBoxes] = useState(true);
+  const [paths, setPaths] = useKept("paths", "on");
   const [view, setView] = useState(WHOLE);
   const [at, setAt] = useState(0);
   const kept = useRef(/** @type {[Look, Blob][]} */ ([]));
@@ -101,7 +102,7 @@ export function Player({ socket, id, look, take, isAnswered }) {
   return html`<div class="player">
     <div class=${`stage ${note ? "hatched" : ""}`} ref=${stage} tabindex="0" onKeyDown=${press} onPointerMove=${drag} onWheel=${wheel}
       role="group" aria-label="Picture: space pauses, comma and full stop step, plus and minus zoom, arrows move">
-      <${Live} socket=${socket} camera=${id} paused=${paused} boxes=${boxes} view=${view} full=${true} take=${take}
+      <${Live} socket=${socket} camera=${id} paused=${paused} boxes=${boxes} paths=${paths === "on"} view=${view} full=${true} take=${take}
         keep=${(one, blob) => {
           kept.current.push([one, blob]);
           if (kept.current.length > KEPT) kept.current.shift();
@@ -117,6 +118,7 @@ export function Player({ socket, id, look, take, isAnswered }) {
       <button onClick=${() => zoom(-1)} aria-label="Smaller">−</button>
       <button onClick=${() => zoom(1)} aria-label="Larger">+</button>
       <button aria-pressed=${boxes} onClick=${() => setBoxes(!boxes)}>Boxes</button>
+      <button aria-pressed=${paths === "on"} onClick=${() => setPaths(paths === "on" ? "off" : "on")}>Paths</button>
       <button onClick=${full}>Full screen</button>
       <span class="push"></span>
       ${shown && html`<span class="figures">${timeOf(shown.captured_at_ms, Date.now(), true)} · frame ${shown.seq}${shown.answer

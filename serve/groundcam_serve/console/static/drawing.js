@@ -25,7 +25,7 @@ export function matrixOf(source, width, height, view = { zoom: 1, x: 0.5, y: 0.5
 /**
  * Draw a picture and, on the canvas above it, what was found in that very picture.
  * @param {HTMLCanvasElement} below @param {HTMLCanvasElement} above @param {ImageBitmap} picture @param {Look} look
- * @param {{boxes: boolean, view?: {zoom: number, x: number, y: number}}} how
+ * @param {{boxes: boolean, trails?: import("./trails.js").Trail[], view?: {zoom: number, x: number, y: number}}} how
  */
 export function drawLook(below, above, picture, look, how) {
   const ratio = window.devicePixelRatio || 1;
@@ -40,6 +40,7 @@ export function drawLook(below, above, picture, look, how) {
   ground.drawImage(picture, at.left, at.top, look.source[0] * at.scale, look.source[1] * at.scale);
   const lines = /** @type {CanvasRenderingContext2D} */ (above.getContext("2d"));
   lines.clearRect(0, 0, width, height);
+  drawTrails(lines, how.trails ?? [], at, ratio);
   if (how.boxes && look.answer) drawBoxes(lines, look.answer.objects, at, ratio, width);
   for (const one of [below, above]) {
     one.dataset.run = look.run;
@@ -72,6 +73,22 @@ export function drawBoxes(lines, objects, at, ratio, width) {
     lines.fillRect(left, bottom - 16 * ratio, wide, 16 * ratio);
     lines.fillStyle = one.class % COLOURS.length === 4 ? "#fff" : "#000";
     lines.fillText(text, left + 3 * ratio, bottom - ratio);
+  }
+}
+
+/** The ways of things. @param {CanvasRenderingContext2D} lines @param {import("./trails.js").Trail[]} trails
+ * @param {{scale: number, left: number, top: number}} at @param {number} ratio */
+function drawTrails(lines, trails, at, ratio) {
+  lines.setLineDash([]);
+  lines.lineJoin = "round";
+  for (const one of trails) {
+    lines.beginPath();
+    for (const [x, y] of one.points) lines.lineTo(at.left + x * at.scale, at.top + y * at.scale);
+    for (const [shade, thick] of /** @type {[string, number][]} */ ([[PAPER, 5], [colourOf(one.class), 3]])) {
+      lines.strokeStyle = shade;
+      lines.lineWidth = thick * ratio;
+      lines.stroke();
+    }
   }
 }
 

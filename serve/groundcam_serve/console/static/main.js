@@ -1,7 +1,7 @@
 // The page: who is logged in, which part is shown, and one connection for all pictures.
 
 import { html, render, useEffect, useState } from "./vendor/htm-preact.js";
-import { ask, login } from "./api.js";
+import { ask, login, useKept } from "./api.js";
 import { CameraPage } from "./camera.js";
 import { Event, Events } from "./events.js";
 import { Health } from "./health.js";
@@ -26,9 +26,8 @@ function placeOf() {
 }
 
 function Theme() {
-  const [theme, set] = useState(localStorage.getItem("theme") ?? "auto");
+  const [theme, set] = useKept("theme", "auto");
   useEffect(() => {
-    localStorage.setItem("theme", theme);
     document.documentElement.dataset.theme = theme;
   }, [theme]);
   return html`<label class="theme">Colours <select onChange=${event => set(event.target.value)}>

@@ -1,13 +1,15 @@
 // Messages of the browser's own about what happens, with a cool-down so that they stay few.
 
 import { html, useEffect, useState } from "./vendor/htm-preact.js";
+import { useKept } from "./api.js";
 import { causeOf } from "./events.js";
 
 const COOL_S = [10, 60, 300, 900];
 
 /** @param {{query: string}} props which events, as a request has it */
 export function Notify({ query }) {
-  const [cool, setCool] = useState(Number(localStorage.getItem("cool") ?? 60));
+  const [kept, setCool] = useKept("cool", "60");
+  const cool = Number(kept);
   const [isOn, setOn] = useState(false);
   const [why, setWhy] = useState("");
   const begin = async () => {
@@ -18,7 +20,6 @@ export function Notify({ query }) {
     return setOn(said === "granted");
   };
   useEffect(() => {
-    localStorage.setItem("cool", String(cool));
     if (!isOn) return undefined;
     /** @type {Map<string, number>} */
     const told = new Map();
@@ -36,7 +37,7 @@ export function Notify({ query }) {
     return () => stream.close();
   }, [isOn, cool, query]);
   return html`<span class="notify"><button aria-pressed=${isOn} onClick=${begin}>Notify me</button>
-    ${isOn && html`<label>at most each <select onChange=${event => setCool(Number(event.target.value))}>
+    ${isOn && html`<label>at most each <select onChange=${event => setCool(event.target.value)}>
       ${COOL_S.map(one => html`<option value=${one} selected=${one === cool}>${one < 60 ? `${one} s` : `${one / 60} min`}</option>`)}</select></label>`}
     ${why && html`<small role="status">${why}</small>`}</span>`;
 }

@@ -2,6 +2,7 @@
 
 import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
 import { colourOf, drawLook } from "./drawing.js";
+import { Trails } from "./trails.js";
 import { countsOf, lengthOf, noteOf, stateOf, NO_PICTURE, STATES } from "./words.js";
 
 const OLD_MS = 5000;
@@ -12,20 +13,21 @@ const calm = window.matchMedia("(prefers-reduced-motion: reduce)");
 
 /**
  * A canvas that shows a camera while it is seen. `take` is told of looks, once a second at most.
- * @param {{socket: any, camera: string, paused: boolean, boxes: boolean, view?: any, full?: boolean,
+ * @param {{socket: any, camera: string, paused: boolean, boxes: boolean, paths: boolean, view?: any, full?: boolean,
  *          take: (look: Look) => void, keep?: (look: Look, picture: Blob) => void}} props
  */
-export function Live({ socket, camera, paused, boxes, view, full, take, keep }) {
+export function Live({ socket, camera, paused, boxes, paths, view, full, take, keep }) {
   const below = useRef(/** @type {any} */ (null)), above = useRef(/** @type {any} */ (null));
   const now = useRef(/** @type {any} */ ({ number: 0 }));
-  const how = useRef({ boxes, view });
-  how.current = { boxes, view };
+  const trails = useRef(new Trails());
+  const how = useRef(/** @type {any} */ ({}));
+  how.current = { boxes, view, trails: paths ? trails.current.all : [] };
 
   const draw = () => {
     const { picture, look } = now.current;
     if (picture && below.current?.clientWidth) drawLook(below.current, above.current, picture, look, how.current);
   };
-  useEffect(draw, [boxes, view]);
+  useEffect(draw, [boxes, paths, view]);
 
   useEffect(() => {
     const canvas = below.current;
@@ -35,6 +37,8 @@ export function Live({ socket, camera, paused, boxes, view, full, take, keep }) 
       if (!below.current || look.number < now.current.number && look.run === now.current.look?.run) return picture.close();
       now.current.picture?.close();
       now.current = { picture, look, number: look.number, told: now.current.told };
+      trails.current.take(look);
+      if (paths) how.current.trails = trails.current.all;
       draw();
       keep?.(look, blob);
       if (performance.now() - (now.current.told ?? -TELL_MS) >= TELL_MS) {
@@ -67,7 +71,7 @@ export function Live({ socket, camera, paused, boxes, view, full, take, keep }) 
       calm.removeEventListener("change", say);
       socket.leave(camera);
     };
-  }, [socket, camera, paused, full]);
+  }, [socket, camera, paused, full, paths]);
   useEffect(() => () => now.current.picture?.close(), []);
 
   return html`<canvas class="picture" ref=${below} aria-hidden="true"></canvas>
@@ -97,9 +101,9 @@ export function useAge(look) {
 }
 
 /**
- * @param {{socket: any, camera: Camera, paused: boolean, boxes: boolean, isAnswered: boolean}} props
+ * @param {{socket: any, camera: Camera, paused: boolean, boxes: boolean, paths: boolean, isAnswered: boolean}} props
  */
-export function Tile({ socket, camera, paused, boxes, isAnswered }) {
+export function Tile({ socket, camera, paused, boxes, paths, isAnswered }) {
   const [look, take] = useState(/** @type {Look | null} */ (null));
   const age = useAge(look);
   const isOld = !paused && age !== null && age > OLD_MS;
@@ -108,7 +112,7 @@ export function Tile({ socket, camera, paused, boxes, isAnswered }) {
   const state = stateOf(camera);
   return html`<article class=${`tile ${camera.state} ${isOld ? "old" : ""} ${note ? "hatched" : ""}`} data-camera=${camera.camera_id}>
     <a class="stage" href=${`#/camera/${encodeURIComponent(camera.camera_id)}`} aria-label=${`${name}: ${state}. Open`}>
-      <${Live} socket=${socket} camera=${camera.camera_id} paused=${paused} boxes=${boxes} take=${take} />
+      <${Live} socket=${socket} camera=${camera.camera_id} paused=${paused} boxes=${boxes} paths=${paths} take=${take} />
       ${!look && html`<span class="empty">${camera.state === "online" ? NO_PICTURE : state}</span>`}
       ${note && html`<span class="note">${note}</span>`}
       ${isOld && html`<span class="note age">this picture is ${lengthOf(age / 1000)} old</span>`}

@@ -1,7 +1,7 @@
 // All cameras at once: 1, 4, 9 or 16 to a page, or as many as there are.
 
 import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
-import { usePolled } from "./api.js";
+import { useKept, usePolled } from "./api.js";
 import { Tile } from "./tile.js";
 import { NO_CAMERAS } from "./words.js";
 
@@ -30,10 +30,11 @@ export function layoutFor(tiles, width, height, fixed) {
 export function Wall({ socket, query }) {
   const { said, problem } = usePolled("/v1/cameras", 3);
   const workers = usePolled("/v1/workers", 3).said;
-  const [layout, setLayout] = useState(localStorage.getItem("layout") ?? "auto");
+  const [layout, setLayout] = useKept("layout", "auto");
   const [page, setPage] = useState(0);
   const [paused, setPaused] = useState(false);
   const [boxes, setBoxes] = useState(true);
+  const [paths, setPaths] = useKept("paths", "on");
   const [room, setRoom] = useState([innerWidth, innerHeight]);
   const grid = useRef(/** @type {any} */ (null));
   const root = useRef(/** @type {any} */ (null));
@@ -65,7 +66,6 @@ export function Wall({ socket, query }) {
 
   const full = () => document.fullscreenElement ? document.exitFullscreen() : root.current?.requestFullscreen();
   const choose = one => {
-    localStorage.setItem("layout", one);
     setLayout(one);
     setPage(0);
   };
@@ -91,6 +91,7 @@ export function Wall({ socket, query }) {
         <button onClick=${() => setPage(at + 1)} disabled=${at === pages - 1}>Next</button></div>`}
       <span class="push"></span>
       <button aria-pressed=${boxes} onClick=${() => setBoxes(!boxes)} title="Key b">Boxes</button>
+      <button aria-pressed=${paths === "on"} onClick=${() => setPaths(paths === "on" ? "off" : "on")}>Paths</button>
       <button aria-pressed=${paused} onClick=${() => setPaused(!paused)} title="Key p">Pause</button>
       <button onClick=${full} title="Key f">Full screen</button>
     </div>`}
@@ -99,7 +100,7 @@ export function Wall({ socket, query }) {
     ${!cameras.length && html`<p class="lead">${NO_CAMERAS}</p>`}
     <div class="grid" ref=${grid} style=${{ "--columns": columns, "--side": `${Math.floor(side)}px` }}>
       ${shown.map(one => html`<${Tile} key=${one.camera_id} socket=${socket} camera=${one} paused=${paused} boxes=${boxes}
-        isAnswered=${isAnswered} />`)}
+        paths=${paths === "on"} isAnswered=${isAnswered} />`)}
     </div>
   </section>`;
 }
