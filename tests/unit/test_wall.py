@@ -1,12 +1,17 @@
 """The live wall's decisions: which look a camera has, what a viewer is sent, which partitions are read."""
 
+import io
 import json
 
 import pytest
+from PIL import Image as Pillow
 
-from groundcam_runtime.records import Partition
-from groundcam_schemas import Detections, FrameId, Gap, GapReason
+from footage import frame, jpeg
+from groundcam_runtime.pictures.decoding import decode_jpeg, smaller_jpeg
+from groundcam_runtime.records import Consumed, Partition
+from groundcam_schemas import Detections, FrameId, Gap, GapReason, encode
 from groundcam_serve.api.preview import spread
+from groundcam_serve.wall.frames import picture_in
 from groundcam_serve.wall.looks import MOST_BYTES, CameraLooks, Picture
 from groundcam_serve.wall.messages import MOST_CHARACTERS, MOST_TILES, message, said_in
 from groundcam_serve.wall.minutes import Minutes, Place
@@ -147,6 +152,46 @@ def test_the_same_frame_twice_is_one_look() -> None:
     assert not looks.answer(answered(0), 0.3)
     assert not looks.picture(picture(0), 0.4)
     assert not looks.wait(9.0)
+
+
+# -- frames
+
+
+def lying(value: bytes) -> Consumed:
+    return Consumed(ONE, 7, 1000, b"gate", value, (), 0)
+
+
+def test_a_frame_is_shown_with_its_name_whether_it_comes_in_our_envelope_or_as_a_bare_jpeg() -> None:
+    data = jpeg(1, 64, 48)
+    taken, bare = picture_in("gate", lying(encode(frame("gate", 3, data)))), picture_in("gate", lying(data))
+    assert taken is not None
+    assert bare is not None
+    assert (taken.frame, taken.size, taken.data) == (FrameId("gate", "run-1", 3), (128, 96), data)
+    assert (bare.frame, bare.size) == (FrameId("gate", "@frames/0", 7), (64, 48))
+    assert bare.captured_at_ns == NS
+
+
+@pytest.mark.parametrize("what", ["nothing", "cut", "no picture", "too many pixels"])
+def test_what_a_worker_refuses_reaches_no_browser(what: str) -> None:
+    data = jpeg(1, 64, 48)
+    size = data.index(b"\xff\xc0") + 5
+    huge = data[:size] + (60_000).to_bytes(2, "big") * 2 + data[size + 4 :]
+    value = {
+        "nothing": b"", "cut": data[:60], "no picture": encode(frame("gate", 3, b"\xff\xd8\xffno")), "too many pixels": huge,
+    }[what]  # fmt: skip
+    assert picture_in("gate", lying(value)) is None
+
+
+def test_a_smaller_picture_has_the_width_that_was_asked_for_and_stands_upright() -> None:
+    for width, height in ((1920, 1080), (700, 300), (300, 200)):
+        shown = decode_jpeg(smaller_jpeg(jpeg(1, width, height), 320, 75))
+        assert shown.shape[1] == min(320, width)
+        assert shown.shape[0] == pytest.approx(shown.shape[1] * height / width, abs=1)
+    buffer = io.BytesIO()
+    block = Pillow.Exif()
+    block[0x0112] = 6
+    Pillow.new("RGB", (640, 360)).save(buffer, "JPEG", exif=block)
+    assert decode_jpeg(smaller_jpeg(buffer.getvalue(), 90, 75)).shape[:2] == (160, 90)
 
 
 # -- tiles

@@ -68,7 +68,10 @@ def smaller_jpeg(data: bytes, width: int, quality: int, max_pixels: int = MAX_PI
     if flags is None or header.jpeg is None or is_cut(data, header.jpeg):
         image = decode_picture(data, max_pixels)
     else:
-        found = cv2.imdecode(np.frombuffer(data, np.uint8), flags | cv2.IMREAD_IGNORE_ORIENTATION)
+        try:
+            found = cv2.imdecode(np.frombuffer(data, np.uint8), flags | cv2.IMREAD_IGNORE_ORIENTATION)
+        except cv2.error as error:
+            raise PictureError(f"it cannot be decoded ({error.code})") from None
         if found is None:
             raise PictureError("it cannot be decoded")
         image = upright(as_image(found[..., ::-1]), header.orientation)

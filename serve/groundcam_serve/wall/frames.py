@@ -9,6 +9,7 @@ from contextlib import suppress
 
 from groundcam_runtime.kafka.errors import KafkaProblem
 from groundcam_runtime.kafka.reader import Reader
+from groundcam_runtime.pictures.decoding import MAX_PIXELS, require_pixels
 from groundcam_runtime.pictures.errors import PictureError
 from groundcam_runtime.pictures.formats import picture_header
 from groundcam_runtime.records import NS_PER_MS, Consumed, Partition
@@ -99,7 +100,7 @@ class FrameFollower:
         found, cameras, now_s = [], self._cameras, time.monotonic()
         for record in records:
             name = (record.key or b"").decode("utf-8", "replace")
-            if name in cameras and (picture := _picture(name, record)) is not None:
+            if name in cameras and (picture := picture_in(name, record)) is not None:
                 found.append((picture, record.partition, record.offset))
                 with self._lock:
                     self._places.heard(name, record.partition, now_s)
@@ -108,19 +109,18 @@ class FrameFollower:
                 self._loop.call_soon_threadsafe(self._take, found)
 
 
-def _picture(camera_id: str, record: Consumed) -> Picture | None:
-    """Return what a record of frames shows; None for what the worker refuses, too."""
+def picture_in(camera_id: str, record: Consumed) -> Picture | None:
+    """Return what a record of frames shows; None for what the worker refuses, too, before a browser decodes it."""
     value = record.value or b""
-    if not value.startswith(JPEG):
-        try:
-            frame = decode(Frame, value)
-        except SchemaError:
-            return None
-        name = FrameId(camera_id, frame.run_id, frame.seq)
-        return Picture(name, frame.captured_at_ns, frame.data, (frame.source_width, frame.source_height))
     try:
-        size = picture_header(value).upright_size
-    except PictureError:
+        if value.startswith(JPEG):
+            name = raw_frame_id(camera_id, *record.partition, record.offset)
+            size, captured_at_ns, data = picture_header(value).upright_size, record.timestamp_ms * NS_PER_MS, value
+        else:
+            frame = decode(Frame, value)
+            name, data = FrameId(camera_id, frame.run_id, frame.seq), frame.data
+            size, captured_at_ns = (frame.source_width, frame.source_height), frame.captured_at_ns
+        require_pixels(picture_header(data), MAX_PIXELS)
+    except (SchemaError, PictureError):
         return None
-    name = raw_frame_id(camera_id, *record.partition, record.offset)
-    return Picture(name, record.timestamp_ms * NS_PER_MS, value, size)
+    return Picture(name, captured_at_ns, data, size)

@@ -33,7 +33,8 @@ export function Live({ socket, camera, paused, boxes, paths, view, full, take, k
     const canvas = below.current;
     let isSeen = false, width = 0;
     const show = async (look, blob) => {
-      const picture = await createImageBitmap(blob);
+      const picture = await createImageBitmap(blob).catch(() => null);
+      if (!picture) return undefined; // A damaged one; the worker says so, too.
       if (!below.current || look.number < now.current.number && look.run === now.current.look?.run) return picture.close();
       now.current.picture?.close();
       now.current = { picture, look, number: look.number, told: now.current.told };
