@@ -1,10 +1,12 @@
 """Rights on Apache Kafka: what `groundcam topics acls` prints is enough, and what is lacking is named."""
 
 import json
+import socket
 import uuid
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from kafka.admin import (
@@ -191,8 +193,52 @@ def _the_rest_of_it(site: Site, start: Start, wait: Wait) -> None:
     assert "may not be seen" not in program.out
     audited = start(site.user("groundcam-subscriber"), "audit", "--grace-s", "0")
     assert audited.process.wait(60) == 1  # the recordings wait for a worker
-    page = start(site.user("groundcam-subscriber"), "watch", "--html", 0)
-    wait(lambda: "the page is at" in page.out, 30, "the page")
+    _in_the_console(site, start, wait)
+
+
+def _in_the_console(site: Site, start: Start, wait: Wait) -> None:
+    """Pictures, previews, events and health, with the rights of the service."""
+    port = free_port()
+    console, client = start(site.user("groundcam-service"), "console", "--port", port), Client(port)
+    worker = working(start, site)
+    producer = start(
+        site.user("groundcam-producer"), "produce", "--camera", f"gate={video('carphone_pristine.mp4')}", "--loop"
+    )
+    wait(lambda: client.is_ready and client.get("/console/").status == 200, 60, "the console")
+    looked = _first_picture(port, "gate")
+    assert (looked["camera"], looked["gap"]) == ("gate", None)
+    tried = client.send("POST", "/v1/cameras/gate/preview", {"question": "person"})
+    assert tried.status == 200, tried.body
+    assert tried.json["pictures"]
+    wait(lambda: client.get("/v1/health").json["frames_behind"] is not None, 30, "how far workers are behind")
+    assert client.get("/v1/events").status == 200
+    for program in (producer, worker, console):
+        assert program.stop() == 0, program.log
+    assert not [one for one in ("AuthorizationFailed", "not permitted", "cannot be read") if one in console.log], (
+        console.log
+    )
+
+
+def _first_picture(port: int, camera: str) -> dict[str, Any]:
+    """What the wall says of the first picture that it sends of a camera; RFC 6455, as far as that needs it."""
+    asked = json.dumps({"watch": {camera: {"width": 320}}}).encode()
+    with socket.create_connection(("127.0.0.1", port), 30) as connection, connection.makefile("rb") as stream:
+        connection.sendall(
+            f"GET /v1/wall HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
+        )
+        assert b" 101 " in stream.readline()
+        while stream.readline().strip():
+            pass
+        connection.sendall(bytes((0x81, 0x80 | len(asked), 0, 0, 0, 0)) + asked)  # masked with nothing
+        while True:
+            kind, length = stream.read(2)
+            size = {126: 2, 127: 8}.get(length)
+            message = stream.read(int.from_bytes(stream.read(size), "big") if size else length)
+            if kind == 0x82:
+                end = 4 + int.from_bytes(message[:4], "little")
+                said: dict[str, Any] = json.loads(message[4:end])
+                return said
 
 
 def test_transactions_need_the_rights_on_their_id_too(site: Site, start: Start, wait: Wait) -> None:
