@@ -1,7 +1,6 @@
 """Rights on Apache Kafka: what `groundcam topics acls` prints is enough, and what is lacking is named."""
 
 import json
-import socket
 import uuid
 from collections.abc import Iterator
 from contextlib import closing
@@ -32,6 +31,7 @@ from groundcam_runtime.rights import Role, rights
 from groundcam_runtime.settings import KafkaSettings
 from groundcam_schemas import DeadLetter, encode
 from serve_client import Client
+from websockets import frame_of, said, upgrade
 
 pytestmark = pytest.mark.broker
 
@@ -220,25 +220,16 @@ def _in_the_console(site: Site, start: Start, wait: Wait) -> None:
 
 
 def _first_picture(port: int, camera: str) -> dict[str, Any]:
-    """What the wall says of the first picture that it sends of a camera; RFC 6455, as far as that needs it."""
-    asked = json.dumps({"watch": {camera: {"width": 320}}}).encode()
-    with socket.create_connection(("127.0.0.1", port), 30) as connection, connection.makefile("rb") as stream:
-        connection.sendall(
-            f"GET /v1/wall HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
-        )
-        assert b" 101 " in stream.readline()
-        while stream.readline().strip():
-            pass
-        connection.sendall(bytes((0x81, 0x80 | len(asked), 0, 0, 0, 0)) + asked)  # masked with nothing
+    """What the wall says of the first picture that it sends of a camera."""
+    connection, status = upgrade(port)
+    assert status == 101
+    with connection:
+        connection.sendall(said({"watch": {camera: {"width": 320}}}))
         while True:
-            kind, length = stream.read(2)
-            size = {126: 2, 127: 8}.get(length)
-            message = stream.read(int.from_bytes(stream.read(size), "big") if size else length)
-            if kind == 0x82:
-                end = 4 + int.from_bytes(message[:4], "little")
-                said: dict[str, Any] = json.loads(message[4:end])
-                return said
+            kind, message = frame_of(connection)
+            if kind == 2:
+                header: dict[str, Any] = json.loads(message[4 : 4 + int.from_bytes(message[:4], "little")])
+                return header
 
 
 def test_transactions_need_the_rights_on_their_id_too(site: Site, start: Start, wait: Wait) -> None:
