@@ -44,7 +44,8 @@ def console(
     """
     settings = start(
         config, bootstrap_servers, log_format, log_level, http_port,
-        serve__host=host, serve__port=port, serve__keys_file=keys_file, serve__users_file=users_file, serve__open=open_to_all, serve__console=True,
+        serve__host=host, serve__port=port, serve__keys_file=keys_file, serve__users_file=users_file,
+        serve__open=open_to_all, serve__console=True,
     )  # fmt: skip
     run_console(settings, config)
 

@@ -4,10 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from groundcam.command_line import app
 from groundcam.settings import load
 from groundcam_serve.server import END_S
 from groundcam_serve.settings import ServeSettings
+from groundcam_serve.user_file import load as load_users
 from groundcam_serve.wall import tiles
 from helm import chart
 from helm.chart import BASE, ChartError, objects, of_kind, settings, the, variables
@@ -49,7 +52,7 @@ def test_keys_people_and_certificate_lie_where_the_program_reads_them() -> None:
     serve = settings(the(manifests, "ConfigMap", "-console"))["serve"]
     assert mounted(pod) == {
         serve["keys_file"]: ("who", "keys.yaml"),
-        variables(container)["GROUNDCAM_SERVE__USERS_FILE"]: ("people", "ours.yaml"),
+        serve["users_file"]: ("people", "ours.yaml"),
         serve["tls_cert_file"]: ("certificate", "tls.crt"),
         serve["tls_key_file"]: ("certificate", "tls.key"),
     }
@@ -58,10 +61,22 @@ def test_keys_people_and_certificate_lie_where_the_program_reads_them() -> None:
     assert not [one for one in container["volumeMounts"] if "subPath" in one]
 
 
-def test_people_alone_are_enough() -> None:
+def test_people_alone_are_enough(tmp_path: Path) -> None:
     manifests, pod, _ = shown("console.enabled=true", USERS)
     assert "keys_file" not in settings(the(manifests, "ConfigMap", "-console"))["serve"]
     assert set(mounted(pod).values()) == {("people", "users.yaml")}
+    # What `groundcam users add` writes is what the secret holds.
+    written = tmp_path / "users.yaml"
+    words = ["users", "add", "anna", "--role", "admin", "--password-stdin", "--file", str(written)]
+    assert CliRunner().invoke(app, words, input="a long made-up sentence\n").exit_code == 0
+    assert load_users(written).named("anna")
+
+
+def test_a_proxy_that_says_who_it_is_is_enough_and_one_that_does_not_is_not() -> None:
+    proxy = "console.settings.trusted_proxies=[192.0.2.0/24]"
+    assert mounted(shown("console.enabled=true", proxy)[1]) == {}
+    with pytest.raises(ChartError, match="trusted_proxies"):
+        shown("console.enabled=true", proxy, "console.settings.proxy_user_header=''")
 
 
 def test_an_open_console_has_no_secrets() -> None:
@@ -175,6 +190,7 @@ def test_what_it_needs_at_most_fits_into_its_memory() -> None:
     ("told", "changes"),
     [
         ("console.open is true", [OPEN]),
+        ("trusted_proxies is empty: attempts", [KEYS, "console.ingress={enabled: true, hosts: [a.example.org]}"]),
         ("console.ingress.tls is empty", [KEYS, "console.ingress={enabled: true, hosts: [a.example.org]}"]),
         ("console.resources.limits.memory is 1000Mi", [KEYS, "console.resources.limits.memory=1000Mi"]),
         ("image.tag is latest", [KEYS, {"image": {"tag": "latest", "worker": {"digest": "sha256:" + "1" * 64},

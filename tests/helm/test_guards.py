@@ -89,7 +89,8 @@ GUARDS = [
     ("serve.settings.timeout_s (90) is more than serve.settings.max_timeout_s (60)", [SERVE, "serve.settings.timeout_s=90"]),
     ("serve.startup.budgetSeconds (10) must be more than", [SERVE, "serve.startup.budgetSeconds=10"]),
     ("kafka (with serve.kafka).sasl.mechanism is PLAIN", ["serve.kafka.sasl.mechanism=PLAIN"]),
-    ("console.keys.existingSecret and console.users.existingSecret are empty", ["console.enabled=true"]),
+    ("console.users.existingSecret and console.keys.existingSecret are empty", ["console.enabled=true"]),
+    ("but console.settings.trusted_proxies say who it is", [CONSOLE, "console.settings.trusted_proxies=[192.0.2.1]"]),
     ("console.open serves everybody without users", [CONSOLE, "console.users.existingSecret=s"]),
     ("console.ingress.hosts is empty", [CONSOLE, "console.ingress.enabled=true"]),
     ("console.httpRoute.parentRefs is empty", [CONSOLE, "console.httpRoute.enabled=true"]),
@@ -138,7 +139,7 @@ REFUSED = [
     ("replicas", ["console.replicas=2"]),
     ("/console/users", ["console.users.value=hunter2"]),
 ]
-SERVE_OWNS = {"host", "port", "keys_file", "open", "tls_cert_file", "tls_key_file", "console"}
+SERVE_OWNS = {"host", "port", "keys_file", "open", "tls_cert_file", "tls_key_file", "console", "users_file"}
 CHART_OWNS = {"model", "device", "question", "group", "instance_id", "drain_timeout_s", "session_timeout_s"}
 
 

@@ -7,10 +7,14 @@
 {{/* Where its secrets lie, of (dict "name" "serve"). */}}
 {{- define "groundcam.service.secretsDir" -}}{{ include "groundcam.secretsDir" . }}/{{ .name }}{{- end }}
 
-{{/* Where the file of people is; of (dict "name" "console" "values" v), nothing where there is none. */}}
-{{- define "groundcam.service.usersFile" -}}
-{{- if dig "users" "existingSecret" "" .values }}{{ include "groundcam.service.secretsDir" . }}/users/users.yaml{{ end -}}
+{{/* Whether proxies say who asks, of (dict "values" v); an empty header is none. */}}
+{{- define "groundcam.service.isNamedByProxies" -}}
+{{- $settings := .values.settings -}}
+{{- if and $settings.trusted_proxies (dig "proxy_user_header" "X-Forwarded-User" $settings) }}true{{ end -}}
 {{- end }}
+
+{{/* Existing secret with the file of people, where there can be one; of (dict "values" v). */}}
+{{- define "groundcam.service.users" -}}{{ dig "users" "existingSecret" "" .values }}{{- end }}
 
 {{/* Under which names it is asked, where only some are answered: those of its objects, too. Of (dict "root" $ "name" n "values" v). */}}
 {{- define "groundcam.service.names" -}}
@@ -38,6 +42,9 @@ serve:
   {{- else if .values.keys.existingSecret }}
   keys_file: {{ $dir }}/keys/keys.yaml
   {{- end }}
+  {{- if include "groundcam.service.users" . }}
+  users_file: {{ $dir }}/users/users.yaml
+  {{- end }}
   {{- if .values.tls.existingSecret }}
   tls_cert_file: {{ $dir }}/tls/tls.crt
   tls_key_file: {{ $dir }}/tls/tls.key
@@ -59,7 +66,7 @@ where something else scales it.
 {{- $values := .values }}
 {{- $id := dict "root" .root "component" .name "name" .name "role" .name "config" .name }}
 {{- $secrets := include "groundcam.service.secretsDir" . }}
-{{- $users := include "groundcam.service.usersFile" . }}
+{{- $users := include "groundcam.service.users" . }}
 {{- $config := include "groundcam.service.config" . }}
 apiVersion: v1
 kind: ConfigMap
@@ -111,8 +118,7 @@ spec:
             {{- with $values.extraArgs }}
             {{- toYaml . | nindent 12 }}
             {{- end }}
-          {{- $people := ternary (list (dict "name" "GROUNDCAM_SERVE__USERS_FILE" "value" $users)) list (ne $users "") }}
-          {{- with concat (include "groundcam.kafkaEnv" $id | fromYamlArray) $people $values.extraEnv }}
+          {{- with concat (include "groundcam.kafkaEnv" $id | fromYamlArray) $values.extraEnv }}
           env:
             {{- toYaml . | nindent 12 }}
           {{- end }}
@@ -136,7 +142,7 @@ spec:
             - {name: keys, mountPath: {{ $secrets }}/keys, readOnly: true}
             {{- end }}
             {{- if $users }}
-            - {name: users, mountPath: {{ dir $users }}, readOnly: true}
+            - {name: users, mountPath: {{ $secrets }}/users, readOnly: true}
             {{- end }}
             {{- if $values.tls.existingSecret }}
             - {name: tls, mountPath: {{ $secrets }}/tls, readOnly: true}
@@ -158,13 +164,13 @@ spec:
             items:
               - {key: {{ $values.keys.key | quote }}, path: keys.yaml}
         {{- end }}
-        {{- if $users }}
+        {{- with $users }}
         - name: users
           secret:
-            secretName: {{ $values.users.existingSecret }}
+            secretName: {{ . }}
             defaultMode: 0440
             items:
-              - {key: {{ $values.users.key | quote }}, path: {{ base $users }}}
+              - {key: {{ $values.users.key | quote }}, path: users.yaml}
         {{- end }}
         {{- with $values.tls.existingSecret }}
         - name: tls
