@@ -1,6 +1,6 @@
 # Four images: `make images`, or `docker build --target producer .` (cameras in, no torch), `docker build --target worker .`
-# (the detector), `docker build --target serve .` (the HTTP service, no torch) and `docker build --target events .` (trackers and
-# webhooks, no torch). It needs BuildKit or Buildah, for the secret `ca`.
+# (the detector), `docker build --target serve .` (the HTTP service and the console, no torch) and `docker build --target events .`
+# (trackers and webhooks, no torch). It needs BuildKit or Buildah, for the secret `ca`.
 # Any Debian with Python 3.11 or newer as `python3`, its venv module and CA certificates will do as base. `make base-image`
 # writes the digest of what the tag names today behind it.
 ARG BASE=python:3.12-slim-bookworm

@@ -10,6 +10,8 @@ from supply_chain.errors import FindingError, run
 from supply_chain.expressions import taken
 from supply_chain.inventory import Wheel, closure, read_wheels
 from supply_chain.knowledge import Knowledge, read_knowledge
+from supply_chain.vendored import findings as vendored_findings
+from supply_chain.vendored import vendored
 
 EXTRAS = ("producer", "worker", "serve", "events", "tracing", "broker", "demo", "training")
 """Everything that a user may install; what develops groundcam is not handed on."""
@@ -38,10 +40,10 @@ def main(arguments: list[str]) -> str:
     wheels = closure(read_wheels([given.packages], knowledge), "groundcam", EXTRAS)
     if "groundcam" not in wheels:
         raise FindingError(f"groundcam is not installed in {given.packages}: there is nothing to look at")
-    found = list(findings(wheels.values(), knowledge))
+    found = [*findings(wheels.values(), knowledge), *vendored_findings(knowledge)]
     if found:
         raise FindingError("\n".join([*found, f"{len(found)} findings in {len(wheels)} packages"]))
-    parts = sum(len(wheel.parts) for wheel in wheels.values())
+    parts = sum(len(wheel.parts) for wheel in wheels.values()) + sum(len(one.parts) for one in vendored())
     return f"{len(wheels)} packages and the {parts} parts seen in them are under permitted or accepted licences"
 
 

@@ -16,6 +16,8 @@ from supply_chain.expressions import joined, taken
 from supply_chain.inventory import Part, Wheel, closure, read_wheels
 from supply_chain.knowledge import Knowledge, read_knowledge
 from supply_chain.licence_audit import EXTRAS, findings
+from supply_chain.vendored import findings as vendored_findings
+from supply_chain.vendored import vendored
 
 ROOT = Path(__file__).parents[1]
 IMAGES = {
@@ -35,7 +37,9 @@ Wheels = Mapping[NormalizedName, Wheel]
 
 HEAD = """groundcam
 
-groundcam itself is under the Apache License 2.0 (LICENSE). Its wheel holds nothing of anybody else.
+groundcam itself is under the Apache License 2.0 (LICENSE). Of others its wheel holds, with the licences beside it:
+
+{vendored}
 
 What it needs comes as wheels of others, which the images hold. Below are all of them, with the licence of each and
 with what lies inside, as seen in the wheels for Linux on x86-64 that constraints.txt pins. After a name stands where it
@@ -66,7 +70,8 @@ def label(wheels: Wheels, knowledge: Knowledge) -> str:
 
 def render(wheels: Wheels, images: Mapping[str, Wheels], knowledge: Knowledge) -> str:
     """NOTICE, whole."""
-    lines = [HEAD.format(base=BASE), "What asks for more than that notices are kept", ""]
+    ours = "\n".join(line for one in vendored() for line in wrapped(f"    {one}"))
+    lines = [HEAD.format(base=BASE, vendored=ours), "What asks for more than that notices are kept", ""]
     for one in knowledge.accepted:
         who = [wheel for wheel in wheels.values() if one.licence in licences({wheel.name: wheel}, knowledge)]
         if who:
@@ -122,7 +127,7 @@ def written(packages: Path, knowledge: Knowledge, dockerfile: str) -> dict[str, 
     """What NOTICE and the Dockerfile have to say of the wheels in a folder. Raises FindingError as the audit does."""
     installed = read_wheels([packages], knowledge)
     wheels = closure(installed, "groundcam", EXTRAS)
-    found = list(findings(wheels.values(), knowledge))
+    found = [*findings(wheels.values(), knowledge), *vendored_findings(knowledge)]
     if found:
         raise FindingError("\n".join([*found, "nothing is written until `make audit-licences` finds nothing"]))
     images = {image: closure(installed, "groundcam", extras) for image, extras in IMAGES.items()}

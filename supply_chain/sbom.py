@@ -116,7 +116,7 @@ def untold(label: str, wheels: Mapping[NormalizedName, Wheel], knowledge: Knowle
 def looked_into(knowledge: Knowledge, path: str) -> bool:
     """Is this file, by its path in an image, one of those whose bytes show what was linked in?"""
     patterns: Iterable[str] = (linked.file for one in knowledge.statements.values() for linked in one.linked)
-    return any(fnmatchcase(path, f"*-packages/{pattern}") for pattern in patterns)
+    return any(fnmatchcase(path, f"{folder}/{pattern}") for pattern in patterns for folder in ("*-packages", "app"))
 
 
 def main(arguments: list[str]) -> str:

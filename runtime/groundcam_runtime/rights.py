@@ -100,9 +100,12 @@ def _producer(topics: Topics) -> Iterator[Line]:
 
 def _subscriber(topics: Topics) -> Iterator[Line]:
     yield "topic", [topics.detections], READ, ""
-    yield "topic", [topics.frames, topics.recordings], READ, "watch --html and audit"
-    yield "topic", [topics.cameras], READ, "watch --html"
-    yield "topic", [topics.requests, topics.replies, topics.dead_letters], READ, "audit"
+    yield (
+        "topic",
+        [topics.frames, topics.recordings, topics.requests, topics.replies, topics.dead_letters],
+        READ,
+        "audit",
+    )
     yield (
         "topic",
         [topics.events, topics.objects, topics.pictures, topics.zones],
@@ -116,7 +119,7 @@ def _service(topics: Topics) -> Iterator[Line]:
     yield "topic", [topics.replies, topics.workers, topics.cameras, topics.prompts, topics.detections], READ, ""
     yield "topic", [topics.requests], ("describe-configs",), "pictures of more than 1 MB"
     yield "topic", [topics.prompts], ("write",), "asking cameras"
-    yield "topic", [topics.frames, topics.recordings], READ, "cameras' pictures"
+    yield "topic", [topics.frames, topics.recordings], READ, "cameras' pictures, and what the console shows of them"
     yield "topic", [topics.events, topics.objects, topics.pictures, topics.zones], READ, "events"
     yield "topic", [topics.zones], ("write",), "setting zones"
     yield "cluster", [CLUSTER], ("idempotent-write",), OLD_BROKERS

@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from kafka.admin import (
@@ -30,6 +31,7 @@ from groundcam_runtime.rights import Role, rights
 from groundcam_runtime.settings import KafkaSettings
 from groundcam_schemas import DeadLetter, encode
 from serve_client import Client
+from websockets import frame_of, said, upgrade
 
 pytestmark = pytest.mark.broker
 
@@ -191,8 +193,43 @@ def _the_rest_of_it(site: Site, start: Start, wait: Wait) -> None:
     assert "may not be seen" not in program.out
     audited = start(site.user("groundcam-subscriber"), "audit", "--grace-s", "0")
     assert audited.process.wait(60) == 1  # the recordings wait for a worker
-    page = start(site.user("groundcam-subscriber"), "watch", "--html", 0)
-    wait(lambda: "the page is at" in page.out, 30, "the page")
+    _in_the_console(site, start, wait)
+
+
+def _in_the_console(site: Site, start: Start, wait: Wait) -> None:
+    """Pictures, previews, events and health, with the rights of the service."""
+    port = free_port()
+    console, client = start(site.user("groundcam-service"), "console", "--port", port), Client(port)
+    worker = working(start, site)
+    producer = start(
+        site.user("groundcam-producer"), "produce", "--camera", f"gate={video('carphone_pristine.mp4')}", "--loop"
+    )
+    wait(lambda: client.is_ready and client.get("/console/").status == 200, 60, "the console")
+    looked = _first_picture(port, "gate")
+    assert (looked["camera"], looked["gap"]) == ("gate", None)
+    tried = client.send("POST", "/v1/cameras/gate/preview", {"question": "person"})
+    assert tried.status == 200, tried.body
+    assert tried.json["pictures"]
+    wait(lambda: client.get("/v1/health").json["frames_behind"] is not None, 30, "how far workers are behind")
+    assert client.get("/v1/events").status == 200
+    for program in (producer, worker, console):
+        assert program.stop() == 0, program.log
+    assert not [one for one in ("AuthorizationFailed", "not permitted", "cannot be read") if one in console.log], (
+        console.log
+    )
+
+
+def _first_picture(port: int, camera: str) -> dict[str, Any]:
+    """What the wall says of the first picture that it sends of a camera."""
+    connection, status = upgrade(port)
+    assert status == 101
+    with connection:
+        connection.sendall(said({"watch": {camera: {"width": 320}}}))
+        while True:
+            kind, message = frame_of(connection)
+            if kind == 2:
+                header: dict[str, Any] = json.loads(message[4 : 4 + int.from_bytes(message[:4], "little")])
+                return header
 
 
 def test_transactions_need_the_rights_on_their_id_too(site: Site, start: Start, wait: Wait) -> None:

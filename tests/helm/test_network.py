@@ -80,10 +80,11 @@ def test_traces_may_leave() -> None:
     assert (ANYWHERE, 4318) in ways_out(objects(chart.values("strimzi")), "worker")
 
 
-def test_nobody_is_let_in_but_to_metrics_and_to_the_http_service() -> None:
+def test_nobody_is_let_in_but_to_metrics_the_http_service_and_the_console() -> None:
     for example in chart.EXAMPLES:
         for policy in of_kind(objects(chart.values(example)), "NetworkPolicy"):
-            served = policy["spec"]["podSelector"]["matchLabels"].get("app.kubernetes.io/component") == "serve"
+            component = policy["spec"]["podSelector"]["matchLabels"].get("app.kubernetes.io/component")
+            served = component in ("serve", "console")
             for rule in policy["spec"].get("ingress", []):
                 assert rule["ports"] == [{"port": 8000 if served else 8080, "protocol": "TCP"}]
 

@@ -216,7 +216,7 @@ for module in [one for one in sys.modules if one.partition(".")[0] in absent]:
 """Lets no package be found but those that are named."""
 STARTS = {
     "serve": """
-import groundcam.commands.serve, groundcam.serving, groundcam_runtime.tracing
+import groundcam.commands.console, groundcam.commands.serve, groundcam.serving, groundcam_runtime.tracing
 assert "groundcam_serve.server" in sys.modules
 """,
     "events": """

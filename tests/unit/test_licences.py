@@ -1,11 +1,14 @@
 """What wheels hold is seen, and what nobody has looked at is a finding."""
 
+import json
 import platform
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from supply_chain import notice
+from supply_chain import notice, sbom, vendored
 from supply_chain.errors import FindingError
 from supply_chain.expressions import joined, parse, taken
 from supply_chain.inventory import closure, read_wheels
@@ -125,6 +128,57 @@ def test_the_notice_and_the_labels_say_what_the_installed_wheels_hold() -> None:
     text = (notice.ROOT / "NOTICE").read_text()
     assert "    x264: GPL-2.0-or-later (libx264" in text
     assert "nvidia-cublas" in text
+
+
+VENDOR = Path("serve/groundcam_serve/console/static/vendor")
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """What the console has of others, in a tree of its own; the folder."""
+    return Path(shutil.copytree(notice.ROOT / VENDOR, tmp_path / VENDOR))
+
+
+def test_what_lies_in_our_own_wheel_is_named_with_its_licence_and_is_what_it_was(tree: Path) -> None:
+    assert list(vendored.findings(KNOWLEDGE)) == list(vendored.findings(KNOWLEDGE, tree.parents[4])) == []
+    told = [str(one) for one in vendored.vendored()]
+    assert told == ["groundcam_serve/console/static/vendor/htm-preact.js: htm 3.1.1 (Apache-2.0), preact 10 (MIT)"]
+    text = (notice.ROOT / "NOTICE").read_text()
+    assert all(one in " ".join(text.split()) for one in told)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda folder: (folder / "other.js").write_text("x"), "other.js is of somebody else"),
+        (lambda folder: (folder / "LICENSE-htm").unlink(), "names LICENSE-htm, which is not there"),
+        (lambda folder: (folder / "htm-preact.js").unlink(), "names htm-preact.js, which is not there"),
+        (lambda folder: (folder / "htm-preact.js").write_text("x"), "is not the file"),
+        (lambda folder: (folder / "manifest.json").unlink(), "htm-preact.js is of somebody else"),
+        (lambda folder: _said(folder, licence="GPL-3.0-only"), "is under GPL-3.0-only"),
+        (lambda folder: _said(folder, name="vue"), "vue 3.1.1 in groundcam_serve/console"),
+    ],
+)
+def test_what_nobody_has_looked_at_in_our_own_wheel_is_a_finding(
+    tree: Path, spoil: Callable[[Path], object], words: str
+) -> None:
+    spoil(tree)
+    assert any(words in one for one in vendored.findings(KNOWLEDGE, tree.parents[4]))
+
+
+def _said(folder: Path, **changed: str) -> None:
+    """Say something else of the first part in the manifest."""
+    (one,) = json.loads((folder / vendored.MANIFEST).read_text())
+    one["parts"][0] |= changed
+    (folder / vendored.MANIFEST).write_text(json.dumps([one]))
+
+
+def test_an_images_bill_has_what_lies_in_our_own_wheel(tmp_path: Path) -> None:
+    (one,) = vendored.vendored()
+    install(tmp_path, "groundcam", files={one.wheel_path: one.path.read_bytes()})
+    parts = read_wheels([tmp_path], KNOWLEDGE)["groundcam"].parts  # type: ignore[index]
+    assert [(part.name, part.licence) for part in parts] == [("htm", "Apache-2.0"), ("preact", "MIT")]
+    assert sbom.looked_into(KNOWLEDGE, f"app/{one.wheel_path}")
 
 
 def test_a_label_is_written_into_its_own_stage_and_a_missing_one_is_told() -> None:

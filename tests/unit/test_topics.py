@@ -217,6 +217,28 @@ def test_a_worker_reads_frames_and_questions_and_writes_answers() -> None:
     }
 
 
+def test_the_console_may_read_what_it_shows_and_write_what_is_asked_in_it() -> None:
+    """It is the service's role; what `watch --html` was to a subscriber is no subscriber's any more."""
+    found = {(one.operation, one.name.removeprefix("t.")) for one in rights(Role.SERVICE, TOPICS, "g")}
+    read = {name for operation, name in found if operation == "read"}
+    shown = {
+        "frames",
+        "recordings",
+        "detections",
+        "cameras",
+        "workers",
+        "prompts",
+        "events",
+        "objects",
+        "pictures",
+        "zones",
+    }
+    assert read == shown | {"replies"}
+    assert {name for operation, name in found if operation == "write"} == {"requests", "prompts", "zones"}
+    assert {("describe", name) for name in read} <= found
+    assert "cameras" not in {one.name.removeprefix("t.") for one in rights(Role.SUBSCRIBER, TOPICS, "g")}
+
+
 def test_every_role_can_do_without_something_and_says_what_for() -> None:
     for role in Role:
         found = rights(role, TOPICS, "g")

@@ -2,8 +2,6 @@
 
 {{- define "groundcam.secretsDir" -}}/run/secrets/groundcam{{- end }}
 {{- define "groundcam.port" -}}8080{{- end }}
-{{- define "groundcam.servePort" -}}8000{{- end }}
-{{- define "groundcam.serveScheme" -}}{{ ternary "https" "http" (ne .Values.serve.tls.existingSecret "") }}{{- end }}
 {{/* Whether `helm test` can ask the service: it is open, or there is a key. */}}
 {{- define "groundcam.serveIsTested" -}}
 {{- $v := .Values -}}
@@ -168,44 +166,6 @@ work:
     {{- . | nindent 4 }}
   {{- end }}
   {{- with $worker.settings }}
-  {{- toYaml . | nindent 2 }}
-  {{- end }}
-{{- end }}
-
-{{/* Under which names the service is asked, where only some are answered: those of its objects, too. */}}
-{{- define "groundcam.serveNames" -}}
-{{- $serve := .Values.serve -}}
-{{- with $serve.settings.names -}}
-{{- $service := printf "%s-serve" (include "groundcam.fullname" $) -}}
-{{- $names := concat . (list $service (printf "%s.%s" $service $.Release.Namespace) (printf "%s.%s.svc" $service $.Release.Namespace)) -}}
-{{- if $serve.ingress.enabled }}{{- $names = concat $names $serve.ingress.hosts -}}{{- end -}}
-{{- if $serve.httpRoute.enabled }}{{- $names = concat $names $serve.httpRoute.hostnames -}}{{- end -}}
-{{- toYaml (uniq $names) -}}
-{{- end -}}
-{{- end }}
-
-{{- define "groundcam.serveConfig" -}}
-{{- $serve := .Values.serve -}}
-{{- $dir := printf "%s/serve" (include "groundcam.secretsDir" .) -}}
-{{ include "groundcam.commonConfig" (dict "root" . "role" "serve") }}
-{{ include "groundcam.httpConfig" . }}
-serve:
-  host: "::"
-  port: {{ include "groundcam.servePort" . }}
-  {{- if $serve.open }}
-  open: true
-  {{- else }}
-  keys_file: {{ $dir }}/keys/keys.yaml
-  {{- end }}
-  {{- if $serve.tls.existingSecret }}
-  tls_cert_file: {{ $dir }}/tls/tls.crt
-  tls_key_file: {{ $dir }}/tls/tls.key
-  {{- end }}
-  {{- with include "groundcam.serveNames" . }}
-  names:
-    {{- . | nindent 4 }}
-  {{- end }}
-  {{- with omit $serve.settings "names" }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
 {{- end }}

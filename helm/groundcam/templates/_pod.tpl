@@ -47,7 +47,10 @@ securityContext:
 terminationMessagePolicy: FallbackToLogsOnError
 {{- end }}
 
-{{/* Probes of (dict "values" .Values.worker). The budget divided by the period is how often the startup probe may fail. */}}
+{{/*
+Probes of (dict "values" .Values.worker), and "ready" for another path than /readyz. The budget divided by the period is how
+often the startup probe may fail.
+*/}}
 {{- define "groundcam.probes" -}}
 {{- $startup := .values.startup -}}
 startupProbe:
@@ -59,7 +62,7 @@ livenessProbe:
   httpGet: {path: /healthz, port: http}
   {{- toYaml .values.livenessProbe | nindent 2 }}
 readinessProbe:
-  httpGet: {path: /readyz, port: http}
+  httpGet: {path: {{ default "/readyz" .ready }}, port: http}
   {{- toYaml .values.readinessProbe | nindent 2 }}
 {{- end }}
 
