@@ -30,7 +30,9 @@ export function layoutFor(tiles, width, height, fixed) {
 export function Wall({ socket, query }) {
   const { said, problem } = usePolled("/v1/cameras", 3);
   const workers = usePolled("/v1/workers", 3).said;
-  const [layout, setLayout] = useKept("layout", "auto");
+  const isKiosk = query.has("wall");
+  const [kept, setLayout] = useKept("layout", "auto");
+  const layout = isKiosk ? "auto" : kept;
   const [page, setPage] = useState(0);
   const [paused, setPaused] = useState(false);
   const [boxes, setBoxes] = useState(true);
@@ -38,7 +40,6 @@ export function Wall({ socket, query }) {
   const [room, setRoom] = useState([innerWidth, innerHeight]);
   const grid = useRef(/** @type {any} */ (null));
   const root = useRef(/** @type {any} */ (null));
-  const isKiosk = query.has("wall");
 
   useEffect(() => {
     const fit = () => {
