@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from groundcam.commands.console import address, run_console
 from groundcam.commands.options import BootstrapServers, Config, start, until_stopped
+from groundcam.console_here import address, run_console
 from groundcam.devkafka.broker import free_port
 from groundcam.event_subscriber import follow_events
 from groundcam.event_words import line as event_line
