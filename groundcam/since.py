@@ -3,7 +3,7 @@
 import re
 from datetime import datetime
 
-SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+from groundcam.durations import SECONDS
 
 
 def since_ms(text: str, now_s: float) -> int:

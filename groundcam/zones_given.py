@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from groundcam.did_you_mean import did_you_mean
+from groundcam.durations import seconds_in
 from groundcam_runtime.events.zones import ZoneError, ZonesForm, parse_form
 from groundcam_runtime.printable import printable
 from groundcam_schemas import CameraZones
@@ -130,9 +131,9 @@ def _line(camera_id: str, name: str, text: str) -> dict[str, Any]:
 
 def _dwell(camera_id: str, name: str, text: str) -> float:
     try:
-        return float(text)
-    except ValueError:
-        raise ZoneError(_text(camera_id, f"zone {name}", f"--dwell: {text!r} is no number of seconds")) from None
+        return seconds_in(text)
+    except ValueError as error:
+        raise ZoneError(_text(camera_id, f"zone {name}", f"--dwell: {error}")) from None
 
 
 def _name_directions(camera_id: str, option: str, texts: Iterable[str], lines: Mapping[str, dict[str, Any]]) -> None:

@@ -12,6 +12,7 @@ from groundcam.asking import region as parse_region
 from groundcam.asking import regions_in, require_camera
 from groundcam.commands.options import BootstrapServers, Config, start, user
 from groundcam.commands.work import BoxThreshold, Decoys, MaxObjects, NmsAcross, NmsIou, TextThreshold
+from groundcam.durations import duration
 from groundcam.questions_asked import Asking, listed
 from groundcam_runtime.kafka.camera_statuses import camera_statuses
 from groundcam_runtime.printable import printable
@@ -44,7 +45,15 @@ def ask(
     regions: Annotated[
         Path | None, typer.Option(metavar="FILE", help="YAML with a list of regions, or with one for each camera.")
     ] = None,
-    wait_s: Annotated[float, typer.Option(min=0, max=600, help="Wait so long for workers and a first answer.")] = 10.0,
+    wait_s: Annotated[
+        float,
+        typer.Option(
+            parser=duration(0, 600),
+            metavar="TIME",
+            help="Wait so long for workers and a first answer.",
+            show_default="10s",
+        ),
+    ] = 10.0,
     force: Annotated[bool, typer.Option("--force", help="Ask a camera that nobody knows yet.")] = False,
     show: Annotated[bool, typer.Option("--list", help="Show the questions that hold, and who answers them.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="With --list: JSON.")] = False,

@@ -11,6 +11,7 @@ import typer
 from groundcam.audit import RunReport, totals
 from groundcam.audit import audit as audit_topics
 from groundcam.commands.options import BootstrapServers, Config, start
+from groundcam.durations import duration
 from groundcam.since import since_ms
 from groundcam_runtime.printable import printable
 
@@ -25,10 +26,10 @@ def audit(
     grace_s: Annotated[
         float,
         typer.Option(
-            min=0,
-            max=86_400,
-            metavar="SECONDS",
+            parser=duration(0, 86_400),
+            metavar="TIME",
             help="What lies on Kafka for less, and is not answered yet, is in flight and not missing.",
+            show_default="10s",
         ),
     ] = 10,
     since: Annotated[

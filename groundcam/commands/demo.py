@@ -9,13 +9,22 @@ import typer
 
 from groundcam.commands.options import start, until_stopped
 from groundcam.devkafka.broker import BrokerError
+from groundcam.durations import duration
 from groundcam.extras import needs
 
 INTERRUPTED = 130
 
 
 def demo(
-    seconds: Annotated[float, typer.Option(min=1, max=480, help="How long to watch.")] = 20,
+    seconds: Annotated[
+        float,
+        typer.Option(
+            parser=duration(1, 480),
+            metavar="TIME",
+            help="How long to watch.",
+            show_default="20s",
+        ),
+    ] = 20,
     fps: Annotated[float, typer.Option(min=6, max=16, help="Frames a second of each camera.")] = 8,
     stay: Annotated[bool, typer.Option("--stay", help="Watch until Ctrl-C instead; then finish as usual.")] = False,
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="For the videos, the contact sheet and the logs.")] = Path(

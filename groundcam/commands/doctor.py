@@ -12,6 +12,7 @@ import typer
 
 from groundcam.commands.options import BootstrapServers, Config, start
 from groundcam.doctor.finding import Check, Weight, examine
+from groundcam.durations import duration
 from groundcam.settings import Settings
 
 
@@ -28,7 +29,14 @@ def doctor(
     bootstrap_servers: BootstrapServers = None,
     role: Annotated[Part, typer.Option(help="What this machine is to be.")] = Part.ALL,
     camera_timeout_s: Annotated[
-        float, typer.Option("--camera-timeout", min=0.5, max=120, metavar="SECONDS", help="How long to wait for one.")
+        float,
+        typer.Option(
+            "--camera-timeout",
+            parser=duration(0.5, 120),
+            metavar="TIME",
+            help="How long to wait for one.",
+            show_default="5s",
+        ),
     ] = 5,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line for each finding.")] = False,
 ) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from groundcam.commands.options import BootstrapServers, Config, start, until_stopped
+from groundcam.durations import duration
 from groundcam.http_probe import NotServedError, Service, probe_service
 from groundcam.probe import probe as probe_partitions
 from groundcam_runtime.question_text import parse_question
@@ -17,7 +18,14 @@ def probe(
     config: Config = None,
     bootstrap_servers: BootstrapServers = None,
     timeout_s: Annotated[
-        float, typer.Option("--timeout", min=1, max=3600, metavar="SECONDS", help="How long to wait for answers.")
+        float,
+        typer.Option(
+            "--timeout",
+            parser=duration(1, 3600),
+            metavar="TIME",
+            help="How long to wait for answers.",
+            show_default="60s",
+        ),
     ] = 60,
     question: Annotated[str, typer.Option(help="What to ask about the picture that is sent.")] = "red circle",
     url: Annotated[

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from groundcam.durations import duration
 from groundcam.sizing import Load, Need, need
 from groundcam.sizing_events import EventsNeed
 from groundcam_producers.settings import ProduceSettings
@@ -32,7 +33,9 @@ def size(
     ] = None,
     utilization: Annotated[float, typer.Option(min=0.05, max=1, help="How busy detectors are to be.")] = 0.7,
     replication: Annotated[int, typer.Option(min=1, max=16, help="Copies of each frame on Kafka.")] = 3,
-    retention_s: Annotated[float, typer.Option(min=1, metavar="SECONDS", help="Of frames on Kafka.")] = 600.0,
+    retention_s: Annotated[
+        float, typer.Option(parser=duration(1), metavar="TIME", help="Of frames on Kafka.", show_default="600s")
+    ] = 600.0,
     requests_per_s: Annotated[
         float, typer.Option(min=0, metavar="N", help="Pictures a second over HTTP (groundcam serve), besides.")
     ] = 0.0,

@@ -9,6 +9,7 @@ import typer
 
 from groundcam import __version__
 from groundcam.commands.options import BootstrapServers, Config, HttpPort, LogFormat, LogLevel, start, until_stopped
+from groundcam.durations import duration
 from groundcam.extras import needs
 from groundcam_runtime.recurring import sum_up_all
 
@@ -34,7 +35,8 @@ def track(
         typer.Option("--from-beginning", help="A new group begins with the oldest answers, not with those that come."),
     ] = None,
     checkpoint_s: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="How often states are kept.", show_default="5")
+        float | None,
+        typer.Option(parser=duration(), metavar="TIME", help="How often states are kept.", show_default="5s"),
     ] = None,
     pictures: Annotated[
         bool | None, typer.Option("--pictures/--no-pictures", help="Keep each object's best picture.")

@@ -17,6 +17,7 @@ from groundcam.commands.options import (
     start,
     until_stopped,
 )
+from groundcam.durations import duration
 from groundcam.extras import PICTURES, needs, require
 from groundcam.tracker_process import TrackerProcess
 from groundcam_runtime.recurring import sum_up_all
@@ -96,7 +97,10 @@ def work(
     instance_id: Annotated[str | None, typer.Option(help="Name of this worker, kept over restarts.")] = None,
     batch_size: BatchSize = None,
     max_age_s: Annotated[
-        float | None, typer.Option(help="Skip live frames older than this; 0 skips none.", show_default="3")
+        float | None,
+        typer.Option(
+            parser=duration(), metavar="TIME", help="Skip live frames older than this; 0 skips none.", show_default="3s"
+        ),
     ] = None,
     transactional: Annotated[
         bool | None,
@@ -106,9 +110,10 @@ def work(
         float | None,
         typer.Option(
             "--drain-timeout",
-            metavar="SECONDS",
+            parser=duration(),
+            metavar="TIME",
             help="How long a stopping worker finishes what it has begun.",
-            show_default="20",
+            show_default="20s",
         ),
     ] = None,
     json_answers: Annotated[

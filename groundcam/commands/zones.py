@@ -40,7 +40,7 @@ def set_(
     ] = None,
     line: Annotated[Names, typer.Option(metavar="NAME=X,Y,X,Y", help="A line, from its start to its end.")] = None,
     dwell: Annotated[
-        Names, typer.Option(metavar="NAME=SECONDS", help="How long something has to be in a zone to matter.")
+        Names, typer.Option(metavar="NAME=TIME", help="How long something has to be in a zone to matter.")
     ] = None,
     labels: Annotated[
         Names, typer.Option(metavar="NAME=CLASS,CLASS", help="Only these classes count in a zone, or over a line.")
