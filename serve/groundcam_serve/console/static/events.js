@@ -65,7 +65,8 @@ export function Events({ query, go, fixed }) {
 
   const filter = event => {
     event.preventDefault();
-    const chosen = new URLSearchParams([...new FormData(event.target)].filter(([name, value]) => value && name !== "camera" || value && !fixed).map(([name, value]) => [name, String(value)]));
+    const given = [...new FormData(event.target)].filter(([, value]) => value);
+    const chosen = new URLSearchParams(given.map(([name, value]) => [name, String(value)]));
     go(`${location.hash.split("?")[0]}?${chosen}`);
   };
   const objects = new Map();

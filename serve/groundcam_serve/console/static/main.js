@@ -76,7 +76,7 @@ function App() {
   useEffect(() => {
     document.title = [place.parts[1] ?? "", place.parts[0] || "live", "groundcam"].filter(Boolean).join(" · ");
     if (!place.query.has("keep")) document.getElementById("content")?.focus({ preventScroll: true });
-  }, [place.parts.join("/")]);
+  }, [place.parts.join("/"), session?.name, socket === null]);
 
   if (needed) return html`<${Login} problem=${needed} done=${begin} />`;
   if (!session || !socket) return html`<p class="lead" role="status">${trouble || "Connecting ..."} ${trouble && html`<button onClick=${begin}>Try again</button>`}</p>`;

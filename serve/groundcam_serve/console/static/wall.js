@@ -26,7 +26,7 @@ export function layoutFor(tiles, width, height, fixed) {
   return { columns, side: (width - (columns - 1) * GAP_PX) / columns };
 }
 
-/** @param {{socket: any, query: URLSearchParams,}} props */
+/** @param {{socket: any, query: URLSearchParams}} props */
 export function Wall({ socket, query }) {
   const { said, problem } = usePolled("/v1/cameras", 3);
   const workers = usePolled("/v1/workers", 3).said;
@@ -61,8 +61,10 @@ export function Wall({ socket, query }) {
       else if (event.key === "p") setPaused(before => !before);
       else if (event.key === "b") setBoxes(before => !before);
     };
-    addEventListener("keydown", press);
-    return () => removeEventListener("keydown", press);
+    // Single letters act only while the focus is in the content: who dictates text elsewhere presses none by mistake.
+    const content = document.getElementById("content");
+    content?.addEventListener("keydown", press);
+    return () => content?.removeEventListener("keydown", press);
   }, []);
 
   const full = () => document.fullscreenElement ? document.exitFullscreen() : root.current?.requestFullscreen();
