@@ -1,4 +1,4 @@
-"""What the README says of settings, metrics and commands is what there is."""
+"""What the documents say of settings, metrics and commands is what there is."""
 
 import re
 from pathlib import Path
@@ -23,7 +23,7 @@ from groundcam_worker.snapshot import GpuReading, WorkerSnapshot
 from walks import Walker, film, followed, standing
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text()
+SETTINGS = (ROOT / "docs" / "settings.md").read_text()
 METRICS = (ROOT / "docs" / "metrics.md").read_text()
 DOCUMENTS = sorted(
     str(path.relative_to(ROOT))
@@ -45,8 +45,8 @@ def settings() -> set[str]:
     return paths | {f"produce.cameras.ID.{name}" for name in CameraSettings.model_fields}
 
 
-def test_every_setting_stands_in_the_readme_and_no_other() -> None:
-    assert set(re.findall(r"^\| `(?!groundcam\.)([a-zA-Z_.]+\.[a-zA-Z_.]+)` \|", README, re.MULTILINE)) == settings()
+def test_every_setting_stands_on_its_page_and_no_other() -> None:
+    assert set(re.findall(r"^\| `(?!groundcam\.)([a-zA-Z_.]+\.[a-zA-Z_.]+)` \|", SETTINGS, re.MULTILINE)) == settings()
 
 
 def test_every_metric_stands_on_its_page_with_its_type_and_labels_and_no_other() -> None:
