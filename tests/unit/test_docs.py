@@ -112,3 +112,7 @@ def anchors(text: str) -> set[str]:
 
 def test_the_architecture_fits_on_its_page() -> None:
     assert len((ROOT / "ARCHITECTURE.md").read_text().splitlines()) <= 150
+
+
+def test_the_readme_fits_on_its_page() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 150
