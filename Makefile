@@ -42,7 +42,7 @@ test-unit: $(READY) ## Run the tests that need nothing but Python
 test-broker: $(READY) ## Run the tests on Apache Kafka
 	$(BIN)/pytest tests/broker
 
-test-faults: $(READY) ## End workers and brokers again and again, as often as the README says, and run what takes minutes (hours)
+test-faults: $(READY) ## End workers and brokers again and again, as often as docs/promises.md says, and run what takes minutes (hours)
 	GROUNDCAM_TEST_FAULTS=all $(BIN)/pytest -m "faults or long"
 
 test-cluster: $(READY) ## Install the chart on the Kubernetes of KUBECONFIG and try everything (see CONTRIBUTING.md)

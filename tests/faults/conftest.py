@@ -28,7 +28,7 @@ def report(record_property: Callable[[str, object], None]) -> Iterator[Callable[
 
 @pytest.fixture
 def full() -> bool:
-    """Whether every fault is run as often as the README says; `make test-faults` sets it."""
+    """Whether every fault is run as often as docs/promises.md says; `make test-faults` sets it."""
     return bool(os.environ.get(FULL))
 
 

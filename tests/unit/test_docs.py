@@ -1,4 +1,4 @@
-"""What the README says of settings, metrics and commands is what there is."""
+"""What the documents say of settings, metrics and commands is what there is."""
 
 import re
 from pathlib import Path
@@ -23,8 +23,13 @@ from groundcam_worker.snapshot import GpuReading, WorkerSnapshot
 from walks import Walker, film, followed, standing
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text()
+SETTINGS = (ROOT / "docs" / "settings.md").read_text()
 METRICS = (ROOT / "docs" / "metrics.md").read_text()
+DOCUMENTS = sorted(
+    str(path.relative_to(ROOT))
+    for folder in (".", "docs", "benchmarks", "helm/groundcam")
+    for path in (ROOT / folder).glob("*.md")
+)
 SUFFIXES = {"counter": "_total", "info": "_info"}
 FRAMES = Partition("groundcam.frames", 0)
 STATE = WorkerSnapshot(lag={FRAMES: 1}, finished={FRAMES: 2})
@@ -40,8 +45,8 @@ def settings() -> set[str]:
     return paths | {f"produce.cameras.ID.{name}" for name in CameraSettings.model_fields}
 
 
-def test_every_setting_stands_in_the_readme_and_no_other() -> None:
-    assert set(re.findall(r"^\| `(?!groundcam\.)([a-zA-Z_.]+\.[a-zA-Z_.]+)` \|", README, re.MULTILINE)) == settings()
+def test_every_setting_stands_on_its_page_and_no_other() -> None:
+    assert set(re.findall(r"^\| `(?!groundcam\.)([a-zA-Z_.]+\.[a-zA-Z_.]+)` \|", SETTINGS, re.MULTILINE)) == settings()
 
 
 def test_every_metric_stands_on_its_page_with_its_type_and_labels_and_no_other() -> None:
@@ -82,18 +87,32 @@ def test_every_metric_stands_on_its_page_with_its_type_and_labels_and_no_other()
     assert {name: (kind, set(labels.replace(",", " ").split())) for name, kind, labels in rows} == told
 
 
-@pytest.mark.parametrize("name", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+@pytest.mark.parametrize("name", DOCUMENTS)
 def test_links_and_paths_in_documents_exist(name: str) -> None:
     text = (ROOT / name).read_text()
-    links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
+    links = [link.partition("#") for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
+    for path, _, anchor in links:
+        target = (ROOT / name).parent / path if path else ROOT / name
+        assert target.exists(), path
+        assert not anchor or anchor in anchors(target.read_text()), f"{path}#{anchor}"
     paths = re.findall(r"`((?:tests|benchmarks|worker|runtime|producers|schemas)/[\w./-]+)`", text)
     paths += [
         f"tests/{path}"
         for path in re.findall(r"`((?:unit|broker|properties|detector|faults|operations)/\w+\.py)`", text)
     ]
-    for path in (*links, *paths):
+    for path in paths:
         assert (ROOT / path).exists(), path
+
+
+def anchors(text: str) -> set[str]:
+    """What a link to a section of this page may say, as GitHub makes it of the headings."""
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def test_the_architecture_fits_on_its_page() -> None:
     assert len((ROOT / "ARCHITECTURE.md").read_text().splitlines()) <= 150
+
+
+def test_the_readme_fits_on_its_page() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 150
