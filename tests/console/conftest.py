@@ -49,7 +49,7 @@ def tab(chromium: Any) -> Open:
         with chromium.new_context(viewport={"width": width, "height": height}, **context) as made:
             shown = Tab(made.new_page(), address)
             page = shown.page
-            page.set_default_timeout(30_000)
+            page.set_default_timeout(60_000)
             page.on("pageerror", lambda error: shown.complaints.append(str(error)))
             page.on("console", lambda said: shown.complaints.append(f"{said.type}: {said.text}"))
             yield shown

@@ -17,6 +17,8 @@ CAMERAS = 4
 READS = 1000
 SHOTS = 30
 ORANGE = np.array([0xE6, 0x9F, 0x00])
+EDGE = 9
+"""Pixels around a tile that are hatched in much the same colour where nobody looked."""
 NUMBERS = """
 ([WIDTH, HEIGHT, BITS, BAR, TOP]) => [...document.querySelectorAll(".tile .stage")].map(stage => {
   const [below, above] = stage.querySelectorAll("canvas"), {width, height} = below;
@@ -107,6 +109,7 @@ def numbers_in(tab: Tab) -> list[tuple[int, int]]:
     ):
         tile = cut(picture, box)
         close = np.abs(tile.astype(int) - ORANGE).sum(axis=2) < 30
+        close[:EDGE], close[-EDGE:], close[:, :EDGE], close[:, -EDGE:] = False, False, False, False
         rows = np.flatnonzero(close.any(axis=1))
         if rows.size:
             y = int(rows[-1])

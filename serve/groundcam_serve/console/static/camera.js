@@ -22,7 +22,7 @@ export function CameraPage({ socket, id, tab, session, query, go }) {
   const address = `#/camera/${encodeURIComponent(id)}`;
   const [look, take] = useState(/** @type {Look | null} */ (null));
   const isAnswered = workers ? workers.workers.some(one => one.state === "ready") : true;
-  if (said && !camera) return html`<p class="lead" role="status">There is no camera ${id}. <a href="#/">All cameras</a></p>`;
+  if (said && !camera) return html`<h1 class="lead">There is no camera ${id}. <a href="#/">All cameras</a></h1>`;
   return html`<section class="camera">
     <div class="bar"><h1>${camera?.name || id}</h1>
       ${camera && html`<span class=${`state ${camera.state}`}><span class="dot"></span>${stateOf(camera)}</span>`}

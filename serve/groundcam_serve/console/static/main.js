@@ -93,7 +93,7 @@ function App() {
           : part === "question" ? html`<section><div class="bar"><h1>Question for all cameras</h1></div><${Question} id="*" session=${session} look=${null} /></section>`
             : part === "serve" ? html`<${Serve} session=${session} />`
               : part === "health" ? html`<${Health} />`
-                : html`<p class="lead">There is no such page. <a href="#/">Live</a></p>`;
+                : html`<h1 class="lead">There is no such page. <a href="#/">Live</a></h1>`;
   return html`
     <a class="skip" href="#content" onClick=${event => {
       event.preventDefault();
