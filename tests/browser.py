@@ -49,3 +49,7 @@ class Stack:
     console: Program
     client: Client
     address: str
+
+    def answered(self) -> int:
+        """How many cameras had an answer within the last minute; gaps are none."""
+        return sum(one["age_s"] is not None for one in self.client.get("/v1/health").json["cameras"])

@@ -31,7 +31,7 @@ def site(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sta
     away = f"shed=rtsp://127.0.0.1:{free_port()}/none"
     cameras = [word for one in (*films, away) for word in ("--camera", one)]
     stack.start(stack.kafka, "produce", *cameras, "--loop", "--fps", "2")
-    until(lambda: len(stack.client.get("/v1/health").json["cameras"]) >= len(SCENES), 90, "answers")
+    until(lambda: stack.answered() >= len(SCENES), 180, "answers")
     return stack
 
 

@@ -48,7 +48,7 @@ def cameras(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     stack.start(stack.kafka, "work", "--model", "fake:2ms", "--question", "number", module="barcode_worker")
     names = [word for number in range(CAMERAS) for word in ("--camera", f"cam-{number}={film}")]
     stack.start(stack.kafka, "produce", *names, "--loop", "--fps", "5")
-    until(lambda: len(stack.client.get("/v1/health").json["cameras"]) == CAMERAS, 90, "answers")
+    until(lambda: stack.answered() == CAMERAS, 180, "answers")
     return stack
 
 
@@ -75,7 +75,7 @@ def test_a_thousand_reads_and_thirty_screenshots_agree(cameras: Stack, tab: Open
         )
         slowed(shown, condition)
         agreed, frames, shots = 0, set[str](), 0
-        while agreed < READS:
+        while agreed < READS or shots < SHOTS:
             for one in shown.read(NUMBERS, [WIDTH, HEIGHT, 10, 60, 80]):
                 if one is None or one["x"] is None:
                     continue  # not looked at yet, and it says so
@@ -84,14 +84,12 @@ def test_a_thousand_reads_and_thirty_screenshots_agree(cameras: Stack, tab: Open
                 agreed += 1
                 frames.add(one["seq"])
             if shots < SHOTS:
-                shots += 1
                 seen = numbers_in(shown)
-                assert seen, "a screenshot shows no box"
                 for bars, box in seen:
                     assert bars == box
+                shots += bool(seen)
             shown.page.wait_for_timeout(20)
         print(f"{condition}: {agreed} reads of {len(frames)} frames, {shots} screenshots")
-        assert shots == SHOTS
         assert len(frames) > 20
 
 
