@@ -5,8 +5,6 @@ from typing import Annotated
 
 import typer
 
-from groundcam_schemas.export import export as export_schemas
-
 app = typer.Typer(help="The messages' contract.", no_args_is_help=True)
 
 
@@ -15,6 +13,8 @@ def export(
     folder: Annotated[Path, typer.Argument(help="Where to write the files; made if need be.")] = Path("schemas-out"),
 ) -> None:
     """Write the JSON Schema of every message."""
+    from groundcam_schemas.export import export as export_schemas
+
     for path in export_schemas(folder):
         print(path)
 
