@@ -39,6 +39,14 @@ class TopicSpec:
         return self.config.get("cleanup.policy") == "compact"
 
     @property
+    def kept(self) -> str:
+        """How long a message is kept, in words."""
+        if self.is_control:
+            return "compacted"
+        minutes = int(self.config["retention.ms"]) // MINUTE_MS
+        return f"{minutes} minutes" if minutes < DAY_MS // MINUTE_MS else f"{minutes * MINUTE_MS // DAY_MS} days"
+
+    @property
     def is_live(self) -> bool:
         """Whether its messages are worth something for minutes only."""
         return "segment.bytes" in self.config and not self.is_control

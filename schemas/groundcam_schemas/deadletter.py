@@ -24,22 +24,32 @@ class DeadLetter(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     topic: limits.Text
+    """Where the original lay."""
     partition: Annotated[int, Field(ge=0, le=2**31 - 1)]
+    """The partition of that topic."""
     offset: Annotated[int, Field(ge=0, le=2**63 - 1)]
+    """The offset in that partition."""
     timestamp_ms: Annotated[int, Field(ge=-1, le=2**63 - 1)]
+    """The original record's time: milliseconds since 1970; -1 where it had none."""
     error_class: limits.Text
+    """The class of the error, such as `BadPictureError`."""
     error_text: limits.Text = ""
+    """The error in words, without secrets."""
     attempts: Annotated[int, Field(ge=1, le=2**31 - 1)] = 1
+    """How often it was tried."""
     worker_version: limits.Text = ""
+    """The version of groundcam that gave up."""
     camera_id: limits.Text = ""
+    """The camera's id; empty where it is unknown."""
     run_id: limits.Text = ""
-    """With `seq`: the frame's identity, where the message could be read that far."""
+    """With `seq`: the frame's identity, where the message could be read that far; else empty."""
     seq: Annotated[int, Field(ge=0, le=2**63 - 1)] | None = None
+    """The frame's number in its run; absent where it is unknown."""
     value_bytes: Annotated[int, Field(ge=0, le=2**63 - 1)] | None = None
-    """How large the value was that was too large to be dead-lettered: then there is none, nor are the message's own
-    headers there. Since 1.1."""
+    """How many bytes the value had that was too large to be dead-lettered: then there is none, nor are the message's
+    own headers there. Since 1.1."""
     key_bytes: Annotated[int, Field(ge=0, le=2**63 - 1)] | None = None
-    """The same of the key."""
+    """How many bytes the key had that was too large. Since 1.1."""
 
     def headers(self) -> list[Header]:
         """Return the Kafka headers that carry this."""

@@ -20,19 +20,26 @@ class EventType(StrEnum):
     """Where in an object's life a message stands."""
 
     NEW = "new"
+    """The first message about an object."""
     UPDATE = "update"
+    """Any other in between."""
     END = "end"
+    """The last one."""
 
 
 class Cause(StrEnum):
     """Why a message was sent."""
 
     APPEARED = "appeared"
+    """It is new."""
     ZONE_ENTERED = "zone_entered"
+    """It has come into a zone."""
     ZONE_DWELT = "zone_dwelt"
     """It has been in a zone for as long as the zone asks."""
     ZONE_LEFT = "zone_left"
+    """It has left a zone."""
     LINE_CROSSED = "line_crossed"
+    """It has crossed a line."""
     MOVED = "moved"
     """It stood still, and moves again."""
     STOPPED = "stopped"
@@ -40,6 +47,7 @@ class Cause(StrEnum):
     RELABELLED = "relabelled"
     """More of its looks say another class now."""
     BETTER_PICTURE = "better_picture"
+    """It was seen better than before: `best` is another look."""
     STILL_THERE = "still_there"
     """Nothing else was told for a while."""
     ENDED = "ended"
@@ -65,7 +73,9 @@ class Motion(StrEnum):
     """Whether an object stands still."""
 
     MOVING = "moving"
+    """It moves."""
     STILL = "still"
+    """It stands still."""
 
 
 class _Part(BaseModel):
@@ -77,10 +87,13 @@ class Sighting(_Part):
     """An object in one frame."""
 
     frame: FrameRef
+    """Which frame."""
     captured_at_ns: limits.Nanoseconds
+    """When the frame was captured: nanoseconds since 1970."""
     box: Box
-    """In pixels of the source picture, as in detections."""
+    """x1, y1, x2, y2 in pixels of the source picture, from its top left corner, as in detections."""
     score: limits.Fraction
+    """How sure the model was, from 0 to 1."""
     at_edge: bool = False
     """The box touches the picture's edge: there may be more of the object outside."""
 
@@ -89,21 +102,28 @@ class Unseen(_Part):
     """A time in an object's life in which nobody looked."""
 
     reason: GapReason
+    """Why nobody looked, as in the gap."""
     first_seq: limits.Count | None = None
+    """The first frame that nobody looked at, by its `seq`; null where it is a range of time."""
     last_seq: limits.Count | None = None
+    """The last one, which belongs to it, too."""
     from_ns: limits.Nanoseconds | None = None
+    """From when there were no frames: nanoseconds since 1970; null where it is a range of frames."""
     to_ns: limits.Nanoseconds | None = None
+    """Until when: nanoseconds since 1970."""
 
 
 class ZoneVisit(_Part):
     """One stay in a zone; times lie between two looks where the path crosses the zone's border."""
 
     name: limits.Identifier
+    """The zone's name."""
     entered_ns: limits.Nanoseconds
+    """When it came in: nanoseconds since 1970."""
     left_ns: limits.Nanoseconds | None = None
-    """None while it is inside."""
+    """When it left: nanoseconds since 1970; null while it is inside."""
     dwell_ms: limits.Count
-    """Until it left, or was last seen."""
+    """Milliseconds until it left, or was last seen."""
     dwelt: bool = False
     """It has been there for as long as the zone asks."""
 
@@ -112,25 +132,31 @@ class LineCrossing(_Part):
     """One crossing of a line."""
 
     name: limits.Identifier
+    """The line's name."""
     direction: limits.Identifier
-    """As the line calls it."""
+    """Which way, as the line calls it."""
     at_ns: limits.Nanoseconds
+    """When: nanoseconds since 1970."""
 
 
 class PathPoint(_Part):
     """Where an object stood: the anchor of its box."""
 
     x: limits.Fraction
+    """From the left, in fractions of the picture's width."""
     y: limits.Fraction
+    """From the top, in fractions of the picture's height."""
     at_ns: limits.Nanoseconds
+    """When: nanoseconds since 1970."""
 
 
 class End(_Part):
     """The end of an object's life."""
 
     reason: EndReason
+    """Why it is over."""
     at_ns: limits.Nanoseconds
-    """When it was last seen."""
+    """When the object was last seen: nanoseconds since 1970."""
 
 
 class Event(_Part):
@@ -141,21 +167,33 @@ class Event(_Part):
     n: limits.Count
     """0 for `new`, then one more each: a message that was lost shows."""
     type: EventType
+    """Where in the object's life it stands."""
     cause: Cause
+    """Why it was sent."""
     camera_id: limits.CameraId
+    """The camera's id, which is the record's key, too."""
     label: limits.Phrase
+    """What the object is: the class that most of its looks say."""
     class_id: limits.Count
-    """Of the label, in the question that was asked at its last look."""
+    """Index of the label, from 0, in the question that was asked at its last look."""
     question_id: limits.Identifier
+    """Whose question was asked at its last look: a camera, `*` for the default, `frame` for the frame's own."""
     question_version: limits.Identifier
+    """That question's version."""
     zones_version: limits.Text = ""
-    """Of the zones in force; empty where the camera has none."""
+    """Version of the zones in force; empty where the camera has none."""
     model: Model
+    """Which model answered at its last look."""
     source_width: limits.Side
+    """Of the source's own picture, in pixels, upright and square; boxes are in these pixels."""
     source_height: limits.Side
+    """Of the source's own picture, as `source_width`."""
     first: Sighting
+    """Its first look."""
     last: Sighting
+    """Its latest look."""
     best: Sighting
+    """Its best look, which the picture on the pictures topic is cut from."""
     frames_seen: limits.Count
     """Frames in which it was found."""
     frames_missed: limits.Count
@@ -163,19 +201,23 @@ class Event(_Part):
     unseen: Annotated[tuple[Unseen, ...], Field(max_length=limits.MAX_UNSEEN)] = ()
     """When nobody looked, between its first and its last look; of many the newest."""
     score_median: limits.Fraction
-    """Of its latest looks."""
+    """The median score of its latest looks, from 0 to 1."""
     velocity: tuple[Signed, Signed] = (0.0, 0.0)
-    """Per second."""
+    """x and y in parts of the picture's width and height per second; rightwards and downwards are positive."""
     path: Annotated[tuple[PathPoint, ...], Field(max_length=limits.MAX_PATH)] = ()
     """Thinned: from its first place to its last."""
     zones: Annotated[tuple[ZoneVisit, ...], Field(max_length=limits.MAX_VISITS)] = ()
     """Its stays, the latest ones."""
     lines: Annotated[tuple[LineCrossing, ...], Field(max_length=limits.MAX_VISITS)] = ()
+    """Its crossings of lines, the latest ones."""
     motion: Motion = Motion.MOVING
+    """Whether it moves or stands still."""
     motion_since_ns: limits.Nanoseconds
+    """Since when: nanoseconds since 1970."""
     severity: Severity = Severity.INFO
     """The highest so far."""
     end: End | None = None
+    """Of the type `end` alone: why and when its life was over; else null."""
 
     @model_validator(mode="after")
     def _ends_once(self) -> Self:
@@ -190,10 +232,12 @@ class ObjectsNow(_Part):
     """What is in front of a camera now (compacted; key = camera id): the newest event of each object that is open."""
 
     camera_id: limits.CameraId
+    """The camera's id, which is the record's key, too."""
     partition: limits.Count
+    """The partition of the detections topic that the camera's answers lie in."""
     offset: limits.Offset
-    """Of the events in it and before it: what lies on the detections topic before this offset is accounted for."""
+    """Of the detections topic: what lies there before this offset is accounted for."""
     objects: Annotated[tuple[Event, ...], Field(max_length=limits.MAX_OPEN)] = ()
-    """Their paths and unseen times are left out."""
+    """The newest event of each object that is open, without path and unseen times."""
     more: limits.Count = 0
     """Objects that are open and not listed."""

@@ -24,8 +24,9 @@ class ClassSpec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     phrase: limits.AskedPhrase
+    """What to look for, in words, such as `open door`; an object's label is the same text."""
     box_threshold: limits.Fraction | None = None
-    """Overrides the question's own for this class."""
+    """Overrides the question's own for this class, from 0 to 1; null for the question's."""
 
 
 class Question(BaseModel):
@@ -34,15 +35,18 @@ class Question(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     classes: Annotated[tuple[ClassSpec, ...], Field(min_length=1, max_length=limits.MAX_CLASSES)]
+    """What to look for; no phrase twice."""
     box_threshold: limits.Fraction = BOX_THRESHOLD
+    """Boxes with a lower score are left out, from 0 to 1."""
     text_threshold: limits.Fraction = TEXT_THRESHOLD
+    """The smallest score of a label's best word, from 0 to 1."""
     regions: Annotated[tuple[Region, ...], Field(max_length=limits.MAX_REGIONS)] = ()
     """Polygons in fractions of the picture's width and height; a box counts when its centre is in one.
 
-    None at all means the whole picture.
+    Empty means the whole picture.
     """
     nms_iou: limits.Fraction | None = NMS_IOU
-    """Of a class's boxes that overlap by more than this (intersection over union) the best is kept; None keeps all."""
+    """Of a class's boxes that overlap by more than this (intersection over union) the best is kept; null keeps all."""
     nms_across: Annotated[bool, Field(strict=True)] = False
     """Whether also boxes of different classes are merged so."""
     decoys: Annotated[tuple[limits.AskedPhrase, ...], Field(max_length=limits.MAX_DECOYS)] = ()
@@ -115,8 +119,11 @@ class CameraQuestion(Question):
     """A message on the prompts topic (compacted; key = camera id, or `*` for every camera)."""
 
     camera_id: limits.Identifier
+    """The camera that is asked, or `*` for every camera without a question of its own; the record's key, too."""
     set_by: limits.Text = ""
+    """Who asked, in words; empty where that is unknown."""
     set_at_ns: limits.Nanoseconds = 0
+    """When it was asked: nanoseconds since 1970; 0 where that is unknown."""
 
     @field_validator("camera_id")
     @classmethod

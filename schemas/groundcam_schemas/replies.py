@@ -19,6 +19,7 @@ class ReplyProblem(StrEnum):
     QUESTION_REFUSED = "question_refused"
     """The model cannot be asked this."""
     BAD_PICTURE = "bad_picture"
+    """The picture cannot be decoded."""
     UNANSWERED = "unanswered"
     """The detector fails on it."""
     TOO_LARGE = "too_large"
@@ -31,14 +32,19 @@ class Reply(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     to: limits.Identifier
+    """Who waits: `reply_to.to` of the request; the record's key, too."""
     camera_id: limits.CameraId
+    """Of the frame that was sent."""
     run_id: limits.Identifier
+    """Of the frame that was sent."""
     seq: limits.Count
-    """With `camera_id` and `run_id`: of the frame that was sent."""
+    """Of the frame that was sent: with `camera_id` and `run_id` its identity."""
     answer: Detections | None = None
+    """What was found; null where there is a `problem`."""
     problem: ReplyProblem | None = None
+    """Why there is no answer; null where there is one."""
     detail: limits.Text = ""
-    """The problem in words."""
+    """The problem in words; empty without one."""
 
     @model_validator(mode="after")
     def _says_one_thing(self) -> Self:

@@ -14,11 +14,17 @@ class WorkerState(StrEnum):
     """What a worker is doing."""
 
     STARTING = "starting"
+    """It has begun."""
     FETCHING = "fetching"
+    """It fetches the model from the Hub."""
     LOADING = "loading"
+    """It loads the model."""
     WARMING_UP = "warming_up"
+    """It prepares the model for the pictures' sizes."""
     READY = "ready"
+    """It answers."""
     STOPPING = "stopping"
+    """It finishes what it has."""
 
 
 class Verdict(BaseModel):
@@ -27,12 +33,13 @@ class Verdict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     camera_id: limits.Identifier
-    """Or `*`."""
+    """The camera that was asked, or `*` for every camera."""
     version: limits.Text
     """The question's; empty where it could not be read."""
     at_ns: limits.Nanoseconds
+    """When the worker decided: nanoseconds since 1970."""
     refused: limits.Text | None = None
-    """Why it is not asked, in words; None where it is in force."""
+    """Why it is not asked, in words; null where it is in force."""
 
     @field_validator("camera_id")
     @classmethod
@@ -49,25 +56,30 @@ class WorkerStatus(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     worker_id: limits.Identifier
-    """Of one process, such as its host's name, its number and its start."""
+    """Of one process, such as its host's name, its number and its start; the record's key, too."""
     group: limits.Text
+    """The consumer group it belongs to."""
     state: WorkerState
+    """What it is doing."""
     since_ns: limits.Nanoseconds
-    """Of this state."""
+    """Since when it has been in this state: nanoseconds since 1970."""
     at_ns: limits.Nanoseconds
-    """When this was said."""
+    """When this was said: nanoseconds since 1970."""
     heartbeat_s: Annotated[float, Field(strict=True, gt=0, le=3600, allow_inf_nan=False)]
+    """Seconds after which the next message comes at the latest; one older than three of these is of a dead worker."""
     progress: limits.Fraction | None = None
-    """Of what takes long, such as fetching a model, where that is known."""
+    """Of what takes long, such as fetching a model, from 0 to 1; null where that is unknown."""
     asked_for: limits.Text
     """The model as it was asked for."""
     model: Model | None = None
-    """The one that answers, once it is loaded."""
+    """The one that answers, once it is loaded; null before."""
     device: limits.Text | None = None
+    """What the model runs on, such as `cpu` or `cuda:0`; null before it is loaded."""
     precision: limits.Text | None = None
+    """Of the model's weights: fp32, fp16 or bf16; null before it is loaded."""
     partitions: limits.Count = 0
     """How many partitions of frames are its own."""
     reason: limits.Text | None = None
-    """Why it does not answer, in words."""
+    """Why it does not answer, in words; null where it does."""
     verdicts: Annotated[tuple[Verdict, ...], Field(max_length=limits.MAX_VERDICTS)] = ()
     """On the newest questions, the last one last."""

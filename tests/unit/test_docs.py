@@ -16,7 +16,9 @@ from groundcam_events.settings import TrackSettings
 from groundcam_producers.metrics import ProducerMetrics
 from groundcam_producers.settings import CameraSettings
 from groundcam_runtime.records import Partition
-from groundcam_schemas import GapReason
+from groundcam_runtime.topic_contents import contents
+from groundcam_runtime.topic_specs import MIB, wanted
+from groundcam_schemas import GapReason, Topics
 from groundcam_serve.metrics import FIGURES, ServeMetrics
 from groundcam_worker.metrics import WorkerMetrics
 from groundcam_worker.snapshot import GpuReading, WorkerSnapshot
@@ -25,6 +27,7 @@ from walks import Walker, film, followed, standing
 ROOT = Path(__file__).parents[2]
 SETTINGS = (ROOT / "docs" / "settings.md").read_text()
 METRICS = (ROOT / "docs" / "metrics.md").read_text()
+SUBSCRIBING = (ROOT / "docs" / "subscribing.md").read_text()
 DOCUMENTS = sorted(
     str(path.relative_to(ROOT))
     for folder in (".", "docs", "benchmarks", "helm/groundcam")
@@ -85,6 +88,27 @@ def test_every_metric_stands_on_its_page_with_its_type_and_labels_and_no_other()
             told[name] = kind, labels
     rows = re.findall(r"^\| `(groundcam_[a-z_]+)` \| (\w+) \| [^|]* \|([^|]*)\|", METRICS, re.MULTILINE)
     assert {name: (kind, set(labels.replace(",", " ").split())) for name, kind, labels in rows} == told
+
+
+def test_every_topic_stands_on_its_page_with_its_messages_key_and_time_and_no_other() -> None:
+    rows = re.findall(
+        r"^\|(?: `(groundcam\.[\w-]+)`)? \|([^|\n]*)\|([^|\n]*)\|([^|\n]*)\|[^|\n]*\|$", SUBSCRIBING, re.MULTILINE
+    )
+    told: dict[str, tuple[list[str], str, str]] = {}
+    for topic, message, key, kept in rows:
+        if topic:
+            told[topic] = [], key.strip(), kept.strip()
+        list(told.values())[-1][0].extend(message.split())
+    held = contents(Topics())
+    others = {name: ["JPEG"] if one.other.startswith("image/") else [] for name, one in held.items()}
+    assert told == {
+        spec.name: (
+            [kind.__name__ for kind in held[spec.name].holds] or others[spec.name],
+            held[spec.name].key,
+            spec.kept,
+        )
+        for spec in wanted(Topics(), None, 4 * MIB)
+    }
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
