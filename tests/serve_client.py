@@ -66,8 +66,16 @@ class Client:
 
     @property
     def is_ready(self) -> bool:
+        return self._says_yes("/readyz")
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it serves at all, with a worker or without."""
+        return self._says_yes("/healthz")
+
+    def _says_yes(self, path: str) -> bool:
         try:
-            return self.get("/readyz").status == 200
+            return self.get(path).status == 200
         except OSError:
             return False
 

@@ -23,9 +23,9 @@ FLAGS = [
 ]  # fmt: skip
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    """Debian's Chromium."""
+    """Debian's Chromium, for a module: Playwright's event loop is the thread's own as long as it runs."""
     if CHROMIUM is None:
         pytest.skip("chromium is not installed")
     os.environ["PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD"] = "1"
@@ -66,12 +66,5 @@ def stack(cluster: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[St
     with running(tmp_path_factory.mktemp("console")) as start:
         port = free_port()
         program, client = start(kafka, "console", "--port", port), Client(port)
-        until(lambda: _answers(client), 60, "the console")
+        until(lambda: client.is_alive, 60, "the console")
         yield Stack(kafka, start, program, client, f"http://127.0.0.1:{port}")
-
-
-def _answers(client: Client) -> bool:
-    try:
-        return client.get("/healthz").status == 200
-    except OSError:
-        return False

@@ -50,7 +50,7 @@ def site(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sit
     port = free_port()
     stack.start(stack.kafka, "console", "--port", port, "--users", users)
     client = Client(port)
-    until(lambda: _is_there(client), 60, "the console")
+    until(lambda: client.is_alive, 60, "the console")
     until(lambda: len(stack.client.get("/v1/cameras").json["cameras"]) == len(SCENES), 60, "the cameras")
     return Site(stack, f"http://127.0.0.1:{port}", client, users)
 
@@ -104,10 +104,3 @@ def test_who_is_taken_from_the_file_sees_nothing_more(site: Site, tab: Open) -> 
         change(site.users, "remove", "vic")
         page.get_by_label("Password").wait_for()
         assert page.locator(".tile").count() == 0
-
-
-def _is_there(client: Client) -> bool:
-    try:
-        return client.get("/healthz").status == 200
-    except OSError:
-        return False

@@ -134,5 +134,6 @@ def test_a_console_that_was_killed_is_found_again(site: Stack, tab: Open) -> Non
         shown.page.locator(".link", has_text="No connection").wait_for()
         before = shown.read(seq)
         site.console = site.start(site.kafka, "console", "--port", site.client.port)
+        until(lambda: site.client.is_alive, 120, "the console again")
         shown.page.wait_for_function(f"before => ({seq})() > before", arg=before)
         shown.page.wait_for_function("() => document.querySelector('.link').textContent === ''")
