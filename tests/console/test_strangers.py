@@ -32,7 +32,7 @@ def test_pictures_are_shown_without_a_worker_and_say_that_nobody_answers(site: S
     with tab(site.address) as shown:
         shown.go()
         shown.page.locator("[data-camera=gate] .note", has_text="nobody answers").wait_for()
-        seq = "() => Number(document.querySelector('[data-camera=gate] canvas').dataset.seq)"
+        seq = "() => Number(document.querySelector('[data-camera=gate] canvas')?.dataset.seq)"
         before = shown.read(seq)
         shown.page.wait_for_function(f"before => ({seq})() > before + 3", arg=before)
         shown.page.locator(".problem", has_text="No worker is ready").wait_for()
@@ -127,7 +127,7 @@ def test_a_thousand_sockets_that_read_nothing_cost_nobody_else_anything(site: St
 def test_a_console_that_was_killed_is_found_again(site: Stack, tab: Open) -> None:
     with tab(site.address, allowed=("ERR_", "WebSocket connection", "Failed to load")) as shown:
         shown.go()
-        seq = "() => Number(document.querySelector('[data-camera=gate] canvas').dataset.seq ?? -1)"
+        seq = "() => Number(document.querySelector('[data-camera=gate] canvas')?.dataset.seq ?? -1)"
         shown.page.wait_for_function(f"() => ({seq})() >= 0")
         site.console.process.kill()
         site.console.process.wait()

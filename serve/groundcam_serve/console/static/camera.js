@@ -47,7 +47,7 @@ export function Player({ socket, id, look, take, isAnswered }) {
   const [view, setView] = useState(WHOLE);
   const [at, setAt] = useState(0);
   const kept = useRef(/** @type {[Look, Blob][]} */ ([]));
-  const still = useRef(/** @type {any} */ (null)), stillBoxes = useRef(/** @type {any} */ (null)), stage = useRef(/** @type {any} */ (null));
+  const still = useRef(/** @type {any} */ (null)), stage = useRef(/** @type {any} */ (null));
   const age = useAge(look);
 
   const pause = on => {
@@ -71,7 +71,7 @@ export function Player({ socket, id, look, take, isAnswered }) {
     if (paused && kept.current[at]) {
       const [one, blob] = kept.current[at];
       createImageBitmap(blob).then(picture => {
-        if (!isOver && still.current) drawLook(still.current, stillBoxes.current, picture, one, { boxes, view });
+        if (!isOver && still.current) drawLook(still.current, picture, one, { boxes, view });
         picture.close();
       });
     }
@@ -107,7 +107,7 @@ export function Player({ socket, id, look, take, isAnswered }) {
           kept.current.push([one, blob]);
           if (kept.current.length > KEPT) kept.current.shift();
         }} />
-      ${paused && html`<canvas class="picture" ref=${still} aria-hidden="true"></canvas><canvas class="boxes" ref=${stillBoxes} aria-hidden="true"></canvas>`}
+      ${paused && html`<canvas class="picture" ref=${still} aria-hidden="true"></canvas>`}
       ${!shown && html`<span class="empty">no picture yet</span>`}
       ${note && html`<span class="note">${note}</span>`}
     </div>

@@ -23,31 +23,25 @@ export function matrixOf(source, width, height, view = { zoom: 1, x: 0.5, y: 0.5
 }
 
 /**
- * Draw a picture and, on the canvas above it, what was found in that very picture.
- * @param {HTMLCanvasElement} below @param {HTMLCanvasElement} above @param {ImageBitmap} picture @param {Look} look
+ * Draw a picture and what was found in that very picture. On one canvas: two would be shown together only as a rule.
+ * @param {HTMLCanvasElement} canvas @param {ImageBitmap} picture @param {Look} look
  * @param {{boxes: boolean, trails?: import("./trails.js").Trail[], view?: {zoom: number, x: number, y: number}}} how
  */
-export function drawLook(below, above, picture, look, how) {
+export function drawLook(canvas, picture, look, how) {
   const ratio = window.devicePixelRatio || 1;
-  const width = Math.max(1, Math.round(below.clientWidth * ratio)), height = Math.max(1, Math.round(below.clientHeight * ratio));
-  for (const one of [below, above]) {
-    if (one.width !== width) one.width = width;
-    if (one.height !== height) one.height = height;
-  }
+  const width = Math.max(1, Math.round(canvas.clientWidth * ratio)), height = Math.max(1, Math.round(canvas.clientHeight * ratio));
+  if (canvas.width !== width) canvas.width = width;
+  if (canvas.height !== height) canvas.height = height;
   const at = matrixOf(look.source, width, height, how.view);
-  const ground = /** @type {CanvasRenderingContext2D} */ (below.getContext("2d"));
-  ground.clearRect(0, 0, width, height);
-  ground.drawImage(picture, at.left, at.top, look.source[0] * at.scale, look.source[1] * at.scale);
-  const lines = /** @type {CanvasRenderingContext2D} */ (above.getContext("2d"));
+  const lines = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
   lines.clearRect(0, 0, width, height);
+  lines.drawImage(picture, at.left, at.top, look.source[0] * at.scale, look.source[1] * at.scale);
   drawTrails(lines, how.trails ?? [], at, ratio);
   if (how.boxes && look.answer) drawBoxes(lines, look.answer.objects, at, ratio, width);
-  for (const one of [below, above]) {
-    one.dataset.run = look.run;
-    one.dataset.seq = String(look.seq);
-    one.dataset.number = String(look.number);
-    one.dataset.at = String(look.captured_at_ms);
-  }
+  canvas.dataset.run = look.run;
+  canvas.dataset.seq = String(look.seq);
+  canvas.dataset.number = String(look.number);
+  canvas.dataset.at = String(look.captured_at_ms);
 }
 
 /**

@@ -17,7 +17,7 @@ const calm = window.matchMedia("(prefers-reduced-motion: reduce)");
  *          take: (look: Look) => void, keep?: (look: Look, picture: Blob) => void}} props
  */
 export function Live({ socket, camera, paused, boxes, paths, view, full, take, keep }) {
-  const below = useRef(/** @type {any} */ (null)), above = useRef(/** @type {any} */ (null));
+  const drawn = useRef(/** @type {any} */ (null));
   const now = useRef(/** @type {any} */ ({ number: 0 }));
   const trails = useRef(new Trails());
   const how = useRef(/** @type {any} */ ({}));
@@ -25,17 +25,17 @@ export function Live({ socket, camera, paused, boxes, paths, view, full, take, k
 
   const draw = () => {
     const { picture, look } = now.current;
-    if (picture && below.current?.clientWidth) drawLook(below.current, above.current, picture, look, how.current);
+    if (picture && drawn.current?.clientWidth) drawLook(drawn.current, picture, look, how.current);
   };
   useEffect(draw, [boxes, paths, view]);
 
   useEffect(() => {
-    const canvas = below.current;
+    const canvas = drawn.current;
     let isSeen = false, width = 0;
     const show = async (look, blob) => {
       const picture = await createImageBitmap(blob).catch(() => null);
       if (!picture) return undefined; // A damaged one; the worker says so, too.
-      if (!below.current || look.number < now.current.number && look.run === now.current.look?.run) return picture.close();
+      if (!drawn.current || look.number < now.current.number && look.run === now.current.look?.run) return picture.close();
       now.current.picture?.close();
       now.current = { picture, look, number: look.number, told: now.current.told };
       trails.current.take(look);
@@ -75,8 +75,7 @@ export function Live({ socket, camera, paused, boxes, paths, view, full, take, k
   }, [socket, camera, paused, full, paths]);
   useEffect(() => () => now.current.picture?.close(), []);
 
-  return html`<canvas class="picture" ref=${below} aria-hidden="true"></canvas>
-    <canvas class="boxes" ref=${above} aria-hidden="true"></canvas>`;
+  return html`<canvas class="picture" ref=${drawn} aria-hidden="true"></canvas>`;
 }
 
 /** What was found, as text: for people who do not see the picture, and for all others.
