@@ -25,6 +25,8 @@ recurring = Recurring(logging.getLogger(__name__))
 POLL_S = 0.2
 PAUSE_S = 1.0
 END_S = 3.0
+KEPT_S = 60.0
+"""So long a connection is kept while nobody looks."""
 JPEG = b"\xff\xd8\xff"
 
 Take = Callable[[list[tuple[Picture, Partition, int]]], None]
@@ -90,7 +92,8 @@ class FrameFollower:
                     reader.read_only(wanted)
                     before = wanted
                 if wanted is not None and not wanted:
-                    if not self._looked_at.wait(POLL_S):
+                    # Who pauses, or goes to another page, comes back: the connection stays for a while.
+                    if not self._looked_at.wait(KEPT_S):
                         return
                     self._stopping.wait(POLL_S)
                     continue
