@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from groundcam.commands.options import BootstrapServers, Config, HttpPort, LogFormat, LogLevel, start
-from groundcam.console_here import run_console
+from groundcam.service_here import run_service
 
 
 def console(
@@ -37,4 +37,4 @@ def console(
         serve__host=host, serve__port=port, serve__keys_file=keys_file, serve__users_file=users_file,
         serve__open=open_to_all, serve__console=True,
     )  # fmt: skip
-    run_console(settings, config)
+    run_service(settings, config)

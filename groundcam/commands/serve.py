@@ -1,17 +1,14 @@
 """`groundcam serve`"""
 
-import asyncio
 import logging
-import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from groundcam import __version__
-from groundcam.commands.options import Config, HttpPort, LogFormat, LogLevel, start, until_stopped
-from groundcam.extras import PACKAGES, needs, require
-from groundcam_runtime.recurring import sum_up_all
+from groundcam.commands.options import Config, HttpPort, LogFormat, LogLevel, start
+from groundcam.extras import PACKAGES, require
+from groundcam.service_here import run_service
 
 log = logging.getLogger(__name__)
 
@@ -69,12 +66,4 @@ def serve(
     if model is not None or not elsewhere:
         is_fake = (model or "").partition(":")[0] == "fake"
         require("serve --model", "worker", ("cv2", "numpy") if is_fake else PACKAGES["worker"])
-    with needs("serve", "serve"):
-        from groundcam.serving import serve_here
-    stop = until_stopped()
-    asyncio.run(serve_here(settings, __version__, stop, model=model, elsewhere=elsewhere, config=config))
-    log.info("stopped")
-    # A thread inside Kafka's client would keep the interpreter from ending.
-    sum_up_all()
-    logging.shutdown()
-    os._exit(0)
+    run_service(settings, config, what="serve", model=model, elsewhere=elsewhere)

@@ -8,10 +8,10 @@ from typing import Annotated, Literal
 import typer
 
 from groundcam.commands.options import BootstrapServers, Config, start, until_stopped
-from groundcam.console_here import address, run_console
 from groundcam.devkafka.broker import free_port
 from groundcam.event_subscriber import follow_events
 from groundcam.event_words import line as event_line
+from groundcam.service_here import address, run_service
 from groundcam.subscriber import follow
 from groundcam_runtime.events.filter import EventFilter
 from groundcam_runtime.kafka.topic_watch import TopicWatch
@@ -59,7 +59,7 @@ def watch(
         port = html or free_port()
         settings = start(config, bootstrap_servers, serve__host=html_host, serve__port=port, serve__console=True)
         print(f"the page is at {address(html_host, port, camera or ())}; Ctrl-C stops it", flush=True)
-        run_console(settings, config)
+        run_service(settings, config)
         return
     settings = start(config, bootstrap_servers)
     stop = until_stopped()
