@@ -30,7 +30,7 @@ def test_one_command_serves_and_ctrl_c_takes_all_of_it_down(start: Start, wait: 
     wait(lambda: said("/v1/models"), 60, "the service")
     wait(lambda: client.is_ready, 60, "the worker")
     wait(lambda: client.detect(jpeg(), "person", timeout_s=2).status == 200, 30, "an answer")
-    assert "fake:1ms: ready" in program.log
+    wait(lambda: "fake:1ms: ready" in program.log, 10, "what the terminal says")
     (model,) = client.get("/v1/models").json["models"]
     assert (model["asked_for"], model["is_ready"], model["state"]) == ("fake:1ms", True, "ready")
     refused = client.send("POST", "/v1/models", {"model": "fake:fast"})
