@@ -65,7 +65,9 @@ def cluster() -> Iterator[str]:
     if given := os.environ.get(SERVERS):
         yield given
         return
-    with EmbeddedBroker(say=print) as broker:
+    # Topics that are removed leave the disk and the heap at once, and not after a minute.
+    quick = {"log.initial.task.delay.ms": "500", "log.segment.delete.delay.ms": "1000"}
+    with EmbeddedBroker(say=print, properties=quick) as broker:
         yield broker.bootstrap_servers
 
 
@@ -78,10 +80,34 @@ def make_topics(settings: KafkaSettings, partitions: int = 4) -> KafkaSettings:
     return settings
 
 
+def remove_topics(settings: KafkaSettings) -> None:
+    """Remove every topic with this prefix."""
+    from kafka import KafkaAdminClient
+
+    admin = KafkaAdminClient(bootstrap_servers=settings.bootstrap_servers)
+    mine = [name for name in admin.list_topics() if name.startswith(settings.topic_prefix)]
+    admin.delete_topics(mine)
+    admin.close()
+
+
+@pytest.fixture(scope="session")
+def ended() -> list[KafkaSettings]:
+    """Topics of tests that have ended, with all their programs."""
+    return []
+
+
 @pytest.fixture
-def kafka(cluster: str) -> KafkaSettings:
-    """Topics of this test's own."""
-    return make_topics(KafkaSettings(bootstrap_servers=cluster, topic_prefix=f"t{uuid.uuid4().hex[:8]}."))
+def kafka(cluster: str, ended: list[KafkaSettings]) -> Iterator[KafkaSettings]:
+    """Topics of this test's own.
+
+    Those of the tests before are removed: with some thousands of partitions a small broker collects garbage all the
+    time, and does not answer for half a minute.
+    """
+    while ended:
+        remove_topics(ended.pop())
+    settings = make_topics(KafkaSettings(bootstrap_servers=cluster, topic_prefix=f"t{uuid.uuid4().hex[:8]}."))
+    yield settings
+    ended.append(settings)
 
 
 @dataclass
