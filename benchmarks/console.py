@@ -27,7 +27,8 @@ from machine import machine
 from groundcam.demo import parts
 from groundcam.demo.scene import SCENES
 from groundcam.devkafka.broker import EmbeddedBroker
-from groundcam_runtime.kafka.publisher import Publisher, Record
+from groundcam_runtime.kafka.publisher import Publisher
+from groundcam_runtime.kafka.record import Record
 from groundcam_runtime.kafka.topics import MIB, TopicAdmin, wanted
 from groundcam_runtime.pictures.drawing import jpeg, stretched
 from groundcam_runtime.settings import KafkaSettings

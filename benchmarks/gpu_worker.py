@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 from gpu_parts import LONG, SHORT, Bench, Row, few_objects, tokens_of
 
-from groundcam_runtime.kafka.publisher import Delivery, Record
+from groundcam_runtime.kafka.publisher import Delivery
+from groundcam_runtime.kafka.record import Record
 from groundcam_runtime.records import Assigned, Consumed, Event, Partition, Position
 from groundcam_runtime.settings import TraceSettings
 from groundcam_runtime.tracing import Tracing

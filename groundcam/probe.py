@@ -8,26 +8,24 @@ from importlib.resources import files
 
 from groundcam_runtime.kafka.connect import describe
 from groundcam_runtime.kafka.errors import RefusedError, UnreachableError
-from groundcam_runtime.kafka.publisher import Delivery, Publisher, Record
+from groundcam_runtime.kafka.publisher import Delivery, Publisher
 from groundcam_runtime.kafka.reader import Reader
+from groundcam_runtime.kafka.record import Record
 from groundcam_runtime.kafka.topics import TopicAdmin
 from groundcam_runtime.printable import printable
 from groundcam_runtime.settings import KafkaSettings
 from groundcam_schemas import (
-    MSGPACK_CONTENT_TYPE,
     Detections,
     Frame,
     Gap,
     Question,
     SchemaError,
     decode_answer,
-    encode,
 )
 
 CAMERA = "groundcam-probe"
 WIDTH, HEIGHT = 320, 180
 """Of the picture that comes with the package: a red circle and a blue square."""
-HEADERS = (("content-type", MSGPACK_CONTENT_TYPE.encode()),)
 POLL_S = 0.2
 
 
@@ -83,7 +81,7 @@ def probe(
                     width=WIDTH, height=HEIGHT, source_width=WIDTH, source_height=HEIGHT,
                     data=picture, question=question,
                 )  # fmt: skip
-                publisher.send(Record(topics.frames, encode(frame), CAMERA, number, HEADERS))
+                publisher.send(Record.of(topics.frames, frame, CAMERA, number))
             deadline = time.monotonic() + timeout_s
             while waiting and time.monotonic() < deadline and go_on():
                 _require_taken(publisher.poll())

@@ -9,27 +9,24 @@ from typing import Any, Self
 from groundcam.asking import brief
 from groundcam_runtime.kafka.camera_statuses import camera_statuses
 from groundcam_runtime.kafka.errors import KafkaProblem
-from groundcam_runtime.kafka.publisher import Record
 from groundcam_runtime.kafka.reader import Reader
+from groundcam_runtime.kafka.record import Record
 from groundcam_runtime.kafka.send_now import send_now
 from groundcam_runtime.kafka.topics import TopicAdmin
 from groundcam_runtime.kafka.worker_statuses import is_alive, take, worker_statuses
 from groundcam_runtime.settings import KafkaSettings
 from groundcam_runtime.verdicts import Outcome, outcome, verdict_on
 from groundcam_schemas import (
-    MSGPACK_CONTENT_TYPE,
     CameraQuestion,
     Detections,
     SchemaError,
     WorkerStatus,
     decode,
     decode_answer,
-    encode,
 )
 from groundcam_schemas.questions import EVERY_CAMERA
 
 POLL_S = 0.1
-HEADERS = (("content-type", MSGPACK_CONTENT_TYPE.encode()),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +113,7 @@ class Asking:
 
     def _put(self, message: CameraQuestion | None) -> None:
         """Raises RefusedError, UnreachableError."""
-        # A null, not nothing: only then compaction removes the key.
-        value = None if message is None else encode(message)
-        send_now(self._kafka, [Record(self._topic, value, self._camera_id, headers=HEADERS)], "the question")
+        send_now(self._kafka, [Record.of(self._topic, message, self._camera_id)], "the question")
 
 
 def prompts(kafka: KafkaSettings) -> dict[str, CameraQuestion]:

@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 
 from groundcam.devkafka.broker import free_port
-from groundcam_runtime.kafka.publisher import Publisher, Record
+from groundcam_runtime.kafka.publisher import Publisher
+from groundcam_runtime.kafka.record import Record
 from groundcam_runtime.pictures.errors import PictureError
 from groundcam_runtime.pictures.jpeg_header import read_header
 from groundcam_runtime.settings import KafkaSettings

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from footage import publisher
-from groundcam_runtime.kafka.publisher import Record
+from groundcam_runtime.kafka.record import Record
 from groundcam_runtime.settings import KafkaSettings
 from groundcam_schemas import CameraZones, Event, Line, ObjectsNow, Severity, Zone, encode
 from walks import Walker, across, film, followed, standing

@@ -9,8 +9,8 @@ from footage import publisher
 from groundcam_events.tracking.camera import At
 from groundcam_events.tracking.partition import PartitionTracker
 from groundcam_events.tracking.rules import LifeRules
-from groundcam_runtime.kafka.publisher import Record
 from groundcam_runtime.kafka.reader import Reader
+from groundcam_runtime.kafka.record import Record
 from groundcam_runtime.settings import KafkaSettings
 from groundcam_schemas import (
     CameraZones,
@@ -93,6 +93,8 @@ class Told:
 
     def take(self, value: bytes) -> None:
         event = decode(Event, value)
+        if value.startswith(b"{"):
+            value = encode(event)
         known = self._known.setdefault((event.id, event.n), value)
         if known is not value:
             self.repeated += known == value

@@ -4,17 +4,10 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from groundcam_runtime.kafka.publisher import Delivery, Publisher, Record, RecordTooLargeError
+from groundcam_runtime.kafka.publisher import Delivery, Publisher, RecordTooLargeError
+from groundcam_runtime.kafka.record import Record
 from groundcam_runtime.recurring import Recurring
-from groundcam_schemas import (
-    JSON_CONTENT_TYPE,
-    MSGPACK_CONTENT_TYPE,
-    Event,
-    ObjectsNow,
-    Topics,
-    encode,
-    encode_json,
-)
+from groundcam_schemas import Event, ObjectsNow, Topics
 
 recurring = Recurring(logging.getLogger(__name__))
 
@@ -37,16 +30,11 @@ class Outbox:
 
     def event(self, event: Event, tag: Any) -> None:
         """Send an event."""
-        kind, value = (
-            (JSON_CONTENT_TYPE, encode_json(event)) if self._as_json else (MSGPACK_CONTENT_TYPE, encode(event))
-        )
-        headers = (("content-type", kind.encode()), ("cause", event.cause.value.encode()))
-        self._send(Record(self._topics.events, value, event.camera_id, headers=headers), tag)
+        self._send(Record.of(self._topics.events, event, event.camera_id, as_json=self._as_json), tag)
 
     def objects(self, now: ObjectsNow, tag: Any) -> None:
         """Send what is open at a camera."""
-        headers = (("content-type", MSGPACK_CONTENT_TYPE.encode()),)
-        self._send(Record(self._topics.objects, encode(now), now.camera_id, headers=headers), tag)
+        self._send(Record.of(self._topics.objects, now, now.camera_id, as_json=self._as_json), tag)
 
     def state(self, camera_id: str, state: bytes, tag: Any) -> bool:
         """Send a camera's state; return False for one that is larger than Kafka takes."""

@@ -10,7 +10,8 @@ from groundcam_events.metrics import TrackerMetrics
 from groundcam_events.tracking.best_pictures import BestPictures, Wanted
 from groundcam_runtime.kafka.errors import KafkaProblem
 from groundcam_runtime.kafka.lookup import Lookup
-from groundcam_runtime.kafka.publisher import Publisher, QueueFullError, Record
+from groundcam_runtime.kafka.publisher import Publisher, QueueFullError
+from groundcam_runtime.kafka.record import Record
 from groundcam_runtime.pictures.decoding import MAX_PIXELS, decode_picture
 from groundcam_runtime.pictures.drawing import jpeg, stretched
 from groundcam_runtime.pictures.errors import PictureError

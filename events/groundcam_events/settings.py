@@ -61,7 +61,7 @@ class TrackSettings(SettingsPart):
     picture_bytes: Annotated[int, Field(ge=2048, le=900_000)] = 65_536
     """The most bytes of such a picture."""
     json_events: bool = False
-    """Publish events as JSON instead of msgpack."""
+    """Publish events, and what is in front of cameras, as JSON instead of msgpack."""
 
     def rules(self) -> LifeRules:
         """Return the rules of lives."""

@@ -9,9 +9,10 @@ import typer
 from groundcam.camera_list import table, to_forget
 from groundcam.commands.options import BootstrapServers, Config, start
 from groundcam_runtime.kafka.camera_statuses import cameras_with_questions, newest_statuses
-from groundcam_runtime.kafka.publisher import Record
+from groundcam_runtime.kafka.record import Record
 from groundcam_runtime.kafka.send_now import send_now
 from groundcam_runtime.printable import printable
+from groundcam_schemas import with_times
 
 app = typer.Typer(help="The cameras that producers have told of.", no_args_is_help=True)
 
@@ -30,7 +31,7 @@ def list_(
     statuses = newest_statuses(kafka).values()
     if as_json:
         for status in statuses:
-            print(json.dumps(status.model_dump(mode="json")))
+            print(json.dumps(with_times(status.model_dump(mode="json"))))
     elif statuses:
         print(table(statuses))
     else:

@@ -21,7 +21,7 @@ from groundcam_runtime.kafka.camera_statuses import newest_statuses
 from groundcam_runtime.kafka.camera_zones import camera_zones, send_zones
 from groundcam_runtime.printable import printable
 from groundcam_runtime.settings import KafkaSettings
-from groundcam_schemas import Anchor, CameraZones
+from groundcam_schemas import Anchor, CameraZones, with_times
 
 app = typer.Typer(help="Named zones and lines in cameras' pictures, of which events tell.", no_args_is_help=True)
 
@@ -99,7 +99,7 @@ def list_(
     found = camera_zones(kafka)
     if as_json:
         for one in found.values():
-            print(json.dumps({"version": one.version, **one.model_dump(mode="json")}))
+            print(json.dumps({"version": one.version, **with_times(one.model_dump(mode="json"))}))
     elif found:
         heading = ("CAMERA", "ZONES", "LINES", "VERSION", "BY", "SINCE")
         print(columns([heading, *(tuple(map(printable, _row(one))) for one in found.values())]))

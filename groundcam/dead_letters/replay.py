@@ -7,7 +7,8 @@ from groundcam.dead_letters.letters import Letter, frame_in, read
 from groundcam.errors import DeadLetterError
 from groundcam_runtime.kafka.connect import describe
 from groundcam_runtime.kafka.errors import UnreachableError
-from groundcam_runtime.kafka.publisher import Publisher, Record, RecordTooLargeError
+from groundcam_runtime.kafka.publisher import Publisher, RecordTooLargeError
+from groundcam_runtime.kafka.record import Record
 from groundcam_runtime.settings import KafkaSettings
 from groundcam_schemas import DeadLetter, Frame, Topics
 from groundcam_schemas.deadletter import PREFIX

@@ -24,13 +24,13 @@ from groundcam.devkafka.broker import EmbeddedBroker
 from groundcam.errors import PartError
 from groundcam.frame_join import FrameJoin, JoinedFrame
 from groundcam_runtime.kafka.errors import KafkaProblem
-from groundcam_runtime.kafka.publisher import Record
 from groundcam_runtime.kafka.reader import Reader
+from groundcam_runtime.kafka.record import Record
 from groundcam_runtime.kafka.send_now import send_now
 from groundcam_runtime.kafka.topics import MIB, TopicAdmin, wanted
 from groundcam_runtime.records import Consumed
 from groundcam_runtime.settings import KafkaSettings
-from groundcam_schemas import CameraStatus, CameraZones, Event, Gap, decode, encode
+from groundcam_schemas import CameraStatus, CameraZones, Event, Gap, decode
 
 PARTITIONS = 2
 POLL_S = 0.1
@@ -274,7 +274,7 @@ def _ensure_topics(kafka: KafkaSettings) -> None:
 
 def _set_zones(kafka: KafkaSettings, scenes: Iterable[Scene]) -> None:
     zones = [CameraZones(camera_id=one.camera_id, zones=one.zones, lines=one.lines, set_by="demo") for one in scenes]
-    send_now(kafka, [Record(kafka.topics.zones, encode(one), one.camera_id) for one in zones], "the demo's zones")
+    send_now(kafka, [Record.of(kafka.topics.zones, one, one.camera_id) for one in zones], "the demo's zones")
 
 
 def _require_all(running: list[Part], broker: EmbeddedBroker) -> None:

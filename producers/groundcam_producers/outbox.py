@@ -9,26 +9,17 @@ from dataclasses import dataclass
 from groundcam_producers import announcements
 from groundcam_producers.reports import Reports
 from groundcam_producers.task import CameraTask
-from groundcam_runtime.kafka.publisher import Delivery, Publisher, Record
+from groundcam_runtime.kafka.publisher import Delivery, Publisher
+from groundcam_runtime.kafka.record import Record
 from groundcam_runtime.recurring import Recurring
 from groundcam_runtime.tracing import UNTRACED, Trace, Tracing
-from groundcam_schemas import (
-    MSGPACK_CONTENT_TYPE,
-    CameraState,
-    CameraStatus,
-    Frame,
-    Gap,
-    GapReason,
-    encode,
-)
+from groundcam_schemas import CameraState, CameraStatus, Frame, Gap, GapReason
 
 log = logging.getLogger(__name__)
 recurring = Recurring(log)
 
 STILL_AWAY_NS = 15_000_000_000
 """An absence is told of so often while it lasts: what follows from it need not wait for its end."""
-
-HEADERS = (("content-type", MSGPACK_CONTENT_TYPE.encode()),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +60,8 @@ class Outbox:
 
         With `wait` nothing is dropped: it is called until there is room, and gives up by returning False.
         """
-        value = encode(frame)
         sent = _Sent(frame, self._begin_trace(frame), time.time_ns())
-        headers = (*HEADERS, *sent.trace.headers)
-        record = Record(self._task.topic, value, frame.camera_id, self._task.partition, headers)
+        record = Record.of(self._task.topic, frame, frame.camera_id, self._task.partition, headers=sent.trace.headers)
         while wait is not None and not self._publisher.has_room(record.size) and wait():
             self.poll()
         if self._publisher.has_room(record.size):
@@ -192,5 +181,5 @@ class Outbox:
         """These are small and rare, and the frames' accounting rests on them: they are never dropped."""
         for report in list(reports):
             topic = self._topics.detections if isinstance(report, Gap) else self._topics.cameras
-            record = Record(topic, encode(report), self._task.camera_id, headers=HEADERS)
+            record = Record.of(topic, report, self._task.camera_id, as_json=self._task.produce.json_reports)
             self._publisher.send(record, _Reported(), urgent=True)

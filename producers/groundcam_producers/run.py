@@ -53,7 +53,7 @@ def run(
         metrics.cameras(settings.own_cameras)
         producer = name_of_this_producer()
         roster = _roster(settings, kafka, log_settings, trace, version, producer)
-        twins = probes.twins = TwinWatch(kafka, producer, stop)
+        twins = probes.twins = TwinWatch(kafka, producer, stop, as_json=settings.json_reports)
         statuses = Publisher(
             kafka, max_waiting_bytes=1_000_000, max_record_bytes=100_000, client_id="groundcam-produce"
         )  # fmt: skip

@@ -228,6 +228,8 @@ class ProduceSettings(SettingsPart):
     """Largest picture of a camera or file, before it is scaled; a larger one is not decoded."""
     camera_memory_mib: Annotated[int, Field(ge=128)] = 512
     """Memory that one camera's process may take; what needs more is told, and no other camera notices."""
+    json_reports: bool = False
+    """Publish gaps and camera states as JSON instead of msgpack."""
 
     @property
     def own_cameras(self) -> dict[str, CameraSettings]:

@@ -14,13 +14,13 @@ from groundcam_producers import process as camera_process
 from groundcam_producers.child import Child
 from groundcam_producers.fork_server import ForkServer, cores
 from groundcam_producers.metrics import ProducerMetrics
-from groundcam_producers.outbox import HEADERS
 from groundcam_producers.roster import Order
 from groundcam_producers.standing import Standing
 from groundcam_producers.task import Beat, CameraTask
-from groundcam_runtime.kafka.publisher import Publisher, Record
+from groundcam_runtime.kafka.publisher import Publisher
+from groundcam_runtime.kafka.record import Record
 from groundcam_runtime.recurring import Recurring
-from groundcam_schemas import CameraState, encode
+from groundcam_schemas import CameraState
 
 log = logging.getLogger(__name__)
 recurring = Recurring(log)
@@ -278,8 +278,9 @@ class Supervisor:
 
     def _publish_status(self, task: CameraTask, state: CameraState, error: str) -> None:
         """Publish a state for a process that cannot do so any more."""
-        name, value = task.camera_id, encode(task.status(state, error, time.time_ns()))
-        self._statuses.send(Record(task.kafka.topics.cameras, value, name, headers=HEADERS), urgent=True)
+        status = task.status(state, error, time.time_ns())
+        record = Record.of(task.kafka.topics.cameras, status, task.camera_id, as_json=task.produce.json_reports)
+        self._statuses.send(record, urgent=True)
 
     def _stop_all(self) -> None:
         for child in self._children.values():

@@ -9,15 +9,15 @@ import time
 from types import TracebackType
 from typing import Self
 
-from groundcam_producers.outbox import HEADERS
 from groundcam_producers.twins import News, Twins
 from groundcam_runtime.kafka.errors import KafkaProblem, RefusedError, TopicError
-from groundcam_runtime.kafka.publisher import Publisher, Record
+from groundcam_runtime.kafka.publisher import Publisher
 from groundcam_runtime.kafka.reader import Reader
+from groundcam_runtime.kafka.record import Record
 from groundcam_runtime.printable import printable
 from groundcam_runtime.records import Consumed
 from groundcam_runtime.settings import KafkaSettings
-from groundcam_schemas import CameraStatus, SchemaError, decode, encode
+from groundcam_schemas import CameraStatus, SchemaError, decode
 
 log = logging.getLogger(__name__)
 
@@ -39,9 +39,9 @@ def name_of_this_producer() -> str:
 class TwinWatch:
     """Watches on a thread of its own; use it as a context manager. It is a warning, and nothing else waits for it."""
 
-    def __init__(self, settings: KafkaSettings, producer: str, stop: threading.Event) -> None:
+    def __init__(self, settings: KafkaSettings, producer: str, stop: threading.Event, *, as_json: bool) -> None:
         """`stop` ends it: what our cameras say last is not said again."""
-        self._settings = settings
+        self._settings, self._as_json = settings, as_json
         self._twins = Twins(producer)
         self._stop = stop
         self._left = threading.Event()
@@ -104,9 +104,10 @@ class TwinWatch:
         if self._publisher is None or self._is_over():
             return
         for status in due:
-            record = Record(
-                self._settings.topics.cameras, encode(status), status.camera_id, headers=(*HEADERS, (REPEAT, b"1"))
-            )
+            record = Record.of(
+                self._settings.topics.cameras, status, status.camera_id, as_json=self._as_json,
+                headers=((REPEAT, b"1"),),
+            )  # fmt: skip
             if self._publisher.has_room(record.size):
                 self._publisher.send(record)
         self._publisher.poll()

@@ -54,7 +54,20 @@ class TopicContent:
     """What that is."""
 
 
-CONTENT = RecordHeader("content-type", "What the value is: application/msgpack or application/json.")
+CONTENT = (
+    RecordHeader("content-type", "What the value is: application/msgpack or application/json."),
+    RecordHeader("schema", "The message's name and version, as in its field `schema`."),
+)
+STATE = RecordHeader("state", "The state that it tells of.")
+OF_ANSWERS = (
+    RecordHeader("label", "Of detections: once for each label that was found, the best first; none where nothing was."),
+    RecordHeader("reason", "Of a gap: why nobody looked."),
+)
+OF_EVENTS = (
+    RecordHeader("cause", "Why it was sent."),
+    RecordHeader("type", "Where in the object's life it stands: new, update or end."),
+    RecordHeader("label", "What the object is."),
+)
 TRACE = (
     RecordHeader("traceparent", "The frame's trace (W3C), where traces are on."),
     RecordHeader("tracestate", "The same, of some tracing systems."),
@@ -85,54 +98,55 @@ BY_CAMERA = (
     "The producer chooses one for each camera, whose frames are all there, in order; others may use the key's hash."
 )
 BY_OTHERS = "Where other clients put it as JSON."
+BY_TRACKERS = "With the trackers' setting `track.json_events`."
 
 
 def contents(topics: Topics) -> dict[str, TopicContent]:
     """Return what lies on each topic of an installation, by the topics' names."""
     plain = "A frame without more: a JPEG file, its camera as the key, its time that of the record."
     of_frames = TopicContent(
-        (Frame,), CAMERA, BY_CAMERA, (CONTENT, *TRACE, REPLAYED), other=JPEG_CONTENT_TYPE, other_text=plain
+        (Frame,), CAMERA, BY_CAMERA, (*CONTENT, *TRACE, REPLAYED), other=JPEG_CONTENT_TYPE, other_text=plain
     )
     return {
         topics.frames: of_frames,
         topics.recordings: of_frames,
         topics.detections: TopicContent(
-            (Detections, Gap), CAMERA, BY_KEY, (CONTENT, *TRACE),
-            in_json="With the workers' setting `work.json_answers`."
+            (Detections, Gap), CAMERA, BY_KEY, (*CONTENT, *OF_ANSWERS, *TRACE),
+            in_json="With `work.json_answers`; the producers' gaps with `produce.json_reports`."
         ),
         topics.events: TopicContent(
-            (Event,), CAMERA, BY_KEY, (CONTENT, RecordHeader("cause", "The event's cause.")),
-            in_json="With the trackers' setting `track.json_events`.",
+            (Event,), CAMERA, BY_KEY, (*CONTENT, *OF_EVENTS), in_json=BY_TRACKERS,
         ),
         topics.pictures: TopicContent(
             (), "event id", "By the key, with Kafka's own hash (murmur2).", OF_PICTURES,
             "There is no picture; the header `reason` says why.", other=JPEG_CONTENT_TYPE,
             other_text="The best picture of an object, cut out of a frame.",
         ),
-        topics.requests: TopicContent((Frame,), "none", "In turn.", (*TRACE, REPLAYED)),
+        topics.requests: TopicContent((Frame,), "none", "In turn.", (*CONTENT, *TRACE, REPLAYED)),
         topics.replies: TopicContent(
-            (Reply,), "who waits", "By the key, with Kafka's own hash (murmur2).", (CONTENT, *TRACE)
+            (Reply,), "who waits", "By the key, with Kafka's own hash (murmur2).", (*CONTENT, *TRACE)
         ),
         topics.dead_letters: TopicContent(
             (DeadLetter,), "as it came", ONE,
             empty="The original was empty, or too large: then groundcam-dlq-value-bytes says how large.",
         ),
         topics.prompts: TopicContent(
-            (CameraQuestion,), EITHER, ONE, (CONTENT,),
+            (CameraQuestion,), EITHER, ONE, CONTENT,
             "The camera has no question of its own any more; under `*`: there is no default.", in_json=BY_OTHERS,
         ),
         topics.cameras: TopicContent(
-            (CameraStatus,), CAMERA, ONE, (CONTENT, REPEATED), "The camera was removed, or forgotten."
+            (CameraStatus,), CAMERA, ONE, (*CONTENT, STATE, REPEATED), "The camera was removed, or forgotten.",
+            in_json="With the producers' setting `produce.json_reports`.",
         ),
         topics.attempts: TopicContent(
-            (Attempt,), "group/topic/partition/offset", ONE, (CONTENT,), "The frame is through: nothing is being tried."
+            (Attempt,), "group/topic/partition/offset", ONE, CONTENT, "The frame is through: nothing is being tried."
         ),
         topics.workers: TopicContent(
-            (WorkerStatus,), "worker id", ONE, (CONTENT,), "The worker has stopped, or died long ago."
+            (WorkerStatus,), "worker id", ONE, (*CONTENT, STATE), "The worker has stopped, or died long ago."
         ),
-        topics.objects: TopicContent((ObjectsNow,), CAMERA, ONE, (CONTENT,)),
+        topics.objects: TopicContent((ObjectsNow,), CAMERA, ONE, CONTENT, in_json=BY_TRACKERS),
         topics.zones: TopicContent(
-            (CameraZones,), CAMERA, ONE, (CONTENT,), "The camera has no zones and lines any more.", in_json=BY_OTHERS
+            (CameraZones,), CAMERA, ONE, CONTENT, "The camera has no zones and lines any more.", in_json=BY_OTHERS
         ),
         topics.tracks: TopicContent(
             (), CAMERA, ONE, other=OWN_CONTENT_TYPE,

@@ -26,6 +26,7 @@ from groundcam_schemas.events import (
     Unseen,
     ZoneVisit,
 )
+from groundcam_schemas.headers import headers_of, packed
 from groundcam_schemas.identity import FrameId, detections_id, event_id, new_run_id, raw_frame_id
 from groundcam_schemas.messages import (
     Attempt,
@@ -44,6 +45,7 @@ from groundcam_schemas.messages import (
 )
 from groundcam_schemas.questions import CameraQuestion, ClassSpec, Question
 from groundcam_schemas.replies import Reply, ReplyProblem
+from groundcam_schemas.times import rfc3339, with_times
 from groundcam_schemas.topics import Topics
 from groundcam_schemas.workers import Verdict, WorkerState, WorkerStatus
 from groundcam_schemas.zones import Anchor, CameraZones, Line, Severity, Zone
@@ -102,6 +104,10 @@ __all__ = [
     "encode",
     "encode_json",
     "event_id",
+    "headers_of",
     "new_run_id",
+    "packed",
     "raw_frame_id",
+    "rfc3339",
+    "with_times",
 ]

@@ -13,6 +13,7 @@ from groundcam_schemas.events import Event, ObjectsNow
 from groundcam_schemas.messages import Attempt, CameraStatus, Detections, Frame, Gap
 from groundcam_schemas.questions import CameraQuestion
 from groundcam_schemas.replies import Reply
+from groundcam_schemas.times import with_times
 from groundcam_schemas.workers import WorkerStatus
 from groundcam_schemas.zones import CameraZones
 
@@ -21,16 +22,16 @@ JSON_CONTENT_TYPE = "application/json"
 
 VERSIONS: dict[type[BaseModel], str] = {
     Frame: "frame/1.3",
-    Detections: "detections/1.0",
-    Gap: "gap/1.0",
-    CameraQuestion: "question/1.2",
-    CameraStatus: "camera-status/1.2",
+    Detections: "detections/1.1",
+    Gap: "gap/1.1",
+    CameraQuestion: "question/1.3",
+    CameraStatus: "camera-status/1.3",
     Attempt: "attempt/1.0",
-    WorkerStatus: "worker-status/1.0",
-    Reply: "reply/1.0",
-    Event: "event/1.0",
-    ObjectsNow: "objects/1.0",
-    CameraZones: "zones/1.0",
+    WorkerStatus: "worker-status/1.1",
+    Reply: "reply/1.1",
+    Event: "event/1.1",
+    ObjectsNow: "objects/1.1",
+    CameraZones: "zones/1.1",
 }
 """What each message has in its field `schema`: its name, its major and its minor version."""
 
@@ -74,10 +75,11 @@ def encode(message: Message) -> bytes:
 
 
 def encode_json(message: Message) -> bytes:
-    """Return the message as JSON. Raises TypeError for a Frame, whose bytes JSON cannot contain."""
+    """Return the message as JSON, times as text, too. Raises TypeError for a Frame, whose bytes JSON cannot contain."""
     if isinstance(message, Frame):
         raise TypeError("a Frame has no JSON form")
-    return json.dumps({"schema": VERSIONS[type(message)], **message.model_dump(mode="json")}).encode()
+    content = with_times(message.model_dump(mode="json"))
+    return json.dumps({"schema": VERSIONS[type(message)], **content}).encode()
 
 
 def decode(kind: type[M], data: bytes) -> M:

@@ -13,7 +13,8 @@ from groundcam_schemas.codec import VERSIONS
 from groundcam_schemas.deadletter import VERSION as DEAD_LETTER_VERSION
 from groundcam_schemas.deadletter import DeadLetter
 from groundcam_schemas.examples import examples
-from groundcam_schemas.messages import TimingsNs
+from groundcam_schemas.messages import Frame, ReplyTo, TimingsNs
+from groundcam_schemas.times import described
 
 ALL_VERSIONS: dict[type[BaseModel], str] = {**VERSIONS, DeadLetter: DEAD_LETTER_VERSION}
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -30,6 +31,8 @@ class _Described(GenerateJsonSchema):
         for name, text in docstrings.of_fields(kind).items():
             is_time = name.endswith("_ns") or kind is TimingsNs
             found["properties"][name]["description"] = f"{text} {LARGE}" if is_time else text
+        if kind not in (Frame, ReplyTo):  # these have no JSON form
+            found["properties"] = described(found.get("properties", {}))
         return _in_one_line(found)
 
     def enum_schema(self, schema: core_schema.EnumSchema) -> JsonSchemaValue:

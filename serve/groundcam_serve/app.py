@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Match
 
 from groundcam_runtime.events.zones import ZonesForm
+from groundcam_schemas import times
 from groundcam_serve.api import (
     detect,
     detections,
@@ -105,6 +106,9 @@ def _described(app: FastAPI) -> dict[str, Any]:
     )
     parts = described.setdefault("components", {})
     parts.setdefault("schemas", {}).update(definitions["$defs"])
+    for schema in parts["schemas"].values():
+        if fields := schema.get("properties"):
+            schema["properties"] = times.described(fields)
     parts["securitySchemes"] = {
         "bearer": {"type": "http", "scheme": "bearer"},
         "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},

@@ -15,12 +15,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from groundcam_runtime.kafka.errors import KafkaProblem
-from groundcam_runtime.kafka.publisher import Publisher, QueueFullError, Record, RecordTooLargeError
+from groundcam_runtime.kafka.publisher import Publisher, QueueFullError, RecordTooLargeError
 from groundcam_runtime.kafka.reader import Reader
+from groundcam_runtime.kafka.record import Record
 from groundcam_runtime.recurring import Recurring
 from groundcam_runtime.settings import KafkaSettings
 from groundcam_runtime.tracing import Header
-from groundcam_schemas import Frame, Question, Reply, ReplyTo, SchemaError, decode, encode, new_run_id
+from groundcam_schemas import Frame, Question, Reply, ReplyTo, SchemaError, decode, new_run_id
 from groundcam_serve.pictures import Picture
 
 log = logging.getLogger(__name__)
@@ -104,7 +105,7 @@ class Exchange:
             question=question, reply_to=ReplyTo(to=self.run_id, deadline_ns=deadline_ns),
         )  # fmt: skip
         # Without a key: requests go to the partitions in turn.
-        record = Record(self._requests, encode(frame), None, headers=headers)
+        record = Record.of(self._requests, frame, None, headers=headers)
         waiting = self._waiting[seq] = _Waiting(self._loop.create_future(), record)
         self._outgoing.append(seq)
         self._wake.set()

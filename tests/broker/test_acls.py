@@ -25,7 +25,7 @@ from footage import frame, jpeg, publisher, video
 from groundcam.audit import audit, totals
 from groundcam.devkafka.broker import EmbeddedBroker, free_port
 from groundcam_runtime.kafka.errors import RefusedError
-from groundcam_runtime.kafka.publisher import Record
+from groundcam_runtime.kafka.record import Record
 from groundcam_runtime.kafka.topics import TopicAdmin, TopicSpec
 from groundcam_runtime.rights import Role, rights
 from groundcam_runtime.settings import KafkaSettings

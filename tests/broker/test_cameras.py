@@ -11,8 +11,8 @@ import typer
 from footage import publisher
 from groundcam.camera_list import CameraError
 from groundcam.command_line import app
-from groundcam_runtime.kafka.publisher import Record
 from groundcam_runtime.kafka.reader import Reader
+from groundcam_runtime.kafka.record import Record
 from groundcam_runtime.settings import KafkaSettings
 from groundcam_schemas import CameraQuestion, CameraState, CameraStatus, encode
 

@@ -18,8 +18,9 @@ import pytest
 from conftest import Program, Start, Wait
 from footage import frame, jpeg, publisher
 from groundcam.audit import audit, totals
-from groundcam_runtime.kafka.publisher import Publisher, Record
+from groundcam_runtime.kafka.publisher import Publisher
 from groundcam_runtime.kafka.reader import Reader
+from groundcam_runtime.kafka.record import Record
 from groundcam_runtime.kafka.source import GroupSource
 from groundcam_runtime.kafka.topics import MIB, TopicAdmin, wanted
 from groundcam_runtime.records import Consumed

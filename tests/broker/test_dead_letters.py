@@ -10,8 +10,8 @@ import pytest
 from conftest import Program, Start, Wait
 from footage import frame, jpeg, publisher
 from groundcam.audit import audit, totals
-from groundcam_runtime.kafka.publisher import Record
 from groundcam_runtime.kafka.reader import Reader
+from groundcam_runtime.kafka.record import Record
 from groundcam_runtime.kafka.topics import TopicAdmin, TopicSpec
 from groundcam_runtime.records import Consumed
 from groundcam_runtime.settings import KafkaSettings

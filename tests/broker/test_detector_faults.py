@@ -7,7 +7,7 @@ import pytest
 from conftest import Start, Wait
 from footage import preload, publisher
 from groundcam.audit import audit, totals
-from groundcam_runtime.kafka.publisher import Record
+from groundcam_runtime.kafka.record import Record
 from groundcam_runtime.settings import KafkaSettings
 from groundcam_schemas import CameraState, CameraStatus, encode
 from groundcam_worker.question_follower import camera_sizes

@@ -13,7 +13,7 @@ import pytest
 from conftest import environment
 from footage import publisher, video
 from groundcam.devkafka.broker import free_port
-from groundcam_runtime.kafka.publisher import Record
+from groundcam_runtime.kafka.record import Record
 from groundcam_runtime.settings import KafkaSettings
 from groundcam_schemas import CameraState, CameraStatus, encode
 

@@ -17,8 +17,8 @@ from groundcam.errors import EventError
 from groundcam.event_subscriber import follow_events
 from groundcam_runtime.events.filter import EventFilter
 from groundcam_runtime.kafka.camera_zones import camera_zones
-from groundcam_runtime.kafka.publisher import Record
 from groundcam_runtime.kafka.reader import Reader
+from groundcam_runtime.kafka.record import Record
 from groundcam_runtime.settings import KafkaSettings
 from groundcam_schemas import Cause, Event, ObjectsNow
 from told_events import ZONES, keep_picture, open_after, tell, tell_open, walk

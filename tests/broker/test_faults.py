@@ -12,8 +12,9 @@ from conftest import Program, Start, Wait, make_topics
 from footage import frame, jpeg, preload, publisher
 from groundcam.audit import audit, totals
 from groundcam.devkafka.broker import EmbeddedBroker
-from groundcam_runtime.kafka.publisher import Publisher, Record, RecordTooLargeError
+from groundcam_runtime.kafka.publisher import Publisher, RecordTooLargeError
 from groundcam_runtime.kafka.reader import Reader
+from groundcam_runtime.kafka.record import Record
 from groundcam_runtime.kafka.topics import TopicSpec
 from groundcam_runtime.settings import KafkaSettings
 from groundcam_schemas import Detections, decode_answer, encode

@@ -6,8 +6,9 @@ import pytest
 
 from conftest import Wait
 from groundcam_runtime.kafka.errors import TransactionLostError
-from groundcam_runtime.kafka.publisher import Delivery, Record
+from groundcam_runtime.kafka.publisher import Delivery
 from groundcam_runtime.kafka.reader import Reader
+from groundcam_runtime.kafka.record import Record
 from groundcam_runtime.kafka.transactions import TransactionalPublisher, TransactionPlan
 from groundcam_runtime.settings import KafkaSettings
 

@@ -10,8 +10,8 @@ from conftest import Start, Wait
 from footage import frame, jpeg, publisher
 from groundcam.audit import audit, totals
 from groundcam_runtime.kafka.batches import MAX_UNPACKED_BYTES
-from groundcam_runtime.kafka.publisher import Record
 from groundcam_runtime.kafka.reader import Reader
+from groundcam_runtime.kafka.record import Record
 from groundcam_runtime.records import NO_VALUE, Consumed
 from groundcam_runtime.settings import KafkaSettings
 from groundcam_schemas import CameraQuestion, encode

@@ -14,8 +14,8 @@ from conftest import Program, Start, Wait
 from footage import jpeg, publisher
 from groundcam_events.notify.made_up import made_up
 from groundcam_events.notify.policy.signature import verify
-from groundcam_runtime.kafka.publisher import Record
 from groundcam_runtime.kafka.reader import Reader
+from groundcam_runtime.kafka.record import Record
 from groundcam_runtime.records import Consumed
 from groundcam_runtime.settings import KafkaSettings
 from groundcam_schemas import Cause, Event, EventType, decode, decode_json, encode

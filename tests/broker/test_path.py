@@ -15,10 +15,11 @@ from conftest import Program, Start, Wait
 from footage import frame, jpeg, publisher, rtsp_server, video
 from groundcam import subscribe
 from groundcam.audit import audit, totals
-from groundcam_runtime.kafka.publisher import Record
 from groundcam_runtime.kafka.reader import Reader
+from groundcam_runtime.kafka.record import Record
 from groundcam_runtime.settings import KafkaSettings
-from groundcam_schemas import CameraState, CameraStatus, DeadLetter, Detections, Gap, decode, encode
+from groundcam_schemas import CameraState, CameraStatus, DeadLetter, Detections, Frame, Gap, decode, encode
+from groundcam_schemas.codec import VERSIONS
 
 pytestmark = pytest.mark.broker
 
@@ -104,10 +105,14 @@ def test_another_client_sees_keys_headers_and_one_partition_per_camera(
     for topic in (kafka.topics.frames, kafka.topics.detections):
         command = ["kcat", "-b", kafka.bootstrap_servers, "-t", topic, "-C", "-e", "-q", "-f", r"%k %p %h\n"]
         lines = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.splitlines()
-        rows = {tuple(line.split(" ")) for line in lines}
+        rows = [line.split(" ") for line in lines]
         assert {key for key, _, _ in rows} == {"gate", "yard"}
-        assert len(rows) == 2, f"each camera has one partition and one kind of header: {rows}"
-        assert {headers for _, _, headers in rows} == {"content-type=application/msgpack"}
+        assert len({(key, number) for key, number, _ in rows}) == 2, f"each camera has one partition: {rows}"
+        schema = VERSIONS[Frame if topic == kafka.topics.frames else Detections]
+        told = ["content-type=application/msgpack", f"schema={schema}"]
+        assert all(headers.split(",")[:2] == told for _, _, headers in rows), rows
+        with_labels = {headers.split(",")[2:] == ["label=person"] for _, _, headers in rows}
+        assert with_labels == {topic == kafka.topics.detections}
 
 
 def test_every_frame_of_a_file_is_answered(kafka: KafkaSettings, start: Start, wait: Wait) -> None:

@@ -15,8 +15,9 @@ from conftest import Program, Start, Wait
 from footage import frame, jpeg, publisher
 from groundcam.audit import audit, totals
 from groundcam_runtime.kafka.connect import connect
-from groundcam_runtime.kafka.publisher import Publisher, Record
+from groundcam_runtime.kafka.publisher import Publisher
 from groundcam_runtime.kafka.reader import Reader
+from groundcam_runtime.kafka.record import Record
 from groundcam_runtime.records import Header
 from groundcam_runtime.settings import KafkaSettings
 from groundcam_schemas import DeadLetter, encode

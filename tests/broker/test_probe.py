@@ -8,7 +8,8 @@ import pytest
 
 from conftest import Start, Wait, environment
 from groundcam.audit import audit, totals
-from groundcam_runtime.kafka.publisher import Publisher, Record
+from groundcam_runtime.kafka.publisher import Publisher
+from groundcam_runtime.kafka.record import Record
 from groundcam_runtime.settings import KafkaSettings
 from groundcam_schemas import CameraQuestion, Question, encode_json
 

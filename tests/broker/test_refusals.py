@@ -14,7 +14,7 @@ from kafka.admin import ConfigResource, ScramMechanism, UserScramCredentialUpser
 from conftest import Program, Start, Wait, make_topics
 from footage import jpeg, publisher, video
 from groundcam.devkafka.broker import EmbeddedBroker, free_port
-from groundcam_runtime.kafka.publisher import Record
+from groundcam_runtime.kafka.record import Record
 from groundcam_runtime.kafka.topics import MIB, TopicAdmin, wanted
 from groundcam_runtime.settings import KafkaSettings
 

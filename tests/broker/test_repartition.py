@@ -19,8 +19,8 @@ from groundcam.subscriber import follow
 from groundcam_runtime.kafka.admin import Admin
 from groundcam_runtime.kafka.ends import EndWatcher
 from groundcam_runtime.kafka.errors import TopicError
-from groundcam_runtime.kafka.publisher import Record
 from groundcam_runtime.kafka.reader import Reader
+from groundcam_runtime.kafka.record import Record
 from groundcam_runtime.records import Consumed, Partition
 from groundcam_runtime.settings import KafkaSettings
 from groundcam_schemas import CameraQuestion, CameraState, CameraStatus, Topics, encode

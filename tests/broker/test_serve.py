@@ -16,8 +16,8 @@ from conftest import Program, Start, Wait
 from footage import encoded, jpeg, publisher
 from groundcam.audit import audit, totals
 from groundcam.demo.scene import SCENES
-from groundcam_runtime.kafka.publisher import Record
 from groundcam_runtime.kafka.reader import Reader
+from groundcam_runtime.kafka.record import Record
 from groundcam_runtime.settings import KafkaSettings
 from groundcam_schemas import CameraState, CameraStatus, Detections, Frame, Question, decode_answer, encode
 from groundcam_serve.keys import new_key

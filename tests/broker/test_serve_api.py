@@ -11,7 +11,7 @@ import pytest
 
 from conftest import Start, Wait
 from footage import jpeg, publisher
-from groundcam_runtime.kafka.publisher import Record
+from groundcam_runtime.kafka.record import Record
 from groundcam_runtime.settings import KafkaSettings
 from groundcam_schemas import CameraState, CameraStatus, Frame, Question, encode
 from serve_client import serve

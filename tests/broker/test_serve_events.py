@@ -11,7 +11,7 @@ from conftest import Start, Wait
 from footage import jpeg, publisher
 from groundcam.command_line import app
 from groundcam_runtime.kafka.camera_zones import camera_zones
-from groundcam_runtime.kafka.publisher import Record
+from groundcam_runtime.kafka.record import Record
 from groundcam_runtime.settings import KafkaSettings
 from groundcam_schemas import CameraState, CameraStatus, Event, encode
 from groundcam_serve.keys import new_key

@@ -12,8 +12,8 @@ from conftest import Program, Start, Wait
 from footage import frame, jpeg, publisher
 from groundcam.devkafka.broker import EmbeddedBroker
 from groundcam_runtime.kafka.errors import TopicError
-from groundcam_runtime.kafka.publisher import Record
 from groundcam_runtime.kafka.reader import Reader
+from groundcam_runtime.kafka.record import Record
 from groundcam_runtime.kafka.topics import TopicAdmin, TopicSpec, wanted
 from groundcam_runtime.settings import KafkaSettings
 from groundcam_schemas import encode

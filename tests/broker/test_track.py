@@ -9,8 +9,8 @@ import pytest
 
 from conftest import Program, Start, Wait
 from footage import frame, publisher
-from groundcam_runtime.kafka.publisher import Record
 from groundcam_runtime.kafka.reader import Reader
+from groundcam_runtime.kafka.record import Record
 from groundcam_runtime.pictures import drawing
 from groundcam_runtime.pictures.decoding import decode_jpeg
 from groundcam_runtime.records import Consumed
@@ -63,15 +63,17 @@ def test_what_is_told_follows_from_the_answers_and_is_right_on_the_objects_topic
     assert any(wanted.open(name) for name in CAMERAS)
 
 
+@pytest.mark.parametrize("in_json", [(False, False), (True, False)])
 def test_a_tracker_that_is_stopped_and_started_again_repeats_nothing_and_ends_nothing(
-    kafka: KafkaSettings, start: Start, wait: Wait
+    kafka: KafkaSettings, start: Start, wait: Wait, in_json: tuple[bool, bool]
 ) -> None:
+    """Whichever form the one before wrote, and this one writes."""
     set_zones(kafka, CAMERAS)
     every = answers(60)
-    for part in (every[:1000], every[1000:]):
+    for part, as_json in zip((every[:1000], every[1000:]), in_json, strict=True):
         send(kafka, part)
         wanted = expected(kafka)
-        tracker = start(kafka, *TRACK, **SHORT)
+        tracker = start(kafka, *TRACK, **SHORT, GROUNDCAM_TRACK__JSON_EVENTS=str(as_json).lower())
         wait(lambda: is_told(kafka, wanted), 60, "the events so far")  # noqa: B023 - called at once
         assert tracker.stop() == 0, tracker.log
     found = told(kafka)

@@ -4,8 +4,8 @@ import pytest
 
 from conftest import Wait
 from footage import publisher
-from groundcam_runtime.kafka.publisher import Record
 from groundcam_runtime.kafka.reader import Reader
+from groundcam_runtime.kafka.record import Record
 from groundcam_runtime.records import Partition
 from groundcam_runtime.settings import KafkaSettings
 

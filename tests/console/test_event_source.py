@@ -6,7 +6,7 @@ from browser import Open
 from conftest import Start, Wait
 from footage import frame, jpeg, publisher
 from groundcam.devkafka.broker import free_port
-from groundcam_runtime.kafka.publisher import Record
+from groundcam_runtime.kafka.record import Record
 from groundcam_runtime.settings import KafkaSettings
 from groundcam_schemas import encode
 from serve_client import Client

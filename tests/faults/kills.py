@@ -13,8 +13,8 @@ from pathlib import Path
 from conftest import environment
 from footage import frame, jpeg, publisher
 from groundcam.audit import audit, totals
-from groundcam_runtime.kafka.publisher import Record
 from groundcam_runtime.kafka.reader import Reader
+from groundcam_runtime.kafka.record import Record
 from groundcam_runtime.settings import KafkaSettings
 from groundcam_schemas import encode
 

@@ -17,7 +17,7 @@ from conftest import Program, Start, Wait, make_topics
 from footage import frame, jpeg, preload, publisher
 from groundcam.audit import audit, totals
 from groundcam.devkafka.broker import EmbeddedBroker, free_port
-from groundcam_runtime.kafka.publisher import Record
+from groundcam_runtime.kafka.record import Record
 from groundcam_runtime.settings import KafkaSettings
 from groundcam_schemas import encode
 from kills import SHORT, Row

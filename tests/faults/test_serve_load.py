@@ -11,8 +11,8 @@ import pytest
 from conftest import Start, Wait
 from footage import jpeg, publisher
 from groundcam.audit import audit, totals
-from groundcam_runtime.kafka.publisher import Record
 from groundcam_runtime.kafka.reader import Reader
+from groundcam_runtime.kafka.record import Record
 from groundcam_runtime.settings import KafkaSettings
 from groundcam_schemas import Detections, Frame, decode_answer, encode
 from serve_client import serve

@@ -13,7 +13,7 @@ import psutil
 
 from footage import frame, preload, publisher, rtsp_server, video
 from groundcam.devkafka.broker import EmbeddedBroker, free_port
-from groundcam_runtime.kafka.publisher import Record
+from groundcam_runtime.kafka.record import Record
 from groundcam_runtime.kafka.source import GroupSource
 from groundcam_schemas import encode
 from installation import Installation, until

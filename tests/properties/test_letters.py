@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kafka.record.default_records import DefaultRecordBatchBuilder
 
-from groundcam_runtime.kafka.publisher import Record
+from groundcam_runtime.kafka.record import Record
 from groundcam_runtime.records import Consumed, Header, Partition, record_bytes
 from groundcam_schemas import DeadLetter
 from groundcam_schemas.deadletter import PREFIX

@@ -150,8 +150,10 @@ def test_headers_are_called_as_the_code_that_writes_them_calls_them() -> None:
     traces = set(CONTEXT_HEADERS)
     for topic in ("frames", "recordings", "requests"):
         assert traces | {REPLAYED_FROM} <= headers(topic)
-    assert headers("detections") == headers("replies") == {"content-type", *traces}
-    assert headers("cameras") == {"content-type", REPEAT}
+    of_all = {"content-type", "schema"}
+    assert headers("replies") == {*of_all, *traces}
+    assert headers("detections") == {*of_all, "label", "reason", *traces}
+    assert headers("cameras") == {*of_all, "state", REPEAT}
     ours = {letters.HOOK, letters.REASON, letters.ATTEMPTS, letters.AT_MS, letters.SETTLED}
     assert headers("undelivered") == ours
     whole = LETTER.model_copy(update={"camera_id": "gate"})

@@ -10,7 +10,8 @@ import pytest
 
 from footage import frame, jpeg
 from groundcam_runtime.kafka.errors import SourceLostError
-from groundcam_runtime.kafka.publisher import Delivery, Record
+from groundcam_runtime.kafka.publisher import Delivery
+from groundcam_runtime.kafka.record import Record
 from groundcam_runtime.partitions.commit_note import CommitNote, read_note
 from groundcam_runtime.records import Assigned, Consumed, Event, Gone, Partition, Position
 from groundcam_runtime.settings import TraceSettings

@@ -25,7 +25,7 @@ from groundcam_events.notify.policy.signature import sign, verify
 from groundcam_events.notify.policy.waiting import Item, Waiting
 from groundcam_events.notify.post import MOST_BODY_BYTES, post
 from groundcam_events.notify.settings import HookSettings
-from groundcam_runtime.kafka.publisher import Record
+from groundcam_runtime.kafka.record import Record
 from groundcam_runtime.records import Consumed, Partition, Position
 from groundcam_runtime.redaction import redact
 from groundcam_runtime.settings import SettingError

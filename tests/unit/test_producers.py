@@ -24,7 +24,8 @@ from groundcam_producers.scaling import Scaler
 from groundcam_producers.settings import CameraSettings, ProduceSettings
 from groundcam_producers.task import CameraTask
 from groundcam_producers.video import PictureFolder, VideoSource
-from groundcam_runtime.kafka.publisher import Delivery, Record
+from groundcam_runtime.kafka.publisher import Delivery
+from groundcam_runtime.kafka.record import Record
 from groundcam_runtime.pictures.decoding import decode_jpeg
 from groundcam_runtime.settings import KafkaSettings, LogSettings, TraceSettings
 from groundcam_runtime.tracing import Tracing

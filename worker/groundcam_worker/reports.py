@@ -11,11 +11,12 @@ from collections.abc import Callable
 from typing import Any, Self
 
 from groundcam_runtime.kafka.errors import KafkaProblem
-from groundcam_runtime.kafka.publisher import Publisher, Record
+from groundcam_runtime.kafka.publisher import Publisher
+from groundcam_runtime.kafka.record import Record
 from groundcam_runtime.kafka.topics import TopicAdmin
 from groundcam_runtime.kafka.worker_statuses import worker_statuses
 from groundcam_runtime.settings import KafkaSettings
-from groundcam_schemas import MSGPACK_CONTENT_TYPE, Verdict, WorkerState, WorkerStatus, encode
+from groundcam_schemas import Verdict, WorkerState, WorkerStatus
 from groundcam_schemas.limits import MAX_TEXT, MAX_VERDICTS
 
 log = logging.getLogger(__name__)
@@ -25,7 +26,6 @@ FORGOTTEN_S = 3600.0
 """So long after its last heartbeat the status of a worker that died is taken back by another one."""
 SEND_S = 5.0
 MAX_BYTES = 1_000_000
-HEADERS = (("content-type", MSGPACK_CONTENT_TYPE.encode()),)
 
 
 class WorkerReports:
@@ -100,19 +100,19 @@ class WorkerReports:
         try:
             self._forget_the_dead(publisher)
             while not self._stopping.is_set():
-                self._send(publisher, encode(self.status()), self._worker_id)
+                self._send(publisher, Record.of(self._topic, self.status(), self._worker_id))
                 self._changed.wait(HEARTBEAT_S)
                 self._changed.clear()
-            self._send(publisher, b"", self._worker_id)
+            self._send(publisher, Record.of(self._topic, None, self._worker_id))
         except Exception:
             log.exception("what this worker is and does is not told any more")
         finally:
             publisher.close()
 
-    def _send(self, publisher: Publisher, value: bytes, key: str) -> None:
+    def _send(self, publisher: Publisher, record: Record) -> None:
         """Wait for Kafka a little, and no longer: the next one says the same."""
-        if publisher.has_room(len(value)):
-            publisher.send(Record(self._topic, value, key, headers=HEADERS))
+        if publisher.has_room(record.size):
+            publisher.send(record)
         publisher.flush(SEND_S)
 
     def _forget_the_dead(self, publisher: Publisher) -> None:
@@ -122,7 +122,7 @@ class WorkerReports:
             return
         for one in found:
             if one.group == self._group and time.time_ns() - one.at_ns > FORGOTTEN_S * 1e9:
-                self._send(publisher, b"", one.worker_id)
+                self._send(publisher, Record.of(self._topic, None, one.worker_id))
 
     def _require_topic(self) -> None:
         """Raise KafkaProblem where the topic is not there."""

@@ -82,7 +82,7 @@ class WorkSettings(SettingsPart):
     session_timeout_s: Annotated[float, Field(ge=6, le=1800)] = 30.0
     """How long the group waits for a worker that is silent."""
     json_answers: bool = False
-    """Publish detections as JSON instead of msgpack."""
+    """Publish detections and gaps as JSON instead of msgpack."""
 
     @field_validator("model")
     @classmethod

@@ -8,7 +8,7 @@ time.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from groundcam_runtime.kafka.publisher import Record
+from groundcam_runtime.kafka.record import Record
 from groundcam_runtime.records import Consumed, Header
 from groundcam_schemas import Event, SchemaError, decode
 

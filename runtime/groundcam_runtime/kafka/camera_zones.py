@@ -2,13 +2,11 @@
 
 from collections.abc import Mapping
 
-from groundcam_runtime.kafka.publisher import Record
 from groundcam_runtime.kafka.reader import Reader
+from groundcam_runtime.kafka.record import Record
 from groundcam_runtime.kafka.send_now import send_now
 from groundcam_runtime.settings import KafkaSettings
-from groundcam_schemas import MSGPACK_CONTENT_TYPE, CameraZones, SchemaError, decode, encode
-
-HEADERS = (("content-type", MSGPACK_CONTENT_TYPE.encode()),)
+from groundcam_schemas import CameraZones, SchemaError, decode
 
 
 def camera_zones(settings: KafkaSettings) -> dict[str, CameraZones]:
@@ -35,9 +33,5 @@ def take(found: dict[str, CameraZones], key: bytes | None, value: bytes | None) 
 def send_zones(settings: KafkaSettings, zones: Mapping[str, CameraZones | None]) -> None:
     """Return once Kafka has them; None removes a camera's. Raises KafkaProblem."""
     topic = settings.topics.zones
-    # A null, not nothing: only then compaction removes the key.
-    records = [
-        Record(topic, None if one is None else encode(one), camera_id, headers=HEADERS)
-        for camera_id, one in zones.items()
-    ]
+    records = [Record.of(topic, one, camera_id) for camera_id, one in zones.items()]
     send_now(settings, records, "the zones")

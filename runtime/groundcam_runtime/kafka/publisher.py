@@ -19,7 +19,7 @@ import kafka.errors
 
 from groundcam_runtime.kafka.connect import connect, describe
 from groundcam_runtime.kafka.errors import KafkaProblem, chatter
-from groundcam_runtime.records import Header, record_bytes
+from groundcam_runtime.kafka.record import Record
 from groundcam_runtime.settings import KafkaSettings
 
 log = logging.getLogger(__name__)
@@ -45,33 +45,6 @@ class QueueFullError(RuntimeError):
 
 class RecordTooLargeError(ValueError):
     """The record is larger than a record may be."""
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """What is to be sent."""
-
-    topic: str
-    value: bytes | None
-    key: str | bytes | None
-    """Text is sent as UTF-8."""
-    partition: int | None = None
-    headers: tuple[Header, ...] = ()
-
-    @property
-    def key_bytes(self) -> bytes | None:
-        """The key as Kafka gets it."""
-        return self.key.encode() if isinstance(self.key, str) else self.key
-
-    @property
-    def value_bytes(self) -> bytes | None:
-        """The value as Kafka gets it: empty where there is neither a key nor a value, which the client refuses."""
-        return b"" if self.key is None and self.value is None else self.value
-
-    @property
-    def size(self) -> int:
-        """Bytes on Kafka at most, with key, headers and Kafka's own."""
-        return record_bytes(self.key_bytes, self.value, self.headers)
 
 
 @dataclass(eq=False, slots=True)

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 from groundcam_runtime.kafka.connect import describe
 from groundcam_runtime.kafka.errors import RefusedError, UnreachableError
-from groundcam_runtime.kafka.publisher import Publisher, Record, RecordTooLargeError
+from groundcam_runtime.kafka.publisher import Publisher, RecordTooLargeError
+from groundcam_runtime.kafka.record import Record
 from groundcam_runtime.settings import KafkaSettings
 
 SEND_S = 10.0

@@ -18,13 +18,8 @@ import kafka.errors
 
 from groundcam_runtime.kafka.connect import connect, describe
 from groundcam_runtime.kafka.errors import KafkaProblem, TransactionLostError, chatter
-from groundcam_runtime.kafka.publisher import (
-    REFUSALS,
-    Delivery,
-    Record,
-    RecordTooLargeError,
-    discard,
-)
+from groundcam_runtime.kafka.publisher import REFUSALS, Delivery, RecordTooLargeError, discard
+from groundcam_runtime.kafka.record import Record
 from groundcam_runtime.records import Partition, Position
 from groundcam_runtime.settings import KafkaSettings
 

@@ -1,12 +1,13 @@
 """What routes answer, and how that stands in the API's description."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from groundcam_schemas import Detections, Model, Object, QuestionRef, TimingsNs
+from groundcam_schemas import Detections, Model, Object, QuestionRef, TimingsNs, with_times
 from groundcam_serve.problems import MEDIA_TYPE, ProblemDocument
 
 JSON = "application/json"
@@ -57,12 +58,13 @@ def found(answers: Sequence[Detections]) -> Response:
         )
         for one in answers
     )  # fmt: skip
-    return Response(DetectResponse.model_construct(results=results).model_dump_json(), media_type=JSON)
+    return answered(DetectResponse.model_construct(results=results))
 
 
 def answered(model: BaseModel, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """Return a model as JSON."""
-    return Response(model.model_dump_json(), status, headers, JSON)
+    """Return a model as JSON, each time also as text."""
+    content = with_times(model.model_dump(mode="json"))
+    return Response(json.dumps(content, separators=(",", ":"), ensure_ascii=False), status, headers, JSON)
 
 
 PROBLEM: dict[str, Any] = {"content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}}}

@@ -9,11 +9,11 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from groundcam_runtime.kafka.errors import KafkaProblem
-from groundcam_runtime.kafka.publisher import Record
+from groundcam_runtime.kafka.record import Record
 from groundcam_runtime.kafka.send_now import send_now
 from groundcam_runtime.printable import printable
 from groundcam_runtime.verdicts import Outcome, outcome, verdict_on
-from groundcam_schemas import MSGPACK_CONTENT_TYPE, CameraQuestion, encode
+from groundcam_schemas import CameraQuestion
 from groundcam_schemas.questions import EVERY_CAMERA
 from groundcam_serve import body
 from groundcam_serve.api.answers import answered, problems
@@ -26,7 +26,6 @@ from groundcam_serve.problems import Problem
 router = APIRouter(tags=["questions"])
 
 MOST_BYTES = 256 * 1024
-HEADERS = (("content-type", MSGPACK_CONTENT_TYPE.encode()),)
 CameraPath = Annotated[str, Path(pattern=r"^(\*|[A-Za-z0-9][A-Za-z0-9._-]{0,199})$", examples=["gate"])]
 BODY: dict[str, Any] = {
     "requestBody": {
@@ -182,8 +181,7 @@ async def _verdict(door: Door, camera: str, version: str, before: dict[str, int]
 
 async def _send(door: Door, camera: str, message: CameraQuestion | None) -> None:
     """Return once the question is on Kafka, and on our own board. Raises Problem."""
-    value = None if message is None else encode(message)
-    record = Record(door.kafka.topics.prompts, value, camera, headers=HEADERS)
+    record = Record.of(door.kafka.topics.prompts, message, camera)
     try:
         await asyncio.to_thread(send_now, door.kafka, [record], "the question")
     except KafkaProblem as problem:

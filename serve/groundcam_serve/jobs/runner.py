@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Protocol
 
 from groundcam_runtime.kafka.errors import KafkaProblem
-from groundcam_runtime.kafka.publisher import Record
+from groundcam_runtime.kafka.record import Record
 from groundcam_runtime.kafka.send_now import send_now
 from groundcam_runtime.settings import KafkaSettings
 from groundcam_runtime.verdicts import Outcome, outcome
-from groundcam_schemas import MSGPACK_CONTENT_TYPE, CameraQuestion, Detections, Gap, Question, encode
+from groundcam_schemas import CameraQuestion, Detections, Gap, Question
 from groundcam_serve.following.boards import Boards
 from groundcam_serve.jobs.store import PREFIX, Job, JobState, JobStore
 from groundcam_serve.settings import ServeSettings
@@ -28,7 +28,6 @@ AT_ONCE = 2
 VERDICT_S = 5.0
 STALL_S = 120.0
 """A job of which nothing is said for so long has failed."""
-HEADERS = (("content-type", MSGPACK_CONTENT_TYPE.encode()),)
 
 
 class Producing(Protocol):
@@ -178,6 +177,5 @@ class JobRunner:
         return outcome(self._boards.workers, job.camera_id, message.version, {}, time.time_ns())
 
     def _put(self, job: Job, message: CameraQuestion | None) -> None:
-        value = None if message is None else encode(message)
-        record = Record(self._kafka.topics.prompts, value, job.camera_id, headers=HEADERS)
+        record = Record.of(self._kafka.topics.prompts, message, job.camera_id)
         send_now(self._kafka, [record], "the question")

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from groundcam_runtime.kafka.publisher import Delivery, Record
+from groundcam_runtime.kafka.publisher import Delivery
+from groundcam_runtime.kafka.record import Record
 from groundcam_runtime.records import Event, Partition, Position
 
 

@@ -5,13 +5,12 @@ import time
 from collections import deque
 from collections.abc import Iterator
 
-from groundcam_runtime.kafka.publisher import Record, RecordTooLargeError
+from groundcam_runtime.kafka.publisher import RecordTooLargeError
+from groundcam_runtime.kafka.record import Record
 from groundcam_runtime.recurring import Recurring
 from groundcam_runtime.redaction import redact
 from groundcam_runtime.tracing import Header, Trace, Tracing
 from groundcam_schemas import (
-    JSON_CONTENT_TYPE,
-    MSGPACK_CONTENT_TYPE,
     DeadLetter,
     Detections,
     FrameRef,
@@ -22,8 +21,6 @@ from groundcam_schemas import (
     TimingsNs,
     Topics,
     detections_id,
-    encode,
-    encode_json,
 )
 from groundcam_schemas.limits import MAX_TEXT
 from groundcam_worker.frames import Answered, Rejected, Replied
@@ -217,11 +214,7 @@ class Publishing:
         )
 
     def _answer_record(self, answer: Detections | Gap, context: tuple[Header, ...] = ()) -> Record:
-        kind, value = (
-            (JSON_CONTENT_TYPE, encode_json(answer)) if self._as_json else (MSGPACK_CONTENT_TYPE, encode(answer))
-        )
-        headers = (("content-type", kind.encode()), *context)
-        return Record(self._topics.detections, value, answer.camera_id, headers=headers)
+        return Record.of(self._topics.detections, answer, answer.camera_id, as_json=self._as_json, headers=context)
 
     def _reply_record(self, replied: Replied, now_ns: int, context: tuple[Header, ...]) -> Record:
         (camera_id, run_id, seq), to = replied.id, replied.reply_to.to
@@ -230,8 +223,7 @@ class Publishing:
         reply = Reply(
             to=to, camera_id=camera_id, run_id=run_id, seq=seq, answer=answer, problem=replied.problem, detail=detail
         )
-        headers = (("content-type", MSGPACK_CONTENT_TYPE.encode()), *context)
-        return Record(self._topics.replies, encode(reply), to, headers=headers)
+        return Record.of(self._topics.replies, reply, to, headers=context)
 
     def _letter(self, rejected: Rejected) -> DeadLetter:
         record, error = rejected.record, rejected.error

@@ -6,11 +6,12 @@ Everything here waits for Kafka; it runs on a thread of its own.
 import logging
 
 from groundcam_runtime.kafka.errors import UnreachableError
-from groundcam_runtime.kafka.publisher import Publisher, Record
+from groundcam_runtime.kafka.publisher import Publisher
 from groundcam_runtime.kafka.reader import Reader
+from groundcam_runtime.kafka.record import Record
 from groundcam_runtime.records import Partition
 from groundcam_runtime.settings import KafkaSettings
-from groundcam_schemas import MSGPACK_CONTENT_TYPE, Attempt, SchemaError, decode, encode
+from groundcam_schemas import Attempt, SchemaError, decode
 
 log = logging.getLogger(__name__)
 
@@ -18,7 +19,6 @@ PATIENCE_S = 10.0
 MAX_BYTES = 64 * 1024
 Place = tuple[Partition, int]
 """A partition, and an offset in it."""
-HEADERS = (("content-type", MSGPACK_CONTENT_TYPE.encode()),)
 
 
 class AttemptLog:
@@ -50,14 +50,14 @@ class AttemptLog:
         )  # fmt: skip
         before = self._marked - {place}
         self._marked.add(place)  # it may come to Kafka although that is not acknowledged
-        self._write({**dict.fromkeys(before, b""), place: encode(mark)})
+        self._write({**dict.fromkeys(before), place: mark})
         self._marked = {place}
         return deaths
 
     def clear(self) -> None:
         """Take the last mark back: no quarantined frame is being tried any more. Raises KafkaProblem."""
         if self._marked:
-            self._write(dict.fromkeys(self._marked, b""))
+            self._write(dict.fromkeys(self._marked))
         self._marked.clear()
         self._found.clear()
 
@@ -77,15 +77,15 @@ class AttemptLog:
             if mark is not None and mark.group == self._group
         }
 
-    def _write(self, marks: dict[Place, bytes]) -> None:
+    def _write(self, marks: dict[Place, Attempt | None]) -> None:
         if self._publisher is None:
             self._publisher = Publisher(
                 self._settings, max_waiting_bytes=MAX_BYTES, max_record_bytes=MAX_BYTES,
                 client_id="groundcam-attempts",
             )  # fmt: skip
-        for ((topic, number), offset), value in marks.items():
+        for ((topic, number), offset), mark in marks.items():
             key = f"{self._group}/{topic}/{number}/{offset}"
-            self._publisher.send(Record(self._topic, value, key, headers=HEADERS), urgent=True)
+            self._publisher.send(Record.of(self._topic, mark, key), urgent=True)
         failed = [delivery.error for delivery in self._publisher.flush(PATIENCE_S) if delivery.error]
         if failed or self._publisher.unfinished:
             raise UnreachableError(f"a mark on {self._topic} is not acknowledged ({failed or 'no answer'})")
