@@ -47,7 +47,7 @@ UsageProblem: type[Any] = next(kind for kind in typer.BadParameter.__mro__ if ki
 COMMANDS = (
     "demo", "produce", "work", "track", "watch", "serve", "console", "ask", "detect", "convert", "audit", "probe",
     "doctor", "size", "broker", "models", "cameras", "zones", "event", "config", "keys", "users", "topics",
-    "dead-letters", "notify", "schema",
+    "dead-letters", "notify", "schema", "stream",
 )  # fmt: skip
 
 
