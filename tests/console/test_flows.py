@@ -80,6 +80,8 @@ def test_a_wall_display_has_its_own_address(site: Stack, tab: Open) -> None:
         shown.page.locator("[data-camera=gate] .counts .found").first.wait_for()
         assert shown.page.locator(".tile h2").all_inner_texts() == ["gate", "yard"]
         assert shown.page.locator("header.top").count() == 0
+        lit = "async () => (await navigator.permissions.query({ name: 'screen-wake-lock' })).state"
+        assert shown.read(lit) == "granted"
 
 
 def test_only_what_is_seen_is_read(site: Stack, tab: Open) -> None:
@@ -200,6 +202,38 @@ def test_zones_are_drawn_by_mouse_by_keys_and_by_numbers(site: Stack, tab: Open)
         page.get_by_role("button", name="Save").click()
         page.locator(".done", has_text="Saved").wait_for()
         assert site.client.get("/v1/cameras/gate/zones").status == 404
+
+
+def test_zones_are_drawn_by_a_finger_on_a_phone(site: Stack, tab: Open) -> None:
+    """A finger that misses the corner by eight pixels has it all the same, and moves it, not the page."""
+    with tab(site.address, PHONE, NOT_THERE, has_touch=True, is_mobile=True) as shown:
+        page = shown.page
+        shown.go("#/camera/gate/zones")
+        page.get_by_role("button", name="New zone").tap()
+        corner = page.locator(".corner").first
+        corner.wait_for()
+        page.wait_for_function("() => document.querySelector('.board canvas').width === 640")
+        corner.scroll_into_view_if_needed()
+        (x, y), box = middle(corner), page.locator(".board").bounding_box()
+        to = box["x"] + 0.1 * box["width"], box["y"] + 0.2 * box["height"]
+        before = page.evaluate("() => scrollY")
+        finger = page.context.new_cdp_session(page)
+        steps = [(x + 8, y + 8), *((x + (to[0] - x) * part / 5, y + (to[1] - y) * part / 5) for part in range(1, 6))]
+        steps += [to] * 5  # it rests before it lets go: what is flung away takes the next tap to stand still
+        for number, (at_x, at_y) in enumerate(steps):
+            kind = "touchMove" if number else "touchStart"
+            finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": at_x, "y": at_y}]})
+            page.evaluate("() => new Promise(requestAnimationFrame)")
+        finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        assert page.evaluate("() => scrollY") == before
+        page.get_by_role("button", name="Save").tap()
+        page.locator(".done", has_text="Saved").wait_for()
+        (zone,) = site.client.get("/v1/cameras/gate/zones").json["zones"].values()
+        assert zone["polygon"][0] == pytest.approx([0.1, 0.2], abs=0.01)
+        shown.shoot("zones-phone")
+        page.get_by_role("button", name=re.compile("^Remove zone")).tap()
+        page.get_by_role("button", name="Save").tap()
+        page.locator(".done", has_text="Saved").wait_for()
 
 
 def test_events_come_by_themselves_are_filtered_and_have_pictures_and_links(site: Stack, tab: Open) -> None:

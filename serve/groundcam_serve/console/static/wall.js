@@ -26,6 +26,23 @@ export function layoutFor(tiles, width, height, fixed) {
   return { columns, side: (width - (columns - 1) * GAP_PX) / columns };
 }
 
+/** Keep the screen of a wall display on while the page is seen; return what ends that. Browsers allow it over HTTPS and
+ * on the machine itself, and let go of it whenever the page is hidden. */
+function staysLit() {
+  /** @type {any} */
+  let lock = null;
+  const light = async () => {
+    if (document.visibilityState !== "visible") return;
+    lock = await navigator.wakeLock?.request("screen").catch(() => null);
+  };
+  light();
+  document.addEventListener("visibilitychange", light);
+  return () => {
+    document.removeEventListener("visibilitychange", light);
+    lock?.release();
+  };
+}
+
 /** @param {{socket: any, query: URLSearchParams}} props */
 export function Wall({ socket, query }) {
   const { said, problem } = usePolled("/v1/cameras", 3);
@@ -66,6 +83,8 @@ export function Wall({ socket, query }) {
     content?.addEventListener("keydown", press);
     return () => content?.removeEventListener("keydown", press);
   }, []);
+
+  useEffect(() => isKiosk ? staysLit() : undefined, [isKiosk]);
 
   const full = () => document.fullscreenElement ? document.exitFullscreen() : root.current?.requestFullscreen();
   const choose = one => {

@@ -127,9 +127,11 @@ function Board({ socket, id, shapes, chosen, choose, put }) {
       choose(n);
       event.currentTarget.setPointerCapture(event.pointerId);
     };
-    return html`<circle class="corner" cx=${x * width} cy=${y * height} r=${radius} tabindex="0" role="button"
+    // The grip is as large as a finger, however small the picture is shown.
+    return html`<g onPointerDown=${grab} onPointerMove=${drag}><circle class="grip" cx=${x * width} cy=${y * height} r=${radius} />
+      <circle class="corner" cx=${x * width} cy=${y * height} r=${radius} tabindex="0" role="button"
       aria-label=${`Corner ${k + 1} of ${shape.name}: ${Math.round(x * 100)} % across, ${Math.round(y * 100)} % down`}
-      onKeyDown=${press} onFocus=${() => choose(n)} onPointerDown=${grab} onPointerMove=${drag} />`;
+      onKeyDown=${press} onFocus=${() => choose(n)} /></g>`;
   };
   return html`<div><div class="stage board" style=${{ aspectRatio: `${width} / ${height}` }}><canvas class="picture" ref=${canvas} aria-hidden="true"></canvas>
     <svg ref=${svg} viewBox=${`0 0 ${width} ${height}`} role="group" aria-label="Zones, lines and regions">${shapes.map((shape, n) => {
