@@ -31,7 +31,7 @@ METRICS = (ROOT / "docs" / "metrics.md").read_text()
 SUBSCRIBING = (ROOT / "docs" / "subscribing.md").read_text()
 DOCUMENTS = sorted(
     str(path.relative_to(ROOT))
-    for folder in (".", "docs", "benchmarks", "helm/groundcam")
+    for folder in (".", "docs", "examples", "benchmarks", "helm/groundcam")
     for path in (ROOT / folder).glob("*.md")
 )
 SUFFIXES = {"counter": "_total", "info": "_info"}

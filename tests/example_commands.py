@@ -1,0 +1,137 @@
+"""Run what the examples' README says, as it says it, in a copy of the folder."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from conftest import environment
+from groundcam.devkafka.broker import cache_folder
+from groundcam_runtime.settings import KafkaSettings
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+COMMANDS = re.findall(r"\| `([^`]+)` \|$", (EXAMPLES / "README.md").read_text(), re.MULTILINE)
+LINES = re.findall(r"(?:^    .*\n)+", (EXAMPLES / "kcat.md").read_text(), re.MULTILINE)
+KAFKA = "4.3.1"
+"""The newest whose file sink is on Maven Central."""
+PARTS = ("kafka-clients", "kafka-streams", "connect-runtime", "connect-file")
+
+
+def command(words: str) -> str:
+    """The one command of the README that contains these words."""
+    (one,) = [each for each in COMMANDS if words in each]
+    return str(one)
+
+
+@dataclass
+class Shell:
+    """A copy of the examples, which may write into it; what they need is installed at its first use."""
+
+    folder: Path
+    variables: dict[str, str] = field(default_factory=dict)
+
+    def run(self, line: str, kafka: KafkaSettings, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run a line of the shell to its end, which comes soon."""
+        return subprocess.run(
+            ["bash", "-o", "pipefail", "-c", line], cwd=self.folder, env=self._environment(kafka, variables),
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+
+    def read(self, line: str, kafka: KafkaSettings, **variables: str) -> list[str]:
+        """Run a line of the shell that has to succeed, and return the lines that it prints."""
+        done = self.run(line, kafka, **variables)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout.splitlines()
+
+    @contextmanager
+    def beside(self, line: str, kafka: KafkaSettings) -> Iterator[Path]:
+        """Run a line of the shell beside the test; yields the file that it prints to, and ends it as Ctrl-C does."""
+        printed, errors = self.folder / "printed.txt", self.folder / "errors.txt"
+        with printed.open("wb") as out, errors.open("wb") as err:
+            process = subprocess.Popen(
+                ["bash", "-c", line], cwd=self.folder, env=self._environment(kafka, {}), stdout=out, stderr=err,
+                start_new_session=True,
+            )  # fmt: skip
+        try:
+            yield printed
+        except BaseException:
+            print(f"{line} said:\n{errors.read_text()[-3000:]}")
+            raise
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGINT)
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+                pytest.fail(f"{line} did not end:\n{errors.read_text()[-3000:]}")
+
+    def _environment(self, kafka: KafkaSettings, variables: dict[str, str]) -> dict[str, str]:
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        return environment(kafka) | {"PATH": path} | self.variables | variables
+
+
+def has(*programs: str) -> None:
+    """Skip, and say so, where a program is missing."""
+    for program in programs:
+        if shutil.which(program) is None:
+            pytest.skip(f"{program} is not installed")
+
+
+@contextmanager
+def kept_folder(name: str) -> Iterator[Path]:
+    """A folder beside those of groundcam's own cache; one process at a time fetches into it."""
+    folder = cache_folder().parent / name
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / ".lock"):
+        yield folder
+
+
+def install_node_modules() -> Path:
+    """Install what the lock file says, once, outside of the repository."""
+    has("node", "npm")
+    lists = [EXAMPLES / "node" / name for name in ("package.json", "package-lock.json")]
+    content = b"".join(path.read_bytes() for path in lists)
+    with kept_folder(f"examples-node-{zlib.crc32(content):08x}") as folder:
+        if not (folder / "complete").exists():
+            for path in lists:
+                shutil.copy(path, folder)
+            done = subprocess.run(
+                ["npm", "ci", "--no-audit", "--no-fund"], cwd=folder, capture_output=True, text=True, check=False
+            )
+            if done.returncode:
+                pytest.skip(f"npm could not install what the examples need: {done.stderr.strip()[-500:]}")
+            (folder / "complete").touch()
+        return folder / "node_modules"
+
+
+def fetch_kafka_libs() -> str:
+    """Fetch the jars of Apache Kafka's client, Streams and Connect once; what `java -cp` takes."""
+    import jgo
+
+    wanted = [f"org.apache.kafka:{part}:{KAFKA}" for part in PARTS]
+    with kept_folder(f"examples-kafka-{KAFKA}") as folder:
+        try:
+            found = jgo.build("+".join([*wanted, "org.slf4j:slf4j-simple:1.7.36"]), cache_dir=folder)
+        except Exception as failed:  # noqa: BLE001 - whatever is in the way, there are none
+            pytest.skip(f"the jars of Apache Kafka {KAFKA} could not be fetched: {failed}")
+    return os.pathsep.join(map(str, found.all_jars))
+
+
+def has_java_compiler() -> None:
+    """Skip, and say so, where `java` runs no source files."""
+    has("java")
+    listed = subprocess.run(["java", "--list-modules"], capture_output=True, text=True, check=True)
+    if "jdk.compiler@" not in listed.stdout:
+        pytest.skip("java is a runtime without a compiler: it runs no source files")
