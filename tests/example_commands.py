@@ -58,8 +58,9 @@ class Shell:
         """Run a line of the shell beside the test; yields the file that it prints to, and ends it as Ctrl-C does."""
         printed, errors = self.folder / "printed.txt", self.folder / "errors.txt"
         with printed.open("wb") as out, errors.open("wb") as err:
+            # Whoever runs the tests behind its back has Ctrl-C ignored, and programs begin with what they inherit.
             process = subprocess.Popen(
-                ["bash", "-c", line], cwd=self.folder, env=self._environment(kafka, {}), stdout=out, stderr=err,
+                ["env", "--default-signal=INT", "bash", "-c", line], cwd=self.folder, env=self._environment(kafka, {}), stdout=out, stderr=err,
                 start_new_session=True,
             )  # fmt: skip
         try:

@@ -8,13 +8,6 @@ import sys
 import pytest
 
 WORDS = [["track", "--help"], ["cameras", "--nonsense"], ["produce"]]
-    ["--help"],
-    ["track", "--help"],
-    ["nonsense"],
-    ["cameras", "--nonsense"],
-    ["produce"],
-    ["config", "check", "/none"],
-]
 
 
 def on_a_terminal(words: list[str], **variables: str) -> bytes:
