@@ -96,9 +96,13 @@ def bill(image: Image, wheels: Mapping[NormalizedName, Wheel]) -> str:
     bom.register_dependency(whole, [*components.values(), *system])
     for one, wheel in wheels.items():
         bom.register_dependency(components[one], [components[other] for other in needs(wheel, wheels)])
-    text = JsonV1Dot6(bom).output_as_string(indent=2)
+    return checked(JsonV1Dot6(bom).output_as_string(indent=2), image.name)
+
+
+def checked(text: str, name: str) -> str:
+    """The bill of something, as it is. Raises FindingError where it is no valid CycloneDX."""
     if error := JsonStrictValidator(SchemaVersion.V1_6).validate_str(text):
-        raise FindingError(f"the bill of {image.name} is no valid CycloneDX: {error}")
+        raise FindingError(f"the bill of {name} is no valid CycloneDX: {error}")
     return text
 
 
