@@ -125,7 +125,7 @@ def looked_into(knowledge: Knowledge, path: str) -> bool:
 
 def main(arguments: list[str]) -> str:
     parser = argparse.ArgumentParser(prog="make sbom", description=__doc__)
-    parser.add_argument("image", help="an image of this machine, as groundcam/producer:0.1.0")
+    parser.add_argument("image", help="an image of this machine, as groundcam/producer:0.2.0")
     parser.add_argument("--output", type=Path, required=True, help="the file to write")
     parser.add_argument("--engine", default="docker", help="docker or podman")
     given = parser.parse_args(arguments)
