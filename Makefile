@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit test-broker test-faults test-cluster test-clients test-mutants images sbom base-image pins notice audit-licences audit-vulnerabilities lint format benchmark benchmark-pair benchmark-split benchmark-scaling benchmark-sizing benchmark-rivals benchmark-serving benchmark-console benchmark-detector benchmark-audit benchmark-tracker benchmark-tracking evaluate clean
+.PHONY: help setup demo test test-unit test-broker test-faults test-cluster test-clients test-mutants images dist release-notes check-release sbom base-image pins notice audit-licences audit-vulnerabilities lint format benchmark benchmark-pair benchmark-split benchmark-scaling benchmark-sizing benchmark-rivals benchmark-serving benchmark-console benchmark-detector benchmark-audit benchmark-tracker benchmark-tracking evaluate clean
 
 help: ## List the recipes
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -78,6 +78,15 @@ images: ## Build the images (TAG=, BASE=, TORCH_INDEX=, CA=certificates.pem, IMA
 	done
 
 comma := ,
+
+dist: $(READY) ## Make wheel, sdist, chart package, the wheel's bill of materials and SHA256SUMS in dist/, always the same bytes
+	@$(BIN)/python -m supply_chain.distribution $(ARGS)
+
+check-release: $(READY) ## Do package, chart, images, compose and changelog name one version? (TAG=v1.2.3)
+	@$(BIN)/python -m supply_chain.release check $(if $(filter v%,$(TAG)),--tag $(TAG)) $(ARGS)
+
+release-notes: $(READY) ## Print what the changelog says of a version, its links made absolute (TAG=v1.2.3)
+	@$(BIN)/python -m supply_chain.release notes $(if $(filter v%,$(TAG)),--tag $(TAG)) $(ARGS)
 
 sbom: $(READY) ## Write what the images hold to out/*.cdx.json (CycloneDX) and check their licence labels (TAG=, IMAGES=, ENGINE=)
 	@set -e; for image in $(IMAGES); do \

