@@ -121,3 +121,22 @@ def spans() -> list[Command]:
         for name in DOCUMENTS
         for span in SPAN.findall((ROOT / name).read_text())
     ]
+
+
+def shown(document: str, beginning: str) -> list[str]:
+    """The words, without the program, of the command that a document shows and that is so, or alone begins so."""
+    there = {one.words for block in blocks() if block.document == document for one in commands(block)}
+    found = {one for one in there if " ".join(one) == beginning} or {
+        one for one in there if " ".join(one).startswith(beginning)
+    }
+    assert len(found) == 1, f"{document} shows {beginning!r} {len(found)} times: {found}"
+    return list(found.pop()[1:])
+
+
+def with_own(words: list[str], changes: dict[str, object]) -> list[str]:
+    """Put something of the test's own in the place of what a reader replaces; each must be there."""
+    text = "\0".join(words)
+    for old, new in changes.items():
+        assert old in text, f"{words} has no {old}"
+        text = text.replace(old, str(new))
+    return text.split("\0")
