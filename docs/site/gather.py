@@ -19,7 +19,7 @@ from groundcam_schemas import Topics
 from groundcam_schemas.export import export
 
 ROOT = Path(__file__).parents[2]
-BEGINNINGS = ("*.md", "docs/*.md")
+BEGINNINGS = ("README.md", "docs/*.md")
 """These pages, and whatever they lead to."""
 LOOKS = "docs/site/looks"
 ICON = "serve/groundcam_serve/console/static/icon.svg"

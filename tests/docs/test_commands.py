@@ -108,8 +108,8 @@ def test_a_release_that_helm_installs_is_rendered_with_its_values(command: Comma
 
 
 @pytest.mark.parametrize("command", all_commands("curl"), ids=str)
-def test_an_address_of_curl_is_a_route(command: Command) -> None:
-    """Those of the HTTP service; they are sent in test_curl.py."""
+def test_an_address_of_curl_is_one_that_the_tests_send(command: Command) -> None:
+    """Of which each is sent, in test_curl.py, or in test_readme_on_kafka.py."""
     (address,) = (word for word in command.words if re.match(r"(http://)?(localhost|127\.0\.0\.1|POD):", word))
     path = re.sub(r"^.*?:\d+|\?.*", "", address)
     assert path in {"/v1/detect", "/v1/events", "/v1/session", "/v1/cameras/gate/zones", "/status"}, path
