@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit test-broker test-faults test-cluster test-clients test-mutants images dist release-notes check-release sbom base-image pins notice audit-licences audit-vulnerabilities lint format benchmark benchmark-pair benchmark-split benchmark-scaling benchmark-sizing benchmark-rivals benchmark-serving benchmark-console benchmark-detector benchmark-audit benchmark-tracker benchmark-tracking evaluate clean
+.PHONY: help setup demo test test-unit test-broker test-faults test-cluster test-clients test-mutants images dist release-notes check-release sbom base-image pins notice audit-licences audit-vulnerabilities lint format benchmark benchmark-pair benchmark-split benchmark-scaling benchmark-sizing benchmark-rivals benchmark-serving benchmark-console benchmark-detector benchmark-audit benchmark-tracker benchmark-tracking evaluate site clean
 
 help: ## List the recipes
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -174,6 +174,11 @@ benchmark-tracking: $(READY) .venv-tracking/.ready ## Measure trackers at few fr
 
 evaluate: $(READY) ## Measure the model in the box on scenes that it has not seen
 	$(BIN)/python -m training.evaluate $(ARGS)
+
+site: $(READY) ## Build the documents as a site in out/site; a broken link or anchor is an error
+	$(BIN)/python docs/site/gather.py out/site-sources
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo "out/site/index.html; with search: $(BIN)/python -m http.server --bind 127.0.0.1 --directory out/site"
 
 clean: ## Remove what was installed and cached
 	rm -rf $(VENV) .venv-clients .venv-tracking .pytest_cache .mypy_cache .ruff_cache .hypothesis

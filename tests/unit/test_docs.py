@@ -1,6 +1,7 @@
 """What the documents say of settings, metrics and commands is what there is."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -34,6 +35,7 @@ DOCUMENTS = sorted(
     for folder in (".", "docs", "examples", "benchmarks", "helm/groundcam")
     for path in (ROOT / folder).glob("*.md")
 )
+BY_SENTENCE = ["README.md", *(name for name in DOCUMENTS if name.startswith("docs/"))]
 SUFFIXES = {"counter": "_total", "info": "_info"}
 FRAMES = Partition("groundcam.frames", 0)
 STATE = WorkerSnapshot(lag={FRAMES: 1}, finished={FRAMES: 2})
@@ -142,3 +144,28 @@ def test_the_architecture_fits_on_its_page() -> None:
 
 def test_the_readme_fits_on_its_page() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) <= 150
+
+
+@pytest.mark.parametrize("name", BY_SENTENCE)
+def test_a_line_holds_one_sentence(name: str) -> None:
+    """So a change shows the sentence that it changes."""
+    several = [line for line in prose((ROOT / name).read_text()) if SENTENCE_ENDS.search(bare(line))]
+    assert not several, "\n".join(several)
+
+
+SENTENCE_ENDS = re.compile(r"""(?<!\b[A-Z])(?<!Inc|e\.g|i\.e)[.!?]["')*_]* (?=["'(*_\[]*[A-Z0-9])""")
+
+
+def prose(text: str) -> Iterator[str]:
+    """Return the lines that are no table, no heading and no code."""
+    fenced = False
+    for line in text.splitlines():
+        fenced ^= line.startswith("```")
+        if not fenced and not line.startswith(("    ", "|", "#", "```")):
+            yield line
+
+
+def bare(line: str) -> str:
+    """Return a line without its number, a lead such as "**What to do.**", code and addresses; code stays a word."""
+    line = re.sub(r"^\s*(?:[-*] |\d+\. )?(?:\*{1,2}[^*]+[.:]\*{1,2} )?", "", line)
+    return re.sub(r"\]\([^)]*\)", "]", re.sub(r"`[^`]*`", "X", line))
