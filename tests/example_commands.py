@@ -2,22 +2,19 @@
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 
 from conftest import environment
-from groundcam.devkafka.broker import cache_folder
 from groundcam_runtime.settings import KafkaSettings
+from npm import has, kept_folder
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 COMMANDS = re.findall(r"\| `([^`]+)` \|$", (EXAMPLES / "README.md").read_text(), re.MULTILINE)
@@ -81,40 +78,6 @@ class Shell:
     def _environment(self, kafka: KafkaSettings, variables: dict[str, str]) -> dict[str, str]:
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
         return environment(kafka) | {"PATH": path} | self.variables | variables
-
-
-def has(*programs: str) -> None:
-    """Skip, and say so, where a program is missing."""
-    for program in programs:
-        if shutil.which(program) is None:
-            pytest.skip(f"{program} is not installed")
-
-
-@contextmanager
-def kept_folder(name: str) -> Iterator[Path]:
-    """A folder beside those of groundcam's own cache; one process at a time fetches into it."""
-    folder = cache_folder().parent / name
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / ".lock"):
-        yield folder
-
-
-def install_node_modules() -> Path:
-    """Install what the lock file says, once, outside of the repository."""
-    has("node", "npm")
-    lists = [EXAMPLES / "node" / name for name in ("package.json", "package-lock.json")]
-    content = b"".join(path.read_bytes() for path in lists)
-    with kept_folder(f"examples-node-{zlib.crc32(content):08x}") as folder:
-        if not (folder / "complete").exists():
-            for path in lists:
-                shutil.copy(path, folder)
-            done = subprocess.run(
-                ["npm", "ci", "--no-audit", "--no-fund"], cwd=folder, capture_output=True, text=True, check=False
-            )
-            if done.returncode:
-                pytest.skip(f"npm could not install what the examples need: {done.stderr.strip()[-500:]}")
-            (folder / "complete").touch()
-        return folder / "node_modules"
 
 
 def fetch_kafka_libs() -> str:

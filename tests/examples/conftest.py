@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from conftest import running
-from example_commands import EXAMPLES, Shell, fetch_kafka_libs, has_java_compiler, install_node_modules
+from example_commands import EXAMPLES, Shell, fetch_kafka_libs, has_java_compiler
 from example_topics import Filled, fill
+from npm import installed
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +39,7 @@ def shell(tmp_path: Path) -> Shell:
 
 @pytest.fixture(scope="session")
 def node_modules() -> Path:
-    return install_node_modules()
+    return installed(EXAMPLES / "node")
 
 
 @pytest.fixture

@@ -5,9 +5,10 @@ from collections import Counter
 
 import pytest
 
-from example_commands import LINES, Shell, has
+from example_commands import LINES, Shell
 from example_topics import Filled
 from groundcam_schemas import Detections, Gap, decode_answer, rfc3339
+from npm import has
 
 pytestmark = pytest.mark.broker
 
