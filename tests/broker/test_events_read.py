@@ -21,6 +21,7 @@ from groundcam_runtime.kafka.reader import Reader
 from groundcam_runtime.kafka.record import Record
 from groundcam_runtime.settings import KafkaSettings
 from groundcam_schemas import Cause, Event, ObjectsNow
+from groundcam_schemas.codec import VERSIONS
 from told_events import ZONES, keep_picture, open_after, tell, tell_open, walk
 
 pytestmark = pytest.mark.broker
@@ -171,7 +172,7 @@ def test_watch_prints_a_line_for_each_event(kafka: KafkaSettings, start: Start, 
     late = start(kafka, "watch", "--events", "--json", "--camera", "gate", "--count", "1")
     assert late.process.wait(60) == 0, late.log
     (shown,) = map(json.loads, late.out.splitlines())
-    assert (shown["schema"], shown["label"], shown["type"]) == ("event/1.0", "car", "update")
+    assert (shown["schema"], shown["label"], shown["type"]) == (VERSIONS[Event], "car", "update")
 
 
 def test_an_object_is_found_by_the_beginning_of_its_id_and_its_whole_life_is_shown(
