@@ -29,6 +29,9 @@ SEED = os.environ.setdefault("GROUNDCAM_TEST_SEED", str(random.randrange(10**6))
 # Nor for the processes of a run that has another beginning than `make`: to compile what they import takes each of them
 # as long as the import, and those with torch some ten seconds more.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Threads of torch's that find no core wait by counting: beside each other the detector's tests took twice as long.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 Wait = Callable[..., None]
 
 # On a machine that others use, too, a test that takes long has found nothing. New examples each time, also where a
