@@ -292,6 +292,8 @@ class Driver:
         for number in numbers:
             self.partitions.pop(number, None)
             self.behind.pop(number, None)
+            # Should the partition come back before the checkpoint is through, that settles nothing of it.
+            self._settling.pop(number, None)
         self._told -= names
         if self._left is not None and not self._is_ours(self._left):
             self._left = None
