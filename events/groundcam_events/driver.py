@@ -55,8 +55,7 @@ class Driver:
         self._checkpoints = Checkpoints()
         self._settling: dict[int, set[str]] = {}
         self._epochs: dict[int, int] = {}
-        self._began_at = 0.0
-        self._next_at = 0.0
+        self._began_at, self._next_at = 0.0, 0.0
         self._heard_at: dict[int, float] = {}
         self.behind: dict[int, int] = {}
         """How many records each partition has after the newest one that was taken."""
@@ -292,8 +291,7 @@ class Driver:
         for number in numbers:
             self.partitions.pop(number, None)
             self.behind.pop(number, None)
-            # Should the partition come back before the checkpoint is through, that settles nothing of it.
-            self._settling.pop(number, None)
+            self._settling.pop(number, None)  # should it come back, the checkpoint under way settles nothing of it
         self._told -= names
         if self._left is not None and not self._is_ours(self._left):
             self._left = None

@@ -13,6 +13,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from pydantic import BaseModel
 
+from bare_schema import without
 from groundcam_schemas import CameraQuestion, DeadLetter, Frame, Question, decode_json, docstrings
 from groundcam_schemas.codec import VERSIONS
 from groundcam_schemas.examples import examples
@@ -32,16 +33,6 @@ def parts(schema: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
     elif isinstance(schema, list):
         for number, value in enumerate(schema):
             yield from parts(value, f"{path}/{number}")
-
-
-def bare(schema: Any, *, are_names: bool = False) -> Any:
-    """A schema without its texts; a field may be called as a text is."""
-    if isinstance(schema, list):
-        return [bare(one) for one in schema]
-    if not isinstance(schema, dict):
-        return schema
-    kept = {name: value for name, value in schema.items() if are_names or name not in TEXTS}
-    return {name: bare(value, are_names=name in {"properties", "$defs"}) for name, value in kept.items()}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -120,11 +111,11 @@ def test_golden_messages_fit_the_schema(kind: type[BaseModel]) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_texts_change_no_bound(kind: type[BaseModel]) -> None:
     """All but the texts is as pydantic has it of the model."""
-    schema = bare(json_schema(kind))
+    schema = without(json_schema(kind), TEXTS)
     without_texts_of_times(schema)
     for name in ("$schema", "$id", "examples"):
         del schema[name]
-    plain = bare(kind.model_json_schema(mode="validation"))
+    plain = without(kind.model_json_schema(mode="validation"), TEXTS)
     if kind is not DeadLetter:
         del schema["properties"]["schema"]
         schema["required"].remove("schema")
