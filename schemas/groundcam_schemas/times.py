@@ -18,21 +18,26 @@ def rfc3339(at_ns: int) -> str:
     Raises ValueError after the year 9999, which 63 bits do not reach.
     """
     seconds, rest = divmod(at_ns, NS)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:09d}Z"
+    return f"{datetime.fromtimestamp(seconds, UTC).isoformat()[:19]}.{rest:09d}Z"
 
 
 def with_times(content: Any) -> Any:
-    """Return a JSON value in which each time has its text behind it: `at` behind `at_ns`, null behind null."""
-    if isinstance(content, Mapping):
+    """Return a JSON value in which each time has its text behind it: `at` behind `at_ns`, null behind null.
+
+    A list holds maps and lists, or neither, as in all messages: one that begins with a plain value is not looked into.
+    """
+    if isinstance(content, dict):
         found: dict[str, Any] = {}
         for name, value in content.items():
-            found[name] = with_times(value)
+            found[name] = with_times(value) if isinstance(value, dict | list | tuple) else value
             if name == TIMINGS and value is not None:
                 found[_text(name)] = {station: rfc3339(at_ns) for station, at_ns in value.items()}
             elif name.endswith(SUFFIX):
                 found[_text(name)] = None if value is None else rfc3339(value)
         return found
-    return [with_times(one) for one in content] if isinstance(content, list | tuple) else content
+    if isinstance(content, list | tuple) and content and isinstance(content[0], dict | list | tuple):
+        return [with_times(one) for one in content]
+    return content
 
 
 def described(properties: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
