@@ -11,7 +11,7 @@ import yaml
 from groundcam.asking import region as parse_region
 from groundcam.asking import regions_in, require_camera
 from groundcam.commands.options import BootstrapServers, Config, start, user
-from groundcam.commands.work import BoxThreshold, Decoys, MaxObjects, NmsAcross, NmsIou, TextThreshold
+from groundcam.commands.work import BoxThreshold, ClassScores, Decoys, MaxObjects, NmsAcross, NmsIou, TextThreshold
 from groundcam.durations import duration
 from groundcam.questions_asked import Asking, listed
 from groundcam_runtime.kafka.camera_statuses import camera_statuses
@@ -35,6 +35,7 @@ def ask(
     nms_across: NmsAcross = None,
     decoys: Decoys = None,
     max_objects: MaxObjects = None,
+    class_scores: ClassScores = None,
     region: Annotated[
         list[str] | None,
         typer.Option(
@@ -78,7 +79,7 @@ def ask(
     if question is not None:
         options = {
             "box_threshold": box_threshold, "text_threshold": text_threshold, "nms_iou": nms_iou,
-            "nms_across": nms_across, "max_objects": max_objects,
+            "nms_across": nms_across, "max_objects": max_objects, "class_scores": class_scores,
             "decoys": parse_decoys(decoys) if decoys is not None else None,
         }  # fmt: skip
         camera_id, asked = parse_question(question, **options)

@@ -10,6 +10,7 @@ from groundcam.commands.options import Config, start
 from groundcam.commands.work import (
     BatchSize,
     BoxThreshold,
+    ClassScores,
     Decoys,
     Device,
     InputSize,
@@ -44,6 +45,7 @@ def detect(
     nms_across: NmsAcross = None,
     decoys: Decoys = None,
     max_objects: MaxObjects = None,
+    class_scores: ClassScores = None,
     batch_size: BatchSize = None,
     threshold_sweep: Annotated[
         str | None,
@@ -77,7 +79,7 @@ def detect(
         work__box_threshold=box_threshold if lowest is None else lowest,
         work__text_threshold=text_threshold if lowest is None else lowest,
         work__nms_iou=nms_iou, work__nms_across=nms_across, work__decoys=decoys,
-        work__max_objects=max_objects, work__batch_size=batch_size,
+        work__max_objects=max_objects, work__class_scores=class_scores, work__batch_size=batch_size,
     ).work  # fmt: skip
     asked = _question(settings, thresholds)
     is_fake = fake_seconds(settings.model) is not None

@@ -58,6 +58,9 @@ Decoys = Annotated[
     typer.Option("--not", metavar='"CLASS, CLASS"', help="What competes for the boxes and is never reported."),
 ]
 MaxObjects = Annotated[int | None, typer.Option(help="Most objects of a picture, the best ones.", show_default="1000")]
+ClassScores = Annotated[
+    bool | None, typer.Option("--class-scores", help="Say of each object what every class scores there.")
+]
 BatchSize = Annotated[int | None, typer.Option(help="Most pictures in a batch.", show_default="8")]
 Precision = Annotated[
     str | None,
@@ -87,6 +90,7 @@ def work(
     nms_across: NmsAcross = None,
     decoys: Decoys = None,
     max_objects: MaxObjects = None,
+    class_scores: ClassScores = None,
     group: Annotated[
         str | None,
         typer.Option(
@@ -132,7 +136,7 @@ def work(
         work__model=model, work__device=device, work__question=tuple(question) if question else None,
         work__box_threshold=box_threshold, work__text_threshold=text_threshold, work__group=group,
         work__nms_iou=nms_iou, work__nms_across=nms_across, work__decoys=decoys,
-        work__max_objects=max_objects, work__precision=precision,
+        work__max_objects=max_objects, work__class_scores=class_scores, work__precision=precision,
         work__input_size=input_size, work__instance_id=instance_id, work__batch_size=batch_size,
         work__max_age_s=max_age_s, work__json_answers=json_answers, work__transactional=transactional,
         work__drain_timeout_s=drain_timeout_s,

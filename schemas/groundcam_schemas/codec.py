@@ -21,14 +21,14 @@ MSGPACK_CONTENT_TYPE = "application/msgpack"
 JSON_CONTENT_TYPE = "application/json"
 
 VERSIONS: dict[type[BaseModel], str] = {
-    Frame: "frame/1.3",
-    Detections: "detections/1.1",
+    Frame: "frame/1.4",
+    Detections: "detections/1.2",
     Gap: "gap/1.1",
-    CameraQuestion: "question/1.3",
+    CameraQuestion: "question/1.4",
     CameraStatus: "camera-status/1.3",
     Attempt: "attempt/1.0",
     WorkerStatus: "worker-status/1.1",
-    Reply: "reply/1.1",
+    Reply: "reply/1.2",
     Event: "event/1.1",
     ObjectsNow: "objects/1.1",
     CameraZones: "zones/1.1",

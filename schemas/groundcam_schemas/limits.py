@@ -14,6 +14,11 @@ MAX_MESSAGE_BYTES = 1024 * 1024
 MAX_ITEMS = 20_000
 """List and map entries of one message, all levels together."""
 
+OTHER_ITEMS = 1_500
+"""More than an answer has besides its objects."""
+OBJECT_ITEMS = 13
+"""Entries of one object, with a list of class scores that is empty."""
+
 MAX_ARRAY = 1024
 MAX_MAP = 64
 MAX_TEXT = 1024

@@ -92,6 +92,9 @@ class Model(_Part):
     """Which weights: a commit, or a hash of the files; empty where that is unknown."""
 
 
+ClassScores = Annotated[tuple[limits.Fraction | None, ...], Field(max_length=limits.MAX_CLASSES)]
+
+
 class Object(_Part):
     """One thing that was found."""
 
@@ -103,6 +106,11 @@ class Object(_Part):
     """How sure the model is, from 0 to 1."""
     box: tuple[limits.Pixels, limits.Pixels, limits.Pixels, limits.Pixels]
     """x1, y1, x2, y2 in pixels of the source picture, from its top left corner, inside it, with x1 < x2 and y1 < y2."""
+    class_scores: ClassScores | None = Field(default=None, exclude_if=lambda scores: scores is None)
+    """What each of the question's classes scores there, in their order, from 0 to 1, whatever the thresholds.
+
+    Left out unless the question asks for it; null for a class that the model read in another text than the object's.
+    """
 
     @model_validator(mode="after")
     def _box_is_a_box(self) -> Self:
@@ -163,6 +171,8 @@ class Detections(_Part):
                 raise ValueError(f"the class_id of object {index} is not one of the question's classes")
             if found.label != self.question.classes[found.class_id]:
                 raise ValueError(f"the label of object {index} is not that of its class_id")
+            if found.class_scores is not None and len(found.class_scores) != len(self.question.classes):
+                raise ValueError(f"the class_scores of object {index} are not one for each of the question's classes")
         return self
 
 

@@ -53,6 +53,11 @@ class Question(BaseModel):
     """What is asked besides, competes for the boxes and is never reported: what the model takes for a class."""
     max_objects: Annotated[int, Field(strict=True, ge=1, le=limits.MAX_OBJECTS)] = limits.MAX_OBJECTS
     """At most so many objects are published, the best ones."""
+    class_scores: Annotated[bool, Field(strict=True)] = False
+    """Whether each object says what every class scores there, and not its own alone.
+
+    At most as many objects are published then as one message holds: of 5 classes 1000, of 80 classes 198.
+    """
 
     @field_validator("classes")
     @classmethod
@@ -105,7 +110,17 @@ class Question(BaseModel):
             content += [self.nms_iou, self.max_objects]
         if self.nms_across or self.decoys:
             content += [self.nms_across, self.decoys]
+        if self.class_scores:
+            content.append("class_scores")
         return hashlib.sha256(msgpack.packb(content)).hexdigest()[:16]
+
+    @property
+    def most_objects(self) -> int:
+        """How many objects are published at most: `max_objects`, or as many as one message has room for."""
+        if not self.class_scores:
+            return self.max_objects
+        room = limits.MAX_ITEMS - limits.OTHER_ITEMS
+        return min(self.max_objects, room // (limits.OBJECT_ITEMS + len(self.classes)))
 
     def threshold_of(self, class_id: int) -> float:
         """The box threshold that applies to one class; to a decoy the lowest, so that it always competes."""

@@ -40,6 +40,8 @@ class Asked(BaseModel):
     """Polygons in fractions of the picture's width and height; a box counts when its centre is in one."""
     max_objects: Annotated[int, Field(strict=True, ge=1, le=MAX_OBJECTS)] = MAX_OBJECTS
     """At most so many objects, the best ones."""
+    class_scores: Annotated[bool, Field(strict=True)] = False
+    """Whether each object says what every class scores there."""
 
 
 def question_of(asked: Asked) -> Question:
@@ -55,6 +57,7 @@ def question_of(asked: Asked) -> Question:
         camera_id, question = parse_question(
             texts[0], box_threshold=asked.box_threshold, text_threshold=asked.text_threshold, nms_iou=asked.nms_iou,
             nms_across=asked.nms_across, decoys=decoys, regions=tuple(asked.regions), max_objects=asked.max_objects,
+            class_scores=asked.class_scores,
         )  # fmt: skip
     except QuestionError as error:
         raise Problem(422, "unprocessable", f"question: {error}", field="question") from None
@@ -63,9 +66,10 @@ def question_of(asked: Asked) -> Question:
     return question
 
 
+WORDS = {"true": True, "1": True, "false": False, "0": False}
 _READ: dict[str, Callable[[str], Any]] = {
     "box_threshold": float, "text_threshold": float, "nms_iou": float, "max_objects": int,
-    "nms_across": lambda text: {"true": True, "1": True, "false": False, "0": False}[text.lower()],
+    "nms_across": lambda text: WORDS[text.lower()], "class_scores": lambda text: WORDS[text.lower()],
 }  # fmt: skip
 
 

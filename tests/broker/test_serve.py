@@ -107,6 +107,10 @@ def test_a_picture_has_the_same_boxes_by_http_in_every_form_by_kafka_and_by_dete
         for name, answer in forms.items():
             assert answer.status == 200, (name, answer.body)
             assert near(answer.boxes, wanted), name
+        scored = client.detect(data, SCENE.question, class_scores=True)
+        assert near(scored.boxes, wanted), "with class scores"
+        for one in scored.json["results"][0]["objects"]:
+            assert one["score"] == max(one["class_scores"]) == one["class_scores"][one["class_id"]]
         assert near(by_kafka(kafka, data, encoding, question), wanted), "by Kafka"
         path = tmp_path / f"picture.{encoding}"
         path.write_bytes(data)

@@ -9,10 +9,14 @@ import torch
 from groundcam_schemas import ClassSpec, Question
 from groundcam_worker.checkpoints.catalogue import resolve
 from groundcam_worker.detectors import devices
+from groundcam_worker.detectors.grounding_dino.reference import Reference
 from groundcam_worker.detectors.guarded import GuardedDetector
 from groundcam_worker.detectors.opening import open_detector
 from groundcam_worker.errors import ModelError
-from parity import match, picture, rows
+from parity import SCORE, asking, match, picture, rows
+
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+MANY = tuple(f"{one}{other}" for one in LETTERS[:4] for other in LETTERS)
 
 
 def test_a_box_has_one_label_of_the_classes_that_were_asked_for(detector: GuardedDetector) -> None:
@@ -54,6 +58,60 @@ def _iou(a: tuple[float, ...], b: tuple[float, ...]) -> float:
     width, height = (max(0.0, min(a[i + 2], b[i + 2]) - max(a[i], b[i])) for i in (0, 1))
     areas = sum((one[2] - one[0]) * (one[3] - one[1]) for one in (a, b))
     return width * height / (areas - width * height)
+
+
+def test_with_class_scores_the_same_is_found_and_an_object_scores_what_its_class_does(
+    detector: GuardedDetector,
+) -> None:
+    """Beside a camera that does not ask for them."""
+    plain = asking("person", "open door", "taxi", box_threshold=0.0, text_threshold=0.0)
+    scored = plain.model_copy(update={"class_scores": True})
+    image = picture(3)
+    others, found = detector.detect([image, image], [plain, scored])
+    assert match(rows(found), rows(others)).outside() == 0
+    assert all(one.class_scores is None for one in others)
+    for one in found:
+        assert one.class_scores is not None
+        assert one.score == max(score or 0.0 for score in one.class_scores) == one.class_scores[one.class_id]
+    (alone,) = detector.detect([image], [scored])
+    near = [pytest.approx(one.class_scores, abs=SCORE) for one in alone]
+    assert [one.class_scores for one in found] == near
+
+
+def test_class_scores_are_those_of_their_words_in_transformers(reference: Reference, detector: GuardedDetector) -> None:
+    image = picture(2)
+    ask = asking("person", "open door", box_threshold=0.0, text_threshold=0.0, class_scores=True)
+    height, width = detector.input_shape(image.shape[1], image.shape[0])
+    outputs, ids = reference.outputs([image], [ask.labels], (height, width))
+    assert ids.shape == (1, 7), "[CLS] person . open door . [SEP]"
+    scores = outputs.logits[0].sigmoid()
+    theirs = torch.stack([scores[:, 1], scores[:, 3:5].amax(-1)], -1)
+    (found,) = detector.detect([image], [ask])
+    ours = torch.tensor([one.class_scores for one in found])
+    apart = (ours[:, None] - theirs).abs().amax(-1)
+    assert ours.shape == theirs.shape == (30, 2)
+    assert max(apart.min(0).values.max(), apart.min(1).values.max()) < SCORE
+    assert theirs.std(0).min() > SCORE, "scores that are all alike prove nothing"
+
+
+def test_class_scores_do_not_depend_on_thresholds(detector: GuardedDetector) -> None:
+    image, high = picture(3), asking("person", "open door", box_threshold=0.0, text_threshold=0.0, class_scores=True)
+    (every,) = detector.detect([image], [high])
+    middle = sorted(one.score for one in every)[len(every) // 2]
+    (some,) = detector.detect([image], [high.model_copy(update={"box_threshold": middle, "text_threshold": middle})])
+    assert 0 < len(some) < len(every)
+    assert {one.class_scores for one in some} <= {one.class_scores for one in every}
+
+
+def test_a_class_that_was_read_in_another_caption_has_no_score(detector: GuardedDetector) -> None:
+    many = asking(*MANY, box_threshold=0.0, text_threshold=0.0, class_scores=True)
+    assert detector.cost(many) > 1
+    (found,) = detector.detect([picture(3)], [many])
+    for one in found[:50]:
+        assert one.class_scores is not None
+        assert one.class_scores[one.class_id] == one.score
+        known = [score is not None for score in one.class_scores]
+        assert 0 < sum(known) < len(MANY)
 
 
 def test_a_model_that_gives_no_numbers_does_not_look_as_if_it_saw_nothing(breakable: GuardedDetector) -> None:

@@ -183,6 +183,19 @@ def test_thresholds_hold_by_class_and_a_box_has_one_label(detector: OpenVocabula
     assert strict_text == everything
 
 
+def test_an_object_has_the_scores_of_all_classes_where_they_are_asked_for(detector: OpenVocabulary) -> None:
+    """Beside a camera with more classes that does not ask for them."""
+    scored = asking(*CLASSES[:2], box_threshold=0.0, class_scores=True)
+    image = picture(3)
+    found, others = detector.detect([image, image], [scored, asking(*CLASSES, box_threshold=0.0)])
+    assert found
+    for one in found:
+        assert one.class_scores is not None
+        assert one.score == max(score or 0.0 for score in one.class_scores) == one.class_scores[one.class_id]
+        assert len(one.class_scores) == 2
+    assert all(one.class_scores is None for one in others)
+
+
 def test_overlaps_are_dropped_where_a_question_says_so(
     detector: OpenVocabulary, reference: Reference, family: str
 ) -> None:

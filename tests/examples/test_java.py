@@ -48,7 +48,7 @@ def test_what_is_not_wanted_is_not_decoded_and_another_major_version_is_told(kaf
         kafka.topics.detections,
         packed(wanted, as_json=True),
         (encode_json(GAP), ()),
-        (b"{broken", (("schema", b"detections/1.1"), ("label", b"person"), ("label", b"dog"))),
+        (b"{broken", (("schema", b"detections/1.2"), ("label", b"person"), ("label", b"dog"))),
         (b"{broken", (("schema", b"detections/2.0"), ("label", b"forklift"))),
     )
     done = java.run(WATCH, kafka)

@@ -78,7 +78,7 @@ def test_forms_may_be_mixed_and_only_what_is_wanted_is_decoded(kafka: KafkaSetti
         packed(skipped, as_json=False),
         (encode_json(wanted), (("schema", b"detections/1.9"), ("label", b"forklift"))),
         (encode_json(skipped), ()),
-        (b"{broken", (("schema", b"detections/1.1"), ("label", b"person"), ("label", b"dog"))),
+        (b"{broken", (("schema", b"detections/1.2"), ("label", b"person"), ("label", b"dog"))),
         (b"{broken", (("schema", b"detections/2.0"), ("label", b"forklift"))),
     )
     done = node.run(WATCH, kafka)

@@ -85,3 +85,11 @@ def test_a_long_question_makes_an_answer_no_slower() -> None:
     question = Counted.of(*(f"class {number}" for number in range(500)))
     assert len(objects_of([square(0, 0)] * 100, question, IMAGE, SOURCE)) == 100
     assert question.reads == 1
+
+
+def test_class_scores_are_published_as_they_are_found_and_bound_how_many_objects_are() -> None:
+    found = Detection(0, 0.5, (0.0, 0.0, 9.0, 9.0), (0.5, None))
+    question = Question.of("a", "b", class_scores=True)
+    assert [one.class_scores for one in objects_of([found], question, IMAGE, SOURCE)] == [(0.5, None)]
+    many = Question.of(*(f"class {number}" for number in range(500)), class_scores=True)
+    assert len(objects_of([square(0, 0)] * 100, many, IMAGE, SOURCE)) == many.most_objects == 36

@@ -25,8 +25,13 @@ from groundcam_schemas import (
     Object,
     ObjectsNow,
     Question,
+    QuestionRef,
     Reply,
     WorkerStatus,
+    decode,
+    decode_json,
+    encode,
+    encode_json,
 )
 from groundcam_schemas.limits import check_camera_id
 
@@ -123,6 +128,8 @@ BOUNDS: dict[tuple[str, str], tuple[Sequence[Any], Sequence[Any]]] = {
     ("object", "label"): PHRASE,
     ("object", "class_id"): COUNT,
     ("object", "score"): FRACTION,
+    ("object", "class_scores"): ([None, [0.0, None, 1.0], [0.5] * 500], [[1.1], ["1"], [0.5] * 501, 0.5]),
+    ("detections", "objects.0.class_scores"): ([None, [0.1, 0.9], [None, 0.9]], [[], [0.9], [0.1, 0.2, 0.3]]),
     ("gap", "camera_id"): CAMERA,
     ("gap", "run_id"): NAME,
     ("gap", "reason"): (["stale", "no_question"], ["bored", ""]),
@@ -151,6 +158,7 @@ BOUNDS: dict[tuple[str, str], tuple[Sequence[Any], Sequence[Any]]] = {
         [[], ["a"], [f"a{n}" for n in range(100)]],
         [["a", "a"], [f"a{n}" for n in range(101)], "a"],
     ),
+    ("question", "class_scores"): ([True, False], ["yes", 1, None]),
     ("question", "max_objects"): ([1, 1000], [0, 1001, 7.0, "7"]),
     ("reply", "to"): NAME,
     ("reply", "camera_id"): CAMERA,
@@ -311,6 +319,27 @@ def test_an_answer_holds_a_thousand_objects_of_five_hundred_classes_and_no_more(
         Detections.model_validate(
             {**content, "question": {**content["question"], "classes": [f"class {number}" for number in range(501)]}}
         )
+
+
+@pytest.mark.parametrize("classes", [1, 5, 6, 80, 500])
+def test_as_many_objects_with_class_scores_as_are_published_fit_into_one_message(classes: int) -> None:
+    names = tuple(f"class {number}" for number in range(classes))
+    most = Question.of(*names, class_scores=True).most_objects
+    assert most == (1000 if classes <= 5 else 18_500 // (13 + classes))
+    one = Object(label=names[0], class_id=0, score=1 / 3, box=(0.1, 0.1, 0.9, 0.9), class_scores=(1 / 3,) * classes)
+    reference = QuestionRef(id="gate", version="1", classes=names)
+    answer = Detections.model_validate(golden("detections")).model_copy(
+        update={"objects": (one,) * most, "question": reference}
+    )
+    assert decode(Detections, encode(answer)) == decode_json(Detections, encode_json(answer)) == answer
+
+
+def test_an_object_has_no_class_scores_on_the_wire_unless_they_were_asked_for() -> None:
+    content = msgpack.unpackb(encode(Detections.model_validate(golden("detections"))))
+    plain = Object.model_validate(content["objects"][0] | {"class_scores": None})
+    assert "class_scores" in content["objects"][0]
+    assert "class_scores" not in plain.model_dump()
+    assert "class_scores" not in plain.model_dump_json()
 
 
 SPANS = {"seq": ("first_seq", "last_seq"), "time": ("from_ns", "to_ns")}

@@ -108,8 +108,9 @@ def test_what_is_asked_later_does_not_change_the_version_of_an_older_question() 
         Question.of("person", "dog", "shadow").version,
         Question.of("person", "dog", nms_iou=0.5).version,
         Question.of("person", "dog", max_objects=5).version,
+        Question.of("person", "dog", class_scores=True).version,
     }
-    assert len(versions) == 7
+    assert len(versions) == 8
 
 
 @pytest.mark.parametrize("decoys", [("dog",), ("cat", "cat")])

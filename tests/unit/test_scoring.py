@@ -9,7 +9,7 @@ from torch import Tensor
 
 from groundcam_schemas import Question
 from groundcam_worker.detectors.grounding_dino.captions import Marks, captions_of
-from groundcam_worker.detectors.grounding_dino.scoring import best_classes, objects
+from groundcam_worker.detectors.grounding_dino.scoring import best_classes, class_scores, objects
 from groundcam_worker.detectors.grounding_dino.text import Row, marks_of
 
 (CAPTION,) = captions_of([(7, 8), (9,)], Marks(begin=1, stop=2, end=3), 16)
@@ -80,6 +80,33 @@ def test_a_query_without_numbers_has_no_score_and_its_neighbours_have_theirs(tok
     found = scored({4: 0.6}, {token: math.nan, 4: 0.6}, {2: 0.7})
     assert found[:, 0].isnan().tolist() == [False, True, False]
     assert picked(found[::2]) == [(0.6, 1), (0.7, 0)]
+
+
+def test_the_score_of_a_class_is_that_of_its_best_token_whatever_the_thresholds() -> None:
+    scores = torch.full((1, 2, TOKENS), 1e-4)
+    for query, token, score in ((0, 1, 0.2), (0, 2, 0.7), (0, 4, 0.1), (0, 3, 0.9), (0, 8, 0.95), (1, 4, 0.6)):
+        scores[0, query, token] = score
+    owners, _ = marks_of(Row(CAPTION, (0.8, 0.8)), TOKENS)
+    found = class_scores(scores.logit(), owners[None], 2)
+    assert found.flatten().tolist() == pytest.approx([0.7, 0.1, 1e-4, 0.6])
+
+
+def test_a_class_of_another_caption_has_no_score() -> None:
+    """Its scores there are unknown, and not 0."""
+    other, owed = marks_of(Row(CAPTION, (0.1, 0.1)), TOKENS)
+    logits = torch.full((1, 1, TOKENS), 0.4).logit()
+    found = class_scores(logits, torch.where(other == 1, 2, other)[None], 4)[0]
+    assert found.isnan().tolist() == [[False, True, False, True]]
+    assert owed.shape == other.shape
+
+
+def test_an_object_has_the_scores_of_the_classes_that_were_asked_for_and_none_of_a_decoy() -> None:
+    question = Question.of("a", "b", decoys=("c",), class_scores=True)
+    wide = torch.tensor([[0.4, 1, *FIRST, math.nan, 0.4, 0.3], [0.9, 0, *ELSEWHERE, 0.9, 0.2, 0.1]])
+    found = objects([wide], question, 200, 100)
+    assert [one.class_scores for one in found] == [pytest.approx((0.9, 0.2)), (None, pytest.approx(0.4))]
+    plain = objects([wide], Question.of("a", "b", decoys=("c",)), 200, 100)
+    assert [one.class_scores for one in plain] == [None, None]
 
 
 def test_centre_and_size_become_corners() -> None:

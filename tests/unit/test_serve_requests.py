@@ -43,11 +43,11 @@ def test_every_field_of_a_question_arrives() -> None:
     region = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0))
     given = {
         "question": "person", "box_threshold": 0.5, "text_threshold": 0.6, "nms_iou": 0.8, "nms_across": True,
-        "decoys": ["poster"], "regions": [region], "max_objects": 7,
+        "decoys": ["poster"], "regions": [region], "max_objects": 7, "class_scores": True,
     }  # fmt: skip
     wanted = Question.of(
         "person", box_threshold=0.5, text_threshold=0.6, nms_iou=0.8, nms_across=True, decoys=("poster",),
-        regions=(region,), max_objects=7,
+        regions=(region,), max_objects=7, class_scores=True,
     )  # fmt: skip
     assert question_of(Asked.model_validate(given)) == wanted
     assert set(given) == set(Asked.model_fields)
@@ -94,7 +94,10 @@ def test_a_question_of_nothing_is_against_the_description_already(asked: Any) ->
 
 
 def test_texts_become_numbers() -> None:
-    asked = asked_in({"question": "a", "box_threshold": ".5", "nms_across": "true", "max_objects": "3"})
+    asked = asked_in(
+        {"question": "a", "box_threshold": ".5", "nms_across": "true", "max_objects": "3", "class_scores": "1"}
+    )
+    assert asked.class_scores
     assert (asked.box_threshold, asked.nms_across, asked.max_objects) == (0.5, True, 3)
 
 

@@ -155,7 +155,7 @@ def test_what_comes_again_comes_in_order_and_then_goes_on() -> None:
 
 def test_a_record_of_a_message_has_its_headers() -> None:
     (answer, *_) = story()
-    assert dict(Recorded.of(answer).headers)["schema"] == b"detections/1.1"
+    assert dict(Recorded.of(answer).headers)["schema"] == b"detections/1.2"
     assert Recorded.of(answer).key == b"gate"
 
 

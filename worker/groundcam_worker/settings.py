@@ -36,6 +36,8 @@ class WorkSettings(SettingsPart):
     """Merge boxes of different classes that overlap so, too."""
     max_objects: Annotated[int, Field(ge=1, le=MAX_OBJECTS)] = MAX_OBJECTS
     """The most objects published of a frame, the best ones."""
+    class_scores: bool = False
+    """Say of each object what every class scores there, and not its own alone."""
     input_size: Size | None = None
     """Scale pictures to fit into this, as 960x544, instead of the model's own size: smaller is faster."""
     warm_sizes: tuple[Size, ...] = ((1280, 720),)
@@ -133,6 +135,7 @@ class WorkSettings(SettingsPart):
                 nms_across=self.nms_across,
                 decoys=self.decoys,
                 max_objects=self.max_objects,
+                class_scores=self.class_scores,
             )
             for text in self.question
         ]

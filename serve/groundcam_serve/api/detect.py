@@ -101,6 +101,7 @@ async def detect(
     nms_across: bool | None = None,
     decoys: Annotated[str | None, Query(max_length=8_000)] = None,
     max_objects: Annotated[int | None, Query(ge=1, le=1000)] = None,
+    class_scores: bool | None = None,
     timeout_s: Annotated[float | None, Query(gt=0, le=600)] = None,
 ) -> Response:
     """Look for what a question names in one or more pictures.
@@ -112,7 +113,7 @@ async def detect(
     key = door.require(request, "detect")
     in_address = {
         "question": question, "box_threshold": box_threshold, "text_threshold": text_threshold, "nms_iou": nms_iou,
-        "nms_across": nms_across, "decoys": decoys, "max_objects": max_objects,
+        "nms_across": nms_across, "decoys": decoys, "max_objects": max_objects, "class_scores": class_scores,
     }  # fmt: skip
     texts = {name: str(value) for name, value in in_address.items() if value is not None}
     async with door.memory.hold(body.announced(request, door.settings.max_body_bytes)):

@@ -36,8 +36,9 @@ class FakeDetector(Synchronous):
         """Return one box per image."""
         self._sleep(self._seconds_per_image * len(images))
         results = []
-        for image, _question in zip(images, questions, strict=True):
+        for image, question in zip(images, questions, strict=True):
             height, width = image.shape[:2]
             box = (width * 0.25, height * 0.25, width * 0.75, height * 0.75)
-            results.append((Detection(0, 0.9, box),))
+            scores = (0.9, *([0.0] * (len(question.classes) - 1))) if question.class_scores else None
+            results.append((Detection(0, 0.9, box, scores),))
         return results

@@ -20,10 +20,10 @@ from groundcam_runtime.pictures.image import Image
 from groundcam_schemas import Model, Question
 from groundcam_worker.checkpoints.loading import Loaded
 from groundcam_worker.detectors.devices import name_of, precision_of
-from groundcam_worker.detectors.nms import kept
 from groundcam_worker.detectors.omdet_turbo import OmDetTurbo
 from groundcam_worker.detectors.owlv2 import Owlv2
 from groundcam_worker.detectors.protocol import Detection, Synchronous
+from groundcam_worker.detectors.rows import detections, with_class_scores
 from groundcam_worker.errors import ModelError, QuestionError
 
 KEPT_QUESTIONS = 256
@@ -104,10 +104,12 @@ class OpenVocabulary(Synchronous):
         )["pixel_values"].to(self._device)
         with self._in_its_type():
             logits, boxes = self._network.answer(pixels, [self._words(question.phrases) for question in questions])
-        found = _best_classes(logits.float(), boxes.float(), _thresholds(questions).to(self._device)).cpu()
+        found = _best_classes(logits.float(), boxes.float(), _thresholds(questions).to(self._device))
+        if any(question.class_scores for question in questions):
+            found = with_class_scores(found, logits.float().sigmoid())
         return [
-            _objects(rows, question, self._network.extent(image.shape[1], image.shape[0]))
-            for rows, question, image in zip(found, questions, images, strict=True)
+            detections(rows, question, self._network.extent(image.shape[1], image.shape[0]))
+            for rows, question, image in zip(found.cpu(), questions, images, strict=True)
         ]
 
     def _in_its_type(self) -> torch.autocast:
@@ -183,14 +185,3 @@ def _best_classes(logits: Tensor, boxes: Tensor, thresholds: Tensor) -> Tensor:
     best, classes = torch.where(scores > thresholds[:, None], scores, -1.0).max(-1)
     centre, half = boxes[..., :2], boxes[..., 2:] / 2
     return torch.cat([torch.stack([best, classes.to(best.dtype)], -1), centre - half, centre + half], -1)
-
-
-def _objects(rows: Tensor, question: Question, extent: tuple[int, int]) -> tuple[Detection, ...]:
-    """Return a picture's objects, best first, from its rows [Q, 6]."""
-    rows = rows[rows[:, 0] >= 0]
-    boxes = rows[:, 2:] * rows.new_tensor([*extent, *extent])
-    order = kept(boxes, rows[:, 0], rows[:, 1].long(), question)
-    return tuple(
-        Detection(int(class_id), score, (x1, y1, x2, y2))
-        for (score, class_id), (x1, y1, x2, y2) in zip(rows[order, :2].tolist(), boxes[order].tolist(), strict=True)
-    )

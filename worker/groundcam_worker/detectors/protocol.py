@@ -12,11 +12,16 @@ from groundcam_worker.errors import DetectorLostError, OutOfMemoryError, Unanswe
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """One object: an index into the question's classes, a score, and x1, y1, x2, y2 in pixels of the image."""
+    """One object: an index into the question's classes, a score, and x1, y1, x2, y2 in pixels of the image.
+
+    `class_scores` has what every class scores there, where the question asks for that; None for one that the model
+    read in another text.
+    """
 
     class_id: int
     score: float
     box: tuple[float, float, float, float]
+    class_scores: tuple[float | None, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

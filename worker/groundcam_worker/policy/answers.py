@@ -22,7 +22,7 @@ def objects_of(
     usable = [one for one in found if 0.0 <= one.score <= 1.0 and 0 <= one.class_id < len(labels)]
     objects: list[Object] = []
     for detection in sorted(usable, key=lambda one: -one.score):
-        if len(objects) == question.max_objects:
+        if len(objects) == question.most_objects:
             break
         box = _clamped(detection.box, scale, source_size)
         if box is None or not _counts(box, question.regions, source_size):
@@ -33,6 +33,7 @@ def objects_of(
                 class_id=detection.class_id,
                 score=detection.score,
                 box=box,
+                class_scores=detection.class_scores,
             )
         )
     return tuple(objects)

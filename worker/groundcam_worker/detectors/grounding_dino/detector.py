@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -31,9 +32,10 @@ from groundcam_worker.detectors.grounding_dino.recordings import (
     Size,
     batch_sizes,
     called_again,
+    compiled,
     tokens_for,
 )
-from groundcam_worker.detectors.grounding_dino.scoring import NO_NUMBERS, best_classes, objects
+from groundcam_worker.detectors.grounding_dino.scoring import NO_NUMBERS, objects, rows_of, scored_classes
 from groundcam_worker.detectors.grounding_dino.text import Reader, Row, TextSide
 from groundcam_worker.detectors.protocol import Detection
 from groundcam_worker.errors import ModelError
@@ -48,7 +50,7 @@ class _Launched:
     images: Sequence[Image]
     questions: Sequence[Question]
     found: list[tuple[list[int], Tensor]]
-    """Which pictures were asked, and what was found in them [n, Q, 6], on the CPU once `done`."""
+    """Which pictures were asked, and what was found in them [n, Q, 6 + C], on the CPU once `done`."""
     done: Any
 
 
@@ -88,8 +90,8 @@ class GroundingDino:
         """Whether runs have fixed sizes."""
         with current(device):
             self._recordings = Recordings(Recorder() if records else called_again, live=records)
-        self._see: Any = _compiled(self._network.see) if steps.compile else self._network.see
-        self._answer: Any = _compiled(self._find) if steps.compile else self._find
+        self._see: Any = compiled(self._network.see) if steps.compile else self._network.see
+        self._answer: Any = compiled(self._find) if steps.compile else self._find
         self._warmed: set[tuple[int, int]] = set()
         self._on_new_shape = on_new_shape
         self.model: Model = loaded.identity
@@ -212,7 +214,9 @@ class GroundingDino:
                 text = self._text.batch([row], self._tokens([row]))
                 given = Text(*(part.float() if part.is_floating_point() else part for part in text))
                 logits, boxes = network(pixels, given, network.shape_of(pixels))
-                found.append(best_classes(logits, boxes, given.classes, given.thresholds)[0].cpu())
+                found.append(
+                    rows_of(logits, boxes, given.classes, given.thresholds, scored_classes([question]))[0].cpu()
+                )
             return objects(found, question, image.shape[1], image.shape[0])
 
     @torch.inference_mode()
@@ -223,7 +227,7 @@ class GroundingDino:
                 self._warmed.add(shape)
                 self._on_new_shape(width, height)
             pixels = self._pixels(images, shape)
-            found = list(self._rounds(pixels, [self._text.rows(question) for question in questions]))
+            found = list(self._rounds(pixels, [self._text.rows(question) for question in questions], questions))
             return _Launched(images, questions, found, self._mark())
 
     def _mark(self) -> Any:
@@ -235,21 +239,32 @@ class GroundingDino:
         return done
 
     def _rounds(
-        self, pixels: Tensor, rows_by_question: Sequence[tuple[Row, ...]]
+        self, pixels: Tensor, rows_by_question: Sequence[tuple[Row, ...]], questions: Sequence[Question]
     ) -> Iterator[tuple[list[int], Tensor]]:
         """Ask each picture its first caption, then those that have one their second, and so on.
 
-        Yield which pictures were asked, and what will be found in them [n, Q, 6], on the CPU.
+        Yield which pictures were asked, and what will be found in them [n, Q, 6 + C], on the CPU. Those whose questions
+        ask for class scores are asked apart: nothing of theirs is prepared, and the others are as fast as ever.
         """
         vision = self._seen(pixels)
-        most = max(len(rows) for rows in rows_by_question)
-        if most > 1:
+        most, scored = max(len(rows) for rows in rows_by_question), scored_classes(questions)
+        if most > 1 or scored:
             vision = vision.clone()  # what is answered next may be prepared where this lies
-        for index in range(most):
-            members = [number for number, rows in enumerate(rows_by_question) if index < len(rows)]
+        for index, has_scores in product(range(most), (False, True) if scored else (False,)):
+            members = [
+                number
+                for number, (rows, question) in enumerate(zip(rows_by_question, questions, strict=True))
+                if index < len(rows) and question.class_scores == has_scores
+            ]
+            if not members:
+                continue
             rows = [rows_by_question[number][index] for number in members]
             chosen = vision if len(members) == len(rows_by_question) else torch.stack([vision[one] for one in members])
-            found = self._answered(chosen, self._text.batch(rows, self._tokens(rows)), pixels)
+            text = self._text.batch(rows, self._tokens(rows))
+            if has_scores:
+                found = self._find(chosen, *text, shape=self._network.shape_of(pixels), scored=scored)
+            else:
+                found = self._answered(chosen, text, pixels)
             yield members, self._sent_back(found)
 
     def _sent_back(self, found: Tensor) -> Tensor:
@@ -273,19 +288,11 @@ class GroundingDino:
             self._recordings.add(size, part, inputs)
         return self._recordings.run(size, part, inputs)
 
-    def _find(self, vision: Tensor, *text: Tensor, shape: Shape) -> Tensor:
-        """Return what was found, as `best_classes` has it."""
+    def _find(self, vision: Tensor, *text: Tensor, shape: Shape, scored: int = 0) -> Tensor:
+        """Return what was found, as `rows_of` has it."""
         given = Text(*text)
-        return best_classes(*self._network.answer(vision, given, shape), given.classes, given.thresholds)
+        return rows_of(*self._network.answer(vision, given, shape), given.classes, given.thresholds, scored)
 
     def _tokens(self, rows: Sequence[Row]) -> int:
         needed = max(len(row.caption.ids) for row in rows)
         return tokens_for(needed) if self._is_prepared else needed
-
-
-def _compiled(function: Any) -> Any:
-    """Return a part of the network compiled anew for each of its shapes."""
-    for limit in ("recompile_limit", "cache_size_limit"):  # torch has called it both
-        if hasattr(torch._dynamo.config, limit):  # noqa: SLF001 - where torch keeps its settings
-            setattr(torch._dynamo.config, limit, KEPT)  # noqa: SLF001
-    return torch.compile(function, dynamic=False)

@@ -239,3 +239,11 @@ def _require_equal(answer: Tensor, expected: Tensor) -> None:
     real = expected.isfinite()
     if not torch.allclose(answer[real], expected[real], rtol=1e-2, atol=1e-2):
         raise RuntimeError("a recorded run does not give what the network gives")
+
+
+def compiled(function: Any) -> Any:
+    """Return a part of the network compiled anew for each of its shapes."""
+    for limit in ("recompile_limit", "cache_size_limit"):  # torch has called it both
+        if hasattr(torch._dynamo.config, limit):  # noqa: SLF001 - where torch keeps its settings
+            setattr(torch._dynamo.config, limit, KEPT)  # noqa: SLF001
+    return torch.compile(function, dynamic=False)

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from groundcam_schemas import Question
-from groundcam_worker.detectors.nms import kept
 from groundcam_worker.detectors.protocol import Detection
+from groundcam_worker.detectors.rows import detections, with_class_scores
 
 NO_NUMBERS = "the model gives no numbers (NaN); in fp16 that is an overflow: set work.precision to bf16 or fp32"
 
@@ -32,20 +32,35 @@ def best_classes(logits: Tensor, boxes: Tensor, classes: Tensor, thresholds: Ten
     return torch.cat([torch.stack([best, owners.float()], -1), centre - half, centre + half], -1)
 
 
+def rows_of(logits: Tensor, boxes: Tensor, classes: Tensor, thresholds: Tensor, scored: int) -> Tensor:
+    """Return what `best_classes` does, and behind it what each of the first `scored` classes scores."""
+    best = best_classes(logits, boxes, classes, thresholds)
+    return with_class_scores(best, class_scores(logits, classes, scored)) if scored else best
+
+
+def scored_classes(questions: Sequence[Question]) -> int:
+    """Return of how many classes scores are wanted, decoys among them; 0 where no question asks for any."""
+    return max((len(question.phrases) for question in questions if question.class_scores), default=0)
+
+
+def class_scores(logits: Tensor, classes: Tensor, count: int) -> Tensor:
+    """Return what each of `count` classes scores [B, Q, count]: its best token's score, NaN where it owns no token.
+
+    For logits [B, Q, T], and of each token the class that owns it [B, T], below 0 for none.
+    """
+    scores = logits.sigmoid()
+    of_none = classes.new_full((), count)  # a column of its own, which is cut off
+    owners = torch.where(classes < 0, of_none, classes)[:, None].expand_as(scores)
+    unknown = scores.new_full((*scores.shape[:-1], count + 1), torch.nan)
+    return unknown.scatter_reduce(-1, owners, scores, "amax", include_self=False)[..., :count]
+
+
 def objects(found: Sequence[Tensor], question: Question, width: int, height: int) -> tuple[Detection, ...]:
-    """Return a picture's objects, best first, from what each of its captions gave ([Q, 6], on the CPU).
+    """Return a picture's objects, best first, from what each of its captions gave ([Q, 6 + C], on the CPU).
 
     Raises ArithmeticError where the network gave no numbers.
     """
     rows = torch.cat(list(found))
     if rows[:, 0].isnan().any():
         raise ArithmeticError(NO_NUMBERS)
-    rows = rows[rows[:, 0] >= 0]
-    boxes = rows[:, 2:] * rows.new_tensor([width, height, width, height])
-    order = kept(boxes, rows[:, 0], rows[:, 1].long(), question)
-    return tuple(
-        Detection(int(class_id), score, (x1, y1, x2, y2))
-        for (score, class_id), (x1, y1, x2, y2) in zip(
-            rows[order, :2].tolist(), boxes[order].tolist(), strict=True
-        )
-    )  # fmt: skip
+    return detections(rows, question, (width, height))
