@@ -1,14 +1,42 @@
 """A tracker's settings."""
 
-from typing import Annotated
+from dataclasses import replace
+from typing import Annotated, Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from groundcam_events.tracking.rules import LifeRules, Rules
 from groundcam_runtime.settings import SettingsPart
 from groundcam_schemas.limits import Fraction, Phrase
 
 Seconds = Annotated[float, Field(ge=0, le=86_400)]
+
+
+class ClassRules(SettingsPart):
+    """What holds for the objects of one class; what is left out is as for all."""
+
+    looks: Annotated[int, Field(ge=1, le=100)] | None = None
+    """So often one is seen before it is told of."""
+    born_within_s: Seconds | None = None
+    """What is seen for the first time, and not again within this time or at one of the next two looks, is forgotten."""
+    new_score: Fraction | None = None
+    """The median score of its looks that one needs to be told of."""
+    lost_s: Seconds | None = None
+    """Unseen for so long, of the time in which somebody looked, one has ended."""
+    left_s: Seconds | None = None
+    """The same for one that was on its way out of the picture."""
+    blind_s: Seconds | None = None
+    """So long nobody may look before one has ended."""
+    settle_s: Seconds | None = None
+    """So long one must be on the other side of a zone's border."""
+    still_s: Seconds | None = None
+    """In one place for so long, one stands still."""
+    still_there_s: Seconds | None = None
+    """A moving one of which nothing was told for so long is told of again; 0: never."""
+    parked_there_s: Seconds | None = None
+    """The same for one that stands still."""
+    better_s: Seconds | None = None
+    """A better picture is told of at most so often."""
 
 
 class TrackSettings(SettingsPart):
@@ -32,6 +60,8 @@ class TrackSettings(SettingsPart):
     """The median score of its looks that an object needs to be told of."""
     new_score_by_label: dict[Phrase, Fraction] = Field(default={})
     """The same for single classes, as `forklift: 0.45`."""
+    by_label: dict[Phrase, ClassRules] = Field(default={})
+    """Rules for single classes, as `car: {lost_s: 30, parked_there_s: 3600}`."""
     lost_s: Seconds = 5.0
     """Unseen for so long, of the time in which somebody looked, an object has ended."""
     left_s: Seconds = 1.5
@@ -63,20 +93,27 @@ class TrackSettings(SettingsPart):
     json_events: bool = False
     """Publish events, and what is in front of cameras, as JSON instead of msgpack."""
 
+    @model_validator(mode="after")
+    def _no_score_twice(self) -> Self:
+        for label, score in self.new_score_by_label.items():
+            other = self.by_label[label].new_score if label in self.by_label else None
+            if other not in {None, score}:
+                raise ValueError(
+                    f"new_score_by_label says {score:g} for {label!r}, and by_label.{label}.new_score {other:g}"
+                )
+        return self
+
     def rules(self) -> LifeRules:
         """Return the rules of lives."""
+        common = {name: getattr(self, name) for name in ClassRules.model_fields}
+        scores = {label: {"new_score": score} for label, score in self.new_score_by_label.items()}
+        own = {label: rules.model_dump(exclude_none=True) for label, rules in self.by_label.items()}
+        by_label = {label: self._lives(common | scores.get(label, {}) | own.get(label, {})) for label in scores | own}
+        return replace(self._lives(common), by_label=by_label)
+
+    def _lives(self, given: dict[str, Any]) -> LifeRules:
+        rest = dict(given)
+        tracks = Rules(rest.pop("looks"), rest.pop("born_within_s"), rest.pop("lost_s"), self.max_objects)
         return LifeRules(
-            tracks=Rules(self.looks, self.born_within_s, self.lost_s, self.max_objects),
-            new_score=self.new_score,
-            new_score_by_label=self.new_score_by_label,
-            left_s=self.left_s,
-            blind_s=self.blind_s,
-            offline_s=self.offline_s,
-            silent_s=self.silent_s,
-            settle_s=self.settle_s,
-            line_margin=self.line_margin,
-            still_s=self.still_s,
-            still_there_s=self.still_there_s,
-            parked_there_s=self.parked_there_s,
-            better_s=self.better_s,
+            tracks=tracks, offline_s=self.offline_s, silent_s=self.silent_s, line_margin=self.line_margin, **rest
         )

@@ -45,7 +45,17 @@ def test_the_schema_has_every_setting_of_the_program_with_its_bounds() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", ["looks=0", "new_score=1.1", "picture_bytes=1000", "new_score_by_label={forklift: 2}", "group=a", "born=1"]
+    "wrong",
+    [
+        "looks=0",
+        "new_score=1.1",
+        "picture_bytes=1000",
+        "new_score_by_label={forklift: 2}",
+        "by_label={forklift: {lost_s: -1}}",
+        "by_label={forklift: {offline_s: 1}}",
+        "group=a",
+        "born=1",
+    ],
 )
 def test_a_setting_that_the_program_would_refuse_is_refused(wrong: str) -> None:
     with pytest.raises(ChartError, match="settings"):

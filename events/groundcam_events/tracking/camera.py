@@ -170,11 +170,15 @@ class Camera:
         anchor = self.state.zones.anchor if self.state.zones else Anchor.BOTTOM_CENTRE
         place = Place(_point(life.track, answer, anchor), at_s, answer.captured_at_ns)
         life.track.unseen_s = 0.0
-        causes = life.see(_sighting(found, answer), _asked(found, answer), place, self.state.zones, self._rules)
+        rules = self._rules_of(life)
+        causes = life.see(_sighting(found, answer), _asked(found, answer), place, self.state.zones, rules)
         if not causes:
-            causes = list(life.due(at_s, self._rules))[:1]
+            causes = list(life.due(at_s, rules))[:1]
         for cause in causes:
             yield self._tell(life, cause)
+
+    def _rules_of(self, life: Life) -> LifeRules:
+        return self._rules.of(life.track.label)
 
     def _no_longer_asked(self, answer: Detections) -> Iterator[Event]:
         version = answer.question.version
@@ -193,7 +197,7 @@ class Camera:
 
         What stood still is expected where it stood.
         """
-        blind = [one for one in self.state.lives if one.blind_s + blind_s >= self._rules.blind_s]
+        blind = [one for one in self.state.lives if one.blind_s + blind_s >= self._rules_of(one).blind_s]
         over = [one for one in blind if one.motion is Motion.MOVING]
         for life in blind:
             life.track.motion.stand(self.state.order.at_s)
@@ -204,7 +208,7 @@ class Camera:
 
     def _over(self, life: Life) -> EndReason | None:
         """Return why a life is over, of one that was not seen at this look."""
-        rules, unseen_s, usual_s = self._rules, life.track.unseen_s, self.state.order.usual_s
+        rules, unseen_s, usual_s = self._rules_of(life), life.track.unseen_s, self.state.order.usual_s
         least_s = 2.5 * usual_s
         if not life.is_told and life.track.looks < rules.tracks.looks:
             return EndReason.LOST if unseen_s >= max(rules.tracks.born_within_s, least_s) else None

@@ -149,7 +149,7 @@ class Life:
         return any(out) or (y2 >= self.asked.height - 1 and vy > 0)
 
     def _appear(self, rules: LifeRules) -> list[Cause]:
-        if self.track.looks < rules.tracks.looks or self.median_score < rules.new_score_of(self.track.label):
+        if self.track.looks < rules.tracks.looks or self.median_score < rules.new_score:
             return []
         early, self.early = self.early, []
         return [Cause.APPEARED, *early]

@@ -24,7 +24,6 @@ class LifeRules:
     tracks: Rules = field(default_factory=Rules)
     new_score: float = 0.35
     """The median score of its looks that an object needs to be told of."""
-    new_score_by_label: Mapping[str, float] = field(default_factory=dict)
     left_s: float = 1.5
     """Unseen for so long it has left, if it was on its way out of the picture."""
     blind_s: float = 60.0
@@ -47,7 +46,9 @@ class LifeRules:
     """The same for one that stands still."""
     better_s: float = 5.0
     """A better picture is told of at most so often."""
+    by_label: Mapping[str, "LifeRules"] = field(default_factory=dict)
+    """What holds for single classes instead; `offline_s`, `silent_s` and the most tracks are for a whole camera."""
 
-    def new_score_of(self, label: str) -> float:
-        """Return the median score that an object of this class needs."""
-        return self.new_score_by_label.get(label, self.new_score)
+    def of(self, label: str) -> "LifeRules":
+        """Return the rules for objects of a class."""
+        return self.by_label.get(label, self)
