@@ -8,14 +8,17 @@
 
 So nothing is committed whose events are not on Kafka, and a state never stands behind an event that is not: whoever
 goes on from the states and the offsets gives the same events again.
+
+With transactions, 3. and 4. are one: events, states and offsets of a checkpoint are on Kafka together, or none of them.
 """
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from groundcam_events.tracking.partition import PartitionTracker
 from groundcam_events.tracking.state import encode_state
+from groundcam_runtime.records import Partition, Position
 from groundcam_schemas import Event, encode
 
 
@@ -25,7 +28,7 @@ class Frozen:
 
     generation: int
     """Events of this one and those before must be on Kafka before the states."""
-    offsets: dict[int, int] = field(default_factory=dict)
+    positions: dict[Partition, Position] = field(default_factory=dict)
     """The next offset of each partition."""
     states: dict[str, tuple[int, bytes]] = field(default_factory=dict)
     """Partition and state of each camera."""
@@ -39,7 +42,9 @@ class Frozen:
 class Checkpoints:
     """At most one checkpoint is under way."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, by_transactions: bool = False) -> None:
+        """With `by_transactions` states need not wait for events: Kafka has all of them at once."""
+        self.by_transactions = by_transactions
         self.generation = 0
         self.frozen: Frozen | None = None
         self._sent: dict[int, int] = defaultdict(int)
@@ -74,13 +79,11 @@ class Checkpoints:
         """Return what was held of cameras that are settled now, in order."""
         return [event for name in sorted(camera_ids) for event in self._held.pop(name, [])]
 
-    def begin(self, partitions: Collection[PartitionTracker]) -> None:
-        """Freeze what is."""
-        frozen = Frozen(self.generation)
+    def begin(self, partitions: Collection[PartitionTracker], positions: Mapping[Partition, Position]) -> None:
+        """Freeze what is, with where each partition is to be read on."""
+        frozen = Frozen(self.generation, dict(positions))
         self.generation += 1
         for one in partitions:
-            if one.next_offset is not None:
-                frozen.offsets[one.number] = one.next_offset
             for camera_id in sorted(one.changed):
                 state = one.cameras[camera_id].state
                 held = self._held.pop(camera_id, [])
@@ -95,7 +98,7 @@ class Checkpoints:
     def states(self) -> dict[str, bytes]:
         """Return the states to be sent now, once; none while events are on their way."""
         frozen = self.frozen
-        if frozen is None or frozen.states_sent or any(one <= frozen.generation for one in self._sent):
+        if frozen is None or frozen.states_sent or (self._is_sending(frozen) and not self.by_transactions):
             return {}
         frozen.states_sent = True
         frozen.waiting = len(frozen.states)
@@ -108,10 +111,14 @@ class Checkpoints:
     def finished(self) -> Frozen | None:
         """Return the checkpoint if it is through, once: its offsets may be committed, its untold events sent."""
         frozen = self.frozen
-        if frozen is None or not frozen.states_sent or frozen.waiting:
+        if frozen is None or not frozen.states_sent or frozen.waiting or self._is_sending(frozen):
             return None
         self.frozen = None
         return frozen
+
+    def _is_sending(self, frozen: Frozen) -> bool:
+        """Whether events of a checkpoint are on their way."""
+        return any(one <= frozen.generation for one in self._sent)
 
     def drop(self, partitions: Collection[int], camera_ids: Collection[str]) -> None:
         """Partitions are another member's: what is not sent of them is not ours to send."""
@@ -119,8 +126,7 @@ class Checkpoints:
             self._held.pop(camera_id, None)
         frozen = self.frozen
         if frozen is not None:
-            for number in partitions:
-                frozen.offsets.pop(number, None)
+            frozen.positions = {one: at for one, at in frozen.positions.items() if one.number not in partitions}
             if not frozen.states_sent:
                 frozen.states = {name: one for name, one in frozen.states.items() if one[0] not in partitions}
             for camera_id in camera_ids:

@@ -6,12 +6,13 @@ One thread runs it and owns all of its state. The source and the publisher have 
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from groundcam_events.checkpoint import Checkpoints, Frozen
 from groundcam_events.kept_states import KeptStates
 from groundcam_events.metrics import TrackerMetrics
 from groundcam_events.outbox import Outbox
+from groundcam_events.telling import Telling
 from groundcam_events.tracking.camera import At
 from groundcam_events.tracking.partition import PartitionTracker, Zones
 from groundcam_events.tracking.rules import LifeRules
@@ -19,7 +20,7 @@ from groundcam_runtime.kafka.errors import KafkaProblem, SourceLostError
 from groundcam_runtime.kafka.source import GroupSource
 from groundcam_runtime.records import Assigned, Consumed, Gone, Partition, Position
 from groundcam_runtime.recurring import Recurring
-from groundcam_schemas import Event, SchemaError, decode, decode_answer
+from groundcam_schemas import Event, SchemaError, decode_answer
 
 log = logging.getLogger(__name__)
 recurring = Recurring(log)
@@ -38,6 +39,7 @@ class Driver:
         topic: str,
         source: GroupSource,
         outbox: Outbox,
+        checkpoints: Checkpoints,
         states: KeptStates,
         zones: Zones,
         rules: LifeRules,
@@ -49,17 +51,16 @@ class Driver:
     ) -> None:
         """`topic` is that of the detections; `tells` hears each event once it is sent."""
         self.partitions: dict[int, PartitionTracker] = {}
-        self._topic, self._source, self._outbox, self._states = topic, source, outbox, states
+        self._topic, self._source, self._states = topic, source, states
         self._zones, self._rules, self._metrics, self._wake = zones, rules, metrics, wake
-        self._checkpoint_s, self._tells = checkpoint_s, tells
-        self._checkpoints = Checkpoints()
+        self._checkpoint_s, self._checkpoints = checkpoint_s, checkpoints
         self._settling: dict[int, set[str]] = {}
         self._epochs: dict[int, int] = {}
+        self._telling = Telling(outbox, checkpoints, metrics, self._epochs, tells)
         self._began_at, self._next_at = 0.0, 0.0
         self._heard_at: dict[int, float] = {}
         self.behind: dict[int, int] = {}
         """How many records each partition has after the newest one that was taken."""
-        self._told: set[str] = set()
         self._pending: Assigned | None = None
         self._retry_at = 0.0
         self._leaving = source.leaving
@@ -82,7 +83,7 @@ class Driver:
         deadline = time.monotonic() + drain_timeout_s
         self._next_at = 0.0
         while time.monotonic() < deadline:
-            if self._checkpoints.is_idle and not self._is_changed() and not self._told:
+            if self._checkpoints.is_idle and not self._is_changed() and not self._telling.news:
                 return True
             self._next_at = 0.0
             self._turn(draining=True)
@@ -92,7 +93,7 @@ class Driver:
         self._wake.clear()
         if not draining and self._source.failure:
             raise SourceLostError(self._source.failure)
-        self._collect()
+        self._telling.collect()
         if (leaving := self._source.leaving) and leaving is not self._leaving:
             self._leaving = self._left = leaving
             self._next_at = 0.0
@@ -104,25 +105,12 @@ class Driver:
                 max(0.0, min(MAX_SLEEP_S, self._next_at - now)) if self._checkpoints.frozen is None else MAX_SLEEP_S
             )
 
-    def _collect(self) -> None:
-        for delivery in self._outbox.poll():
-            if (error := delivery.error) is not None:
-                recurring.error("refused", "Kafka refuses a record for %s: %s", delivery.record.topic, error)
-            match delivery.tag:
-                case (int() as generation, Event() as event):
-                    self._checkpoints.acknowledged(generation)
-                    self._metrics.told(event)
-                case int() as generation:
-                    self._checkpoints.acknowledged(generation)
-                case Frozen() as frozen:
-                    self._checkpoints.state_acknowledged(frozen)
-
     def _take(self, *, draining: bool) -> bool:
         """Take records while there is room; return whether there may be more."""
         if self._pending is not None and not self._take_over(self._pending):
             return False
         for _ in range(AT_ONCE):
-            if self._outbox.is_full:
+            if self._telling.is_full:
                 return False
             event = self._source.take()
             match event:
@@ -160,30 +148,19 @@ class Driver:
         if cameras is not None and answer.camera_id not in cameras:
             return
         camera = tracker.camera(answer.camera_id)
-        self._catch_up(camera.state.untold)
+        self._telling.catch_up(tracker.number, camera.state.untold)
         late, refused = camera.late, camera.refused
         events = tracker.take(answer, At(tracker.number, record.offset, record.timestamp_ms))
         self._metrics.took(answer.camera_id, camera.late - late, camera.refused - refused)
         for event in events:
             self._tell(tracker, event)
 
-    def _catch_up(self, untold: list[bytes]) -> None:
-        """Send what was decided before a restart."""
-        told, untold[:] = list(untold), []
-        for one in told:
-            self._send(decode(Event, one))
-
     def _tell(self, tracker: PartitionTracker, event: Event) -> None:
         if event.camera_id in tracker.unsettled:
             self._checkpoints.hold(event)
             self._next_at = 0.0
         else:
-            self._send(event)
-
-    def _send(self, event: Event) -> None:
-        self._outbox.event(event, (self._checkpoints.sending(), event))
-        self._told.add(event.camera_id)
-        self._tells(event)
+            self._telling.event(tracker.number, event)
 
     # Checkpoints
 
@@ -194,10 +171,7 @@ class Driver:
         """Begin a checkpoint, or take the one under way further."""
         if self._checkpoints.frozen is None and now >= self._next_at:
             self._begin(now)
-        frozen = self._checkpoints.frozen
-        for camera_id, state in self._checkpoints.states().items():
-            if frozen is not None and not self._outbox.state(camera_id, state, frozen):
-                self._checkpoints.state_acknowledged(frozen)
+        self._telling.states()
         if (finished := self._checkpoints.finished()) is not None:
             self._finish(finished, now)
 
@@ -206,35 +180,41 @@ class Driver:
         for one in trackers:
             one.take_zones()
             self._end_silent(one, now)
-        for camera_id in sorted(self._told):
+        for camera_id in sorted(self._telling.news):
             self._tell_objects(camera_id)
-        self._told.clear()
+        self._telling.news.clear()
         self._settling = {one.number: set(one.unsettled) for one in trackers}
         self._handing_over = self._left is not None
-        self._checkpoints.begin(trackers)
+        self._checkpoints.begin(trackers, dict(self._positions()))
         self._began_at, self._next_at = now, now + self._checkpoint_s
 
     def _finish(self, frozen: Frozen, now: float) -> None:
-        positions = {}
-        for number, offset in frozen.offsets.items():
-            note, farewell = self.partitions[number].note().texts()
-            positions[Partition(self._topic, number)] = Position(offset, note, farewell, self._epochs[number])
-        self._source.commit(positions)
+        if not self._checkpoints.by_transactions:
+            self._source.commit(frozen.positions)
         for number, names in self._settling.items():
             if number in self.partitions:
                 self.partitions[number].unsettled -= names
         for camera_id, events in frozen.untold.items():
+            number = frozen.states[camera_id][0]
             for event in events:
-                self._send(event)
-            self.partitions[frozen.states[camera_id][0]].changed.add(camera_id)  # they are told by now
-        for event in self._checkpoints.release({name for names in self._settling.values() for name in names}):
-            self._send(event)
+                self._telling.event(number, event)
+            self.partitions[number].changed.add(camera_id)  # they are told by now
+        for number, names in self._settling.items():
+            for event in self._checkpoints.release(names):
+                self._telling.event(number, event)
         self._metrics.checkpoint(now - self._began_at, sum(len(state) for _, state in frozen.states.values()))
         if self._left is not None and self._handing_over:
             self._source.hand_over(self._left)
             self._left = None
-        if self._told or any(one.unsettled for one in self.partitions.values()):
+        if self._telling.news or any(one.unsettled for one in self.partitions.values()):
             self._next_at = 0.0
+
+    def _positions(self) -> Iterator[tuple[Partition, Position]]:
+        for number, tracker in self.partitions.items():
+            if tracker.next_offset is not None:
+                note, farewell = tracker.note().texts()
+                at = Position(tracker.next_offset, note, farewell, self._epochs[number])
+                yield Partition(self._topic, number), at
 
     def _end_silent(self, tracker: PartitionTracker, now: float) -> None:
         """Nothing comes of a whole partition, so no record shows that time passes."""
@@ -247,7 +227,7 @@ class Driver:
     def _tell_objects(self, camera_id: str) -> None:
         for tracker in self.partitions.values():
             if (camera := tracker.cameras.get(camera_id)) is not None:
-                self._outbox.objects(camera.now(), self._checkpoints.sending())
+                self._telling.objects(tracker.number, camera.now())
 
     # Partitions that come and go
 
@@ -281,8 +261,8 @@ class Driver:
             self._follow(tracker, record, cameras=behind)
         tracker.next_offset = offset
         for name in self._states.of(number):
-            self._catch_up(tracker.camera(name).state.untold)
-            tracker.changed.discard(name)
+            if not self._telling.catch_up(number, tracker.camera(name).state.untold):
+                tracker.changed.discard(name)
 
     def _gone(self, partitions: frozenset[Partition]) -> None:
         numbers = {one.number for one in partitions}
@@ -292,7 +272,7 @@ class Driver:
             self.partitions.pop(number, None)
             self.behind.pop(number, None)
             self._settling.pop(number, None)  # should it come back, the checkpoint under way settles nothing of it
-        self._told -= names
+        self._telling.news -= names
         if self._left is not None and not self._is_ours(self._left):
             self._left = None
 

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from groundcam_events.tracking.camera import CameraState
 from groundcam_events.tracking.partition import is_behind
 from groundcam_events.tracking.state import StateError, decode_state
+from groundcam_runtime.kafka.errors import KafkaProblem
 from groundcam_runtime.kafka.ranges import Ranges
 from groundcam_runtime.kafka.reader import Reader
 from groundcam_runtime.partitions.commit_note import read_note
@@ -19,17 +20,29 @@ REBUILD_S = 900.0
 """A state that cannot be read is made again from the detections of so long a time."""
 
 
+class OpenTransactionError(KafkaProblem):
+    """What is written may not be read yet."""
+
+
 class KeptStates:
     """All states as of one moment."""
 
-    def __init__(self, kafka: KafkaSettings) -> None:
-        self._kafka = kafka
+    def __init__(self, kafka: KafkaSettings, *, by_transactions: bool = False) -> None:
+        """With `by_transactions`, states that lie in an open transaction are waited for."""
+        self._kafka, self._by_transactions = kafka, by_transactions
         self._decoded: dict[str, CameraState] = {}
 
     def read(self) -> None:
-        """Read the topic. Raises KafkaProblem."""
+        """Read the topic. Raises KafkaProblem, also while a transaction on it is open."""
         states: dict[str, bytes] = {}
+        written = self._written() if self._by_transactions else {}
         with Reader(self._kafka, [self._kafka.topics.tracks], start="beginning") as reader:
+            committed = reader.end_offsets() if written else {}
+            if open_on := sorted(one.number for one, end in written.items() if committed.get(one, end) < end):
+                raise OpenTransactionError(
+                    f"a transaction on {self._kafka.topics.tracks}, partitions {', '.join(map(str, open_on))}, is open:"
+                    " it ends with the tracker that has begun it, or a minute after that was killed"
+                )
             for record in reader.to_the_end():
                 name = (record.key or b"").decode("utf-8", "replace")
                 if record.value:
@@ -37,6 +50,12 @@ class KeptStates:
                 else:
                     states.pop(name, None)
         self._decode(states)
+
+    def _written(self) -> dict[Partition, int]:
+        """Return where the topic ends, with what lies in open transactions."""
+        topic = self._kafka.topics.tracks
+        with Reader(self._kafka, [topic], start="end", isolation_level="read_uncommitted") as reader:
+            return reader.end_offsets()
 
     def _decode(self, states: Mapping[str, bytes]) -> None:
         self._decoded = {}

@@ -6,6 +6,7 @@ from typing import Any
 
 from groundcam_runtime.kafka.publisher import Delivery, Publisher, RecordTooLargeError
 from groundcam_runtime.kafka.record import Record
+from groundcam_runtime.kafka.transactions import TransactionalPublisher
 from groundcam_runtime.recurring import Recurring
 from groundcam_schemas import Event, ObjectsNow, Topics
 
@@ -15,7 +16,9 @@ recurring = Recurring(logging.getLogger(__name__))
 class Outbox:
     """Keys everything by camera. Deliveries carry the tag that was given."""
 
-    def __init__(self, publisher: Publisher, topics: Topics, *, most_bytes: int, as_json: bool) -> None:
+    def __init__(
+        self, publisher: Publisher | TransactionalPublisher, topics: Topics, *, most_bytes: int, as_json: bool
+    ) -> None:
         """Beyond `most_bytes` that wait for Kafka, no more answers should be taken."""
         self._publisher, self._topics, self._most_bytes, self._as_json = publisher, topics, most_bytes, as_json
 

@@ -51,7 +51,10 @@ class TrackSettings(SettingsPart):
     session_timeout_s: Annotated[float, Field(ge=6, le=1800)] = 30.0
     """How long the group waits for a tracker that is silent."""
     checkpoint_s: Annotated[float, Field(ge=0.1, le=600)] = 5.0
-    """How often states and offsets are written: what lies between is read again after a kill."""
+    """How often states and offsets are written: what lies between is read again after a kill. At most 1 with
+    transactions."""
+    transactional: bool = False
+    """Publish events, states and offsets of a checkpoint in one transaction; needs instance_id."""
     looks: Annotated[int, Field(ge=1, le=100)] = 2
     """So often an object is seen before it is told of."""
     born_within_s: Seconds = 0.5
@@ -92,6 +95,12 @@ class TrackSettings(SettingsPart):
     """The most bytes of such a picture."""
     json_events: bool = False
     """Publish events, and what is in front of cameras, as JSON instead of msgpack."""
+
+    @model_validator(mode="after")
+    def _has_a_name_for_its_transactions(self) -> Self:
+        if self.transactional and not self.instance_id:
+            raise ValueError("transactional needs instance_id: it is the name by which a tracker ends its predecessor")
+        return self
 
     @model_validator(mode="after")
     def _no_score_twice(self) -> Self:

@@ -112,8 +112,8 @@ def acls(
         str | None,
         typer.Option(
             metavar="ID",
-            help="The workers' transactional id; ID* for all that begin so.",
-            show_default="none, or with the setting work.transactional GROUP-*",
+            help="The workers' or trackers' transactional id; ID* for all that begin so.",
+            show_default="none, or with the settings work.transactional and track.transactional GROUP-*",
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line for each right.")] = False,
@@ -124,11 +124,12 @@ def acls(
     IdempotentWrite on brokers from 3.0 on: write on a topic is enough.
     """
     settings = start(config, bootstrap_servers, work__group=group)
-    if transactional_id is None and settings.work.transactional:
-        transactional_id = f"{settings.work.group}-*"
     groups = {Role.TRACKER: settings.track.group, Role.NOTIFIER: settings.notify.group}
+    are_transactional = {Role.WORKER: settings.work.transactional, Role.TRACKER: settings.track.transactional}
     for one in Role if role is Roles.ALL else [Role(role.value)]:
-        needed = rights(one, settings.kafka.topics, group or groups.get(one, settings.work.group), transactional_id)
+        its_group = group or groups.get(one, settings.work.group)
+        by_settings = f"{its_group}-*" if are_transactional.get(one) else None
+        needed = rights(one, settings.kafka.topics, its_group, transactional_id or by_settings)
         who = principal or f"User:groundcam-{one}"
         if as_json:
             for right in needed:

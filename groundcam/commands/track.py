@@ -38,6 +38,10 @@ def track(
         float | None,
         typer.Option(parser=duration(), metavar="TIME", help="How often states are kept.", show_default="5s"),
     ] = None,
+    transactional: Annotated[
+        bool | None,
+        typer.Option("--transactional", help="Events and offsets in one transaction; needs --instance-id."),
+    ] = None,
     pictures: Annotated[
         bool | None, typer.Option("--pictures/--no-pictures", help="Keep each object's best picture.")
     ] = None,
@@ -51,6 +55,7 @@ def track(
         config, bootstrap_servers, log_format, log_level, http_port,
         track__group=group, track__instance_id=instance_id, track__checkpoint_s=checkpoint_s,
         track__pictures=pictures, track__from_beginning=from_beginning, track__json_events=json_events,
+        track__transactional=transactional,
     )  # fmt: skip
     with needs("track", "events"):
         from groundcam_events.run import run

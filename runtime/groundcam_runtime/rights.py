@@ -55,7 +55,7 @@ def rights(role: Role, topics: Topics, group: str, transactional_id: str | None 
         Role.PRODUCER: lambda: _producer(topics),
         Role.SUBSCRIBER: lambda: _subscriber(topics),
         Role.SERVICE: lambda: _service(topics),
-        Role.TRACKER: lambda: _tracker(topics, group),
+        Role.TRACKER: lambda: _tracker(topics, group, transactional_id),
         Role.NOTIFIER: lambda: _notifier(topics, group),
         Role.ADMIN: lambda: _admin(topics, group),
     }
@@ -125,10 +125,12 @@ def _service(topics: Topics) -> Iterator[Line]:
     yield "cluster", [CLUSTER], ("idempotent-write",), OLD_BROKERS
 
 
-def _tracker(topics: Topics, group: str) -> Iterator[Line]:
+def _tracker(topics: Topics, group: str, transactional_id: str | None) -> Iterator[Line]:
     yield "topic", [topics.detections, topics.tracks, topics.zones], READ, ""
     yield "topic", [topics.events, topics.objects, topics.tracks], WRITE, ""
     yield "group", [group], READ, ""
+    if transactional_id is not None:
+        yield "transactional-id", [transactional_id], WRITE, ""
     yield "topic", [topics.pictures], WRITE, "the objects' best pictures"
     yield "topic", [topics.frames, topics.recordings], READ, "the objects' best pictures"
     yield "cluster", [CLUSTER], ("idempotent-write",), OLD_BROKERS

@@ -81,14 +81,16 @@ def test_a_tracker_that_is_stopped_and_started_again_repeats_nothing_and_ends_no
     assert found.repeated == 0
 
 
+@pytest.mark.parametrize("mode", [(), ("--transactional",)])
 def test_a_tracker_that_is_killed_tells_the_same_events_byte_for_byte(
-    kafka: KafkaSettings, start: Start, wait: Wait
+    kafka: KafkaSettings, start: Start, wait: Wait, mode: tuple[str, ...]
 ) -> None:
+    """With transactions each once, as whoever reads what is committed sees it."""
     set_zones(kafka, CAMERAS)
     every = answers(90)
     size = len(every) // 3
     for number in range(3):
-        tracker = start(kafka, *TRACK, "--instance-id", "t", **SHORT)
+        tracker = start(kafka, *TRACK, "--instance-id", "t", *mode, **SHORT)
         wait(lambda one=tracker: follows(one), 60, "the tracker")
         before = sum(map(len, told(kafka).events.values()))
         send(kafka, every[number * size : (number + 1) * size + (4 if number == 2 else 0)])
@@ -96,23 +98,27 @@ def test_a_tracker_that_is_killed_tells_the_same_events_byte_for_byte(
         tracker.process.send_signal(signal.SIGKILL)
         tracker.process.wait()
     wanted = expected(kafka)
-    tracker = start(kafka, *TRACK, "--instance-id", "t", **SHORT)
-    wait(lambda: is_told(kafka, wanted), 60, "all events")
+    tracker = start(kafka, *TRACK, "--instance-id", "t", *mode, **SHORT)
+    wait(lambda: follows(tracker) and is_told(kafka, wanted), 60, "all events")
     assert tracker.stop() == 0, tracker.log
-    same(told(kafka), wanted)
+    found = told(kafka)
+    same(found, wanted)
+    assert found.repeated == 0 or not mode
     assert objects_now(kafka) == {name: wanted.open(name) for name in CAMERAS}
 
 
+@pytest.mark.parametrize("transactional", [False, True])
 def test_two_trackers_share_the_cameras_and_take_over_from_each_other(
-    kafka: KafkaSettings, start: Start, wait: Wait
+    kafka: KafkaSettings, start: Start, wait: Wait, *, transactional: bool
 ) -> None:
     set_zones(kafka, CAMERAS)
     every = answers(90)
     third = len(every) // 3
-    first = start(kafka, *TRACK, **SHORT)
+    modes = [("--transactional", "--instance-id", name) if transactional else () for name in ("one", "two")]
+    first = start(kafka, *TRACK, *modes[0], **SHORT)
     wait(lambda: follows(first), 60, "the first tracker")
     send(kafka, every[:third])
-    second = start(kafka, *TRACK, **SHORT)
+    second = start(kafka, *TRACK, *modes[1], **SHORT)
     wait(lambda: follows(second), 60, "the second tracker")
     send(kafka, every[third : 2 * third])
     assert first.stop() == 0, first.log

@@ -58,6 +58,7 @@ GUARDS = [
     ("gpu.dra.existingClaimTemplate", ["gpu={mode: dra, dra: {existingClaimTemplate: t, deviceClassName: c}}"]),
     ("gpu.runtimeClassName is set, but gpu.mode is none", ["gpu={mode: none, runtimeClassName: nvidia}"]),
     ("needs worker.kind StatefulSet", ["worker.settings.transactional=true"]),
+    ("needs tracker.kind StatefulSet", ["tracker.enabled=true", "tracker.settings.transactional=true"]),
     ("model.cache.existingClaim is empty", ["model.cache.type=existingClaim"]),
     ("model.cache.existingClaim is set, but model.cache.type is emptyDir", ["model.cache.existingClaim=c"]),
     ("model.cache.image.reference is empty", ["model.cache.type=image"]),

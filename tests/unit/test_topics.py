@@ -309,6 +309,11 @@ def test_workers_with_transactions_get_the_rights_on_their_ids() -> None:
     assert "--transactional-id g- --resource-pattern-type prefixed" in run(*command, **by_transactions).stdout
     assert "--transactional-id w" in run(*command, "--transactional-id", "w", **by_transactions).stdout
     assert "--transactional-id" not in run(*command).stdout
+    trackers = ("topics", "acls", "--role", "tracker")
+    assert "--transactional-id" not in run(*trackers, **by_transactions).stdout
+    by_transactions = {"GROUNDCAM_TRACK__TRANSACTIONAL": "true", "GROUNDCAM_TRACK__INSTANCE_ID": "t1"}
+    given = run(*trackers, **by_transactions).stdout
+    assert "--transactional-id groundcam-tracker- --resource-pattern-type prefixed" in given
 
 
 @pytest.mark.parametrize(

@@ -104,8 +104,8 @@ class TransactionalPublisher:
         """Whether a record of this size may be sent now: always, since it may be the one that lets others go."""
         return True
 
-    def send(self, record: Record, tag: Any = None) -> Delivery:
-        """Take a record into one of the next transactions. Raises RecordTooLargeError."""
+    def send(self, record: Record, tag: Any = None, *, urgent: bool = False) -> Delivery:  # noqa: ARG002 - as a Publisher
+        """Take a record into one of the next transactions; all are taken. Raises RecordTooLargeError."""
         if record.size > self._max_record_bytes:
             raise RecordTooLargeError(
                 f"a record of {record.size} bytes for {record.topic} is over the limit of {self._max_record_bytes}"
@@ -166,7 +166,7 @@ class TransactionalPublisher:
             return
         if isinstance(outcome, FENCED):
             raise TransactionLostError(
-                f"another worker has taken over the transactional id {self._id} ({type(outcome).__name__})"
+                f"another process has taken over the transactional id {self._id} ({type(outcome).__name__})"
             )
         if isinstance(outcome, TransactionLostError):
             raise outcome
