@@ -4,6 +4,7 @@ import random
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Self
 
 from footage import publisher
 from groundcam_events.tracking.camera import At
@@ -90,6 +91,7 @@ class Told:
     repeated: int = 0
     different: int = 0
     _known: dict[tuple[str, int], bytes] = field(default_factory=dict)
+    _open: dict[str, dict[str, int]] = field(default_factory=lambda: defaultdict(dict))
 
     def take(self, value: bytes) -> None:
         event = decode(Event, value)
@@ -100,36 +102,50 @@ class Told:
             self.repeated += known == value
             self.different += known != value
             return
+        self.add(event, value)
+
+    def add(self, event: Event, value: bytes) -> None:
         self.events[event.camera_id].append(value)
+        self._open[event.camera_id][event.id] = event.n
+        if event.end:
+            del self._open[event.camera_id][event.id]
 
     def open(self, camera_id: str) -> dict[str, int]:
         """The objects that have not ended, with the number of their newest event."""
-        newest: dict[str, int] = {}
-        for value in self.events[camera_id]:
-            event = decode(Event, value)
-            newest[event.id] = event.n
-            if event.end:
-                del newest[event.id]
-        return newest
+        return dict(self._open[camera_id])
+
+
+class Expected:
+    """What follows from the detections that lie on Kafka; each is read once. A context manager."""
+
+    def __init__(self, settings: KafkaSettings, rules: LifeRules | None = None, *, zones: bool = True) -> None:
+        self._reader = Reader(settings, [settings.topics.detections], start="beginning")
+        self._rules, self._zones = rules or LifeRules(), zones_of if zones else lambda _: None
+        self._trackers: dict[int, PartitionTracker] = {}
+        self._told = Told()
+
+    def by_now(self) -> Told:
+        for record in self._reader.to_the_end():
+            number = record.partition.number
+            tracker = self._trackers.setdefault(
+                number, PartitionTracker(number, 0, self._rules, lambda _: None, self._zones)
+            )
+            at = At(number, record.offset, record.timestamp_ms)
+            for event in tracker.take(decode_answer(record.value or b""), at):
+                self._told.add(event, encode(event))
+        return self._told
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._reader.__exit__(None, None, None)
 
 
 def expected(settings: KafkaSettings, rules: LifeRules | None = None, *, zones: bool = True) -> Told:
     """What follows from the detections that lie on Kafka."""
-    told, trackers = Told(), dict[int, PartitionTracker]()
-    with Reader(settings, [settings.topics.detections], start="beginning") as reader:
-        for record in reader.to_the_end():
-            number = record.partition.number
-            tracker = trackers.setdefault(
-                number,
-                PartitionTracker(
-                    number, 0, rules or LifeRules(), lambda _: None, zones_of if zones else lambda _: None
-                ),
-            )
-            for event in tracker.take(
-                decode_answer(record.value or b""), At(number, record.offset, record.timestamp_ms)
-            ):
-                told.events[event.camera_id].append(encode(event))
-    return told
+    with Expected(settings, rules, zones=zones) as one:
+        return one.by_now()
 
 
 def told(settings: KafkaSettings) -> Told:
@@ -141,11 +157,27 @@ def told(settings: KafkaSettings) -> Told:
     return found
 
 
+class OpenObjects:
+    """What the objects topic says is open, by camera. A context manager."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._reader = Reader(settings, [settings.topics.objects], start="beginning")
+        self._found: dict[str, dict[str, int]] = {}
+
+    def now(self) -> dict[str, dict[str, int]]:
+        for record in self._reader.to_the_end():
+            message = decode(ObjectsNow, record.value or b"")
+            self._found[message.camera_id] = {one.id: one.n for one in message.objects}
+        return self._found
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._reader.__exit__(None, None, None)
+
+
 def objects_now(settings: KafkaSettings) -> dict[str, dict[str, int]]:
     """What the objects topic says is open, by camera."""
-    found: dict[str, dict[str, int]] = {}
-    with Reader(settings, [settings.topics.objects], start="beginning") as reader:
-        for record in reader.to_the_end():
-            now = decode(ObjectsNow, record.value or b"")
-            found[now.camera_id] = {one.id: one.n for one in now.objects}
-    return found
+    with OpenObjects(settings) as one:
+        return one.now()

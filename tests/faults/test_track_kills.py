@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from groundcam_runtime.kafka.reader import Reader
 from groundcam_runtime.settings import KafkaSettings
 from groundcam_schemas import Detections, Gap
 from kills import Row, ends_within, tail
-from tracked import expected, objects_now, send, set_zones, street, told
+from tracked import Expected, OpenObjects, send, set_zones, street, told
 
 pytestmark = [pytest.mark.faults, pytest.mark.long]
 
@@ -76,58 +77,68 @@ def cameras_film(cameras: list[str], seconds: float, seed: int) -> Iterator[Dete
 
 
 def storm(settings: KafkaSettings, folder: Path, kills: int, seed: int, *, transactional: bool = False) -> Row:
-    """End one of two trackers so many times, at random numbers of events; one of them has a name of its own.
+    """Kill one of two trackers so many times, at random numbers of events; one of them has a name of its own.
 
-    With transactions both have, and an ended one comes back by its name: nothing else ends what it left open.
+    Besides, some end in order. With transactions both have, and an ended one comes back by its name: nothing else ends
+    what it left open.
     """
     rng = random.Random(seed)
     cameras = [f"cam{number}" for number in range(6)]
     set_zones(settings, cameras)
-    film = cameras_film(cameras, kills * A_LIFE_S + 60, seed)
+    film = cameras_film(cameras, 1.3 * kills * A_LIFE_S + 120, seed)
     log = folder / f"trackers-{seed}.log"
     counted = Count(settings)
     mode = ("--transactional",) if transactional else ()
     named = Member(settings, log, "--instance-id", "t1", *mode)
     unnamed = Member(settings, log, *(("--instance-id", "t2", *mode) if transactional else ()))
     row = Row("SIGKILL of one of two trackers at random events" + ", transactional" * transactional, kills)
-    a_life = int(A_LIFE_S * FPS * len(cameras))
+    a_life, killed = int(A_LIFE_S * FPS * len(cameras)), 0
+    readers = ExitStack()
+    wanted, objects = readers.enter_context(Expected(settings)), readers.enter_context(OpenObjects(settings))
     try:
-        for life in range(kills):
+        for life in itertools.count():
+            if killed == kills:
+                break
             send(settings, itertools.islice(film, a_life))
             aim = counted.count + rng.randint(1, 40)
             ends_within(lambda at=aim: counted.count >= at, 20)
             # The one without a name is missed for a session, and its partitions go to the other.
             one = unnamed if rng.random() < 0.25 else named
-            one.end(signal.SIGTERM if one is unnamed and rng.random() < 0.5 else signal.SIGKILL)
+            how = signal.SIGTERM if one is unnamed and rng.random() < 0.5 else signal.SIGKILL
+            killed += how is signal.SIGKILL
+            one.end(how)
             one.begin()
             if life % LOOK_EVERY == LOOK_EVERY - 1:
-                _as_expected(settings, cameras, log, f"seed {seed}, life {life}")
-        send(settings, film)
-        wanted = _as_expected(settings, cameras, log, f"seed {seed}, the end")
+                _as_expected(wanted, objects, cameras, log, f"seed {seed}, life {life}")
+        send(settings, itertools.islice(film, a_life))
+        events = _as_expected(wanted, objects, cameras, log, f"seed {seed}, the end")
         for member in (named, unnamed):
             member.end(signal.SIGTERM)
     finally:
         counted.close()
+        readers.close()
         for member in (named, unnamed):
             member.process.kill()
             member.process.wait()
     found = told(settings)
-    row.frames = sum(map(len, wanted.values()))
+    row.frames = sum(map(len, events.values()))
     row.repeated, row.conflicting = found.repeated, found.different
     for name in cameras:
         have = set(found.events[name])
-        row.missing += sum(value not in have for value in wanted[name])
-        row.once += sum(value in have for value in wanted[name])
-        assert found.events[name] == wanted[name], f"seed {seed}: the events of {name} are others, or in another order"
+        row.missing += sum(value not in have for value in events[name])
+        row.once += sum(value in have for value in events[name])
+        assert found.events[name] == events[name], f"seed {seed}: the events of {name} are others, or in another order"
     return row
 
 
-def _as_expected(settings: KafkaSettings, cameras: list[str], log: Path, when: str) -> dict[str, list[bytes]]:
+def _as_expected(
+    wanted: Expected, objects: OpenObjects, cameras: list[str], log: Path, when: str
+) -> dict[str, list[bytes]]:
     """Wait until what is open is what should be."""
-    wanted = expected(settings)
-    right = {name: wanted.open(name) for name in cameras}
-    assert ends_within(lambda: objects_now(settings) == right, 60), f"{when}: what is open is not right\n{tail(log)}"
-    return wanted.events
+    by_now = wanted.by_now()
+    right = {name: by_now.open(name) for name in cameras}
+    assert ends_within(lambda: objects.now() == right, 60), f"{when}: what is open is not right\n{tail(log)}"
+    return by_now.events
 
 
 @pytest.mark.parametrize("group", range(4))
@@ -142,5 +153,5 @@ def test_events_are_the_same_however_often_trackers_are_killed(
 def test_with_transactions_every_event_is_there_once_however_often_trackers_are_killed(
     kafka: KafkaSettings, tmp_path: Path, report: Callable[[Row], Row], group: int
 ) -> None:
-    row = report(storm(kafka, tmp_path, 100, seed=10 + group, transactional=True))
+    row = report(storm(kafka, tmp_path, 50, seed=10 + group, transactional=True))
     assert (row.missing, row.conflicting, row.repeated) == (0, 0, 0)
