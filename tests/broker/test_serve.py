@@ -296,8 +296,10 @@ def test_keys_and_logins_open_what_they_are_for_and_changes_hold_within_a_second
     assert stranger.ask("POST", "/v1/models", b"{}", Cookie=cookie).status == 403
     assert stranger.get("/v1/cameras/yard/latest.jpg", Cookie=cookie).status == 403, "she sees the gate"
     assert stranger.get("/v1/workers", Cookie=cookie, Origin="http://evil.example").status == 403
-    assert stranger.ask("DELETE", "/v1/session", Cookie=cookie).status == 204
-    assert stranger.get("/v1/workers", Cookie=cookie).status == 401
+    with stranger.events(Cookie=cookie) as open_stream:
+        assert stranger.ask("DELETE", "/v1/session", Cookie=cookie).status == 204
+        assert stranger.get("/v1/workers", Cookie=cookie).status == 401
+        assert not list(open_stream), "nothing comes after the logout, and then the stream ends"
     again = _logged_in(stranger, "anna", password)
     save(people, no_users())
     wait(lambda: stranger.get("/v1/workers", Cookie=again).status == 401, 5, "her removal")

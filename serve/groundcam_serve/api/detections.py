@@ -46,6 +46,8 @@ async def detections(
     labels = set(label or []) or None
     return await streamed(
         door,
+        request,
+        key,
         lambda: (
             Reader(door.kafka, [topic], start=start if place is None else place),
             EventStream(cameras, labels),

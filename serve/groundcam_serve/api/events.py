@@ -101,7 +101,7 @@ async def events(
     topic = door.kafka.topics.events
     if stream or KIND in request.headers.get("accept", ""):
         place = place_of(request, topic)
-        return await streamed(door, lambda: _begun(door, wanted, start if place is None else place))
+        return await streamed(door, request, key, lambda: _begun(door, wanted, start if place is None else place))
     try:
         behind = None if before is None else positions_of(before, topic)
     except ValueError as error:

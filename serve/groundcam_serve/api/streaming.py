@@ -1,6 +1,7 @@
 """Streams of server-sent events, as HTML's living standard has them: who may begin one, and their end."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 
 from starlette.requests import Request
@@ -12,9 +13,12 @@ from groundcam_runtime.records import Partition
 from groundcam_serve.door import Door
 from groundcam_serve.following.feed import Feed
 from groundcam_serve.following.stream import RecordStream, positions_of
+from groundcam_serve.keys import Key
 from groundcam_serve.problems import Problem
 
 COME_AGAIN_S = 5.0
+RIGHTS_S = 1.0
+"""So often it is asked whether a client may read on."""
 KIND = "text/event-stream"
 
 
@@ -27,8 +31,13 @@ def place_of(request: Request, topic: str) -> dict[Partition, int] | None:
         raise Problem(400, "bad-request", f"Last-Event-ID: {error}") from None
 
 
-async def streamed(door: Door, begin: Callable[[], tuple[Reader, RecordStream]]) -> StreamingResponse:
-    """Return a stream whose reader and beginning are made on a thread. Raises Problem."""
+async def streamed(
+    door: Door, request: Request, key: Key, begin: Callable[[], tuple[Reader, RecordStream]]
+) -> StreamingResponse:
+    """Return a stream whose reader and beginning are made on a thread. Raises Problem.
+
+    It ends when whoever asked may read no more, or other cameras than with `key`: after a logout, for one.
+    """
     if door.streams >= door.settings.max_streams:
         raise Problem(503, "overloaded", f"{door.streams} readers are there already", retry_after_s=COME_AGAIN_S)
     try:
@@ -36,13 +45,25 @@ async def streamed(door: Door, begin: Callable[[], tuple[Reader, RecordStream]])
     except KafkaProblem as problem:
         raise Problem(503, "kafka", str(problem), retry_after_s=COME_AGAIN_S) from None
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(_events(door, Feed(reader, stream)), media_type=KIND, headers=headers)
+
+    def may_go_on() -> bool:
+        try:
+            return door.require(request, "read").cameras == key.cameras
+        except Problem:
+            return False
+
+    return StreamingResponse(_events(door, Feed(reader, stream), may_go_on), media_type=KIND, headers=headers)
 
 
-async def _events(door: Door, feed: Feed) -> AsyncIterator[bytes]:
+async def _events(door: Door, feed: Feed, may_go_on: Callable[[], bool]) -> AsyncIterator[bytes]:
     door.streams += 1
+    asked_at = time.monotonic()
     try:
         async for event in feed.events():
+            if time.monotonic() - asked_at > RIGHTS_S:
+                if not may_go_on():
+                    return
+                asked_at = time.monotonic()
             yield event
     finally:
         door.streams -= 1
