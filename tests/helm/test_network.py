@@ -59,6 +59,22 @@ def test_sharded_producers_reach_all_cameras_and_nothing_else() -> None:
     assert found == {KAFKA}.union(*GATES.values())
 
 
+def test_a_camera_that_sends_by_udp_gets_its_packets_in_and_no_other_does() -> None:
+    by_udp = {"cameras": {"gate": {"transport": "udp"}, "roof": {"transport": "auto"}, "film": {"transport": "udp"}}}
+    ports = [{"protocol": "UDP", "port": 1024, "endPort": 65535}]
+    for mode, names in (("perCamera", [["gate"], ["roof"]]), ("sharded", [["gate", "roof"]])):
+        manifests = objects(BASE, CAMERAS, by_udp, f"producers.mode={mode}")
+        found = [
+            (way, [one["ipBlock"]["cidr"] for one in rule[peer]])
+            for policy in of_kind(manifests, "NetworkPolicy")
+            for way, peer in (("ingress", "from"), ("egress", "to"))
+            for rule in policy["spec"].get(way, [])
+            if rule["ports"] == ports
+        ]
+        places = [[next(iter(GATES[name]))[0] for name in some] for some in names]
+        assert sorted(found) == sorted((way, some) for way in ("ingress", "egress") for some in places)
+
+
 def test_a_workers_way_to_the_hub_is_there_only_for_the_init_container() -> None:
     assert ways_out(objects(BASE), "worker") == {KAFKA, ("0.0.0.0/0", 443)}
     assert ways_out(objects(BASE, "model.name=demo"), "worker") == {KAFKA}

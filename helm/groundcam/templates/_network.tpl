@@ -71,3 +71,17 @@
     {{- end }}
 {{- end -}}
 {{- end }}
+
+{{/* Where cameras are that send their pictures by UDP, as YAML [{ipBlock}]: the ports are agreed upon for each stream. */}}
+{{- define "groundcam.cameraUdp" -}}
+{{- $all := list -}}
+{{- range $id, $camera := .cameras -}}
+{{- if and (has $camera.transport (list "udp" "auto")) (regexMatch "(?i)^rtsps?://" $camera.url) -}}
+{{- $place := include "groundcam.cameraPlace" (dict "root" $.root "camera" $camera) | fromYaml -}}
+{{- $all = concat $all $place.cidrs -}}
+{{- end -}}
+{{- end -}}
+{{- range $all | uniq }}
+- ipBlock: {cidr: {{ . | quote }}}
+{{- end -}}
+{{- end }}
