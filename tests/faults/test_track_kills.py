@@ -137,7 +137,11 @@ def _as_expected(
     """Wait until what is open is what should be."""
     by_now = wanted.by_now()
     right = {name: by_now.open(name) for name in cameras}
-    assert ends_within(lambda: objects.now() == right, 60), f"{when}: what is open is not right\n{tail(log)}"
+    if not ends_within(lambda: objects.now() == right, 60):
+        wrong = {
+            name: (objects.now().get(name), right[name]) for name in cameras if objects.now().get(name) != right[name]
+        }
+        pytest.fail(f"{when}: what is open, and what should be, by camera: {wrong}\n{tail(log)}")
     return by_now.events
 
 
