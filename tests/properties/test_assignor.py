@@ -21,7 +21,12 @@ def ask(topics: dict[str, int], shares: Shares) -> Shares:
         held = [SUBSCRIPTION.TopicPartition(topic=topic, partitions=numbers) for topic, numbers in owned.items()]
         metadata = SUBSCRIPTION(version=1, topics=sorted(topics), user_data=b"", owned_partitions=held)
         members.append(SimpleNamespace(member_id=member_id, metadata=metadata))
-    assigned = EachTopicAssignor().assign(cluster, members)
+    assignor = EachTopicAssignor()
+    assigned = assignor.assign(cluster, members)
+    given = sum(len(numbers) for share in assigned.values() for _, numbers in share.assigned_partitions)
+    for share in assigned.values():
+        assignor.on_assignment(share, 1)
+        assert assignor.is_overdue(0.0) == (given < sum(topics.values())), "each member knows whether more must follow"
     return {
         member_id: {topic: sorted(numbers) for topic, numbers in share.assigned_partitions}
         for member_id, share in assigned.items()

@@ -21,6 +21,7 @@ from groundcam_runtime.kafka.commits import Commits
 from groundcam_runtime.kafka.connect import connect, describe
 from groundcam_runtime.kafka.fetch_watch import watch_ends
 from groundcam_runtime.kafka.passing import is_passing
+from groundcam_runtime.kafka.rejoining import rejoin_where_needed
 from groundcam_runtime.partitions.append_times import AppendTimes
 from groundcam_runtime.records import Assigned, Consumed, Event, Gone, Partition, Position, consumed
 from groundcam_runtime.settings import KafkaSettings
@@ -89,12 +90,13 @@ class GroupSource:
         """When a poll last came back, with an error or without; and when a broker last answered."""
         self.failure: str | None = None
         self._refused_since: float | None = None
+        self._assignor = EachTopicAssignor()
         self._consumer = connect(
             settings,
             kafka.KafkaConsumer,
             group_id=group_id,
             group_instance_id=instance_id,
-            partition_assignment_strategy=(EachTopicAssignor,),
+            partition_assignment_strategy=(self._assignor,),
             enable_auto_commit=False,
             isolation_level="read_committed" if read_committed else "read_uncommitted",
             # Frames that came before the group existed are old; from then on nothing is skipped unseen.
@@ -212,10 +214,7 @@ class GroupSource:
         coordinator = self._consumer._coordinator  # noqa: SLF001 - there is no public way to either
         # The client does not report brokers that have gone away: only their silence shows it.
         self.heard_at = max(self.heard_at, coordinator.heartbeat.last_receive, self.polled_at if by_partition else 0.0)
-        if coordinator.rejoining and not coordinator.need_rejoin():
-            # A leader whose topics changed joins again; once it has assigned, the client believes that there is
-            # nothing to do, and a poll that ended meanwhile is the last to look: no heartbeats, no frames, for ever.
-            coordinator.request_rejoin()
+        rejoin_where_needed(coordinator, self._assignor, self._hand_over_s)
         if self._arriving:
             self._welcome()
         self.group_metadata = self._consumer.group_metadata()
@@ -270,6 +269,8 @@ class GroupSource:
         deadline = time.monotonic() + self._hand_over_s
         while self.leaving is partitions and time.monotonic() < deadline and not self._closing.is_set():
             await self._consumer._net.sleep(HAND_OVER_LOOK_S)  # noqa: SLF001 - the loop that runs this
+        # Nothing waits any more: whoever looks later must not give up partitions that are gone, and may be back.
+        self.leaving = frozenset()
 
     def _on_gone(self, partitions: Iterable[Any]) -> None:
         gone = frozenset(Partition(*partition) for partition in partitions)
