@@ -119,8 +119,8 @@ class GroupSource:
         )
         self._ends_seen = watch_ends(self._consumer)
         self._append_times = AppendTimes()
-        committed_so = read_committed if by_transactions is None else by_transactions
-        self._commits = Commits(self._consumer, self.owned, take_over, by_transactions=committed_so)
+        by_transactions = read_committed if by_transactions is None else by_transactions
+        self._commits = Commits(self._consumer, self.owned, take_over, by_transactions=by_transactions)
         self._thread = threading.Thread(target=self._run, name="kafka-source", daemon=True)
 
     def start(self) -> None:
@@ -196,11 +196,10 @@ class GroupSource:
         with self._lock:
             full = self._queued_records >= self._max_records or self._queued_bytes >= self._max_bytes
         assigned = self._consumer.assignment()
-        if assigned:
-            if full or self._draining.is_set():
-                self._consumer.pause(*assigned)
-            else:
-                self._consumer.resume(*self._consumer.paused())
+        if assigned and (full or self._draining.is_set()):
+            self._consumer.pause(*assigned)
+        elif assigned:
+            self._consumer.resume(*self._consumer.paused())
         try:
             by_partition = self._consumer.poll(POLL_MS)
         except kafka.errors.KafkaError as error:
