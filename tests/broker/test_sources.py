@@ -40,7 +40,7 @@ def test_partitions_that_nobody_hands_over_go_in_time_and_are_asked_for_no_more(
     kafka: KafkaSettings, wait: Wait
 ) -> None:
     """Whoever looks late, and has them again by then, would give them up for nothing."""
-    with closing(Member(kafka, hand_over_s=0.5)) as first, closing(Member(kafka, hand_over_s=0.5)) as second:
+    with closing(Member(kafka, hand_over_s=3)) as first, closing(Member(kafka, hand_over_s=3)) as second:
         first.source.start()
         wait(lambda: first.has(Assigned), 60, "the partitions")
         second.source.start()
@@ -89,4 +89,4 @@ def test_an_owner_that_dies_while_it_gives_partitions_up_and_comes_back_by_its_n
         def owned() -> list[int]:
             return sorted(place.number for one in (second, again) for place in one.source.owned)
 
-        wait(lambda: owned() == [0, 1, 2, 3], 20, "an owner for each partition")
+        wait(lambda: owned() == [0, 1, 2, 3], 60, "an owner for each partition")
