@@ -63,7 +63,7 @@ class TrackSettings(SettingsPart):
     """The median score of its looks that an object needs to be told of."""
     new_score_by_label: dict[Phrase, Fraction] = Field(default={})
     """The same for single classes, as `forklift: 0.45`."""
-    by_label: dict[Phrase, ClassRules] = Field(default={})
+    by_label: dict[Phrase, ClassRules] = Field(default={}, examples=["car"])
     """Rules for single classes, as `car: {lost_s: 30, parked_there_s: 3600}`."""
     lost_s: Seconds = 5.0
     """Unseen for so long, of the time in which somebody looked, an object has ended."""

@@ -129,7 +129,8 @@ def acls(
     for one in Role if role is Roles.ALL else [Role(role.value)]:
         its_group = group or groups.get(one, settings.work.group)
         by_settings = f"{its_group}-*" if are_transactional.get(one) else None
-        needed = rights(one, settings.kafka.topics, its_group, transactional_id or by_settings)
+        named = None if role is Roles.ALL and one is Role.TRACKER and by_settings is None else transactional_id
+        needed = rights(one, settings.kafka.topics, its_group, named or by_settings)
         who = principal or f"User:groundcam-{one}"
         if as_json:
             for right in needed:

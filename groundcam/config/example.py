@@ -13,7 +13,8 @@ from groundcam.config.written import in_yaml, plain
 
 WIDTH = 100
 HEAD = """Every setting of groundcam, with its default. Leave out what shall stay as it is.
-What is null is not set; cameras and questions are examples. `groundcam config check FILE` says what is wrong."""
+What is null is not set; cameras, questions and classes are examples. `groundcam config check FILE` says what is
+wrong."""
 ID = "gate"
 _JOINS = (Union, UnionType)
 _LIMITS = {"gt": "more than", "ge": "at least", "lt": "less than", "le": "at most"}
@@ -39,7 +40,7 @@ def _settings(part: type[BaseModel], indent: str) -> Iterator[str]:
         inner = part_of(field.annotation)
         if inner is not None and is_map_of_parts(field.annotation):
             yield f"{indent}{name}:"
-            yield f"{indent}  {ID}:"
+            yield f"{indent}  {field.examples[0] if field.examples else ID}:"
             yield from _settings(inner, f"{indent}    ")
         else:
             yield f"{indent}{name}: {in_yaml(_value(field))}"

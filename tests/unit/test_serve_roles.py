@@ -84,7 +84,7 @@ def test_who_sees_one_camera_sees_no_other_on_any_route(service: Service, monkey
     assert wanted[0].events.cameras == {"gate"}
     streams: list[Any] = []
 
-    async def begun(_door: Any, begin: Any) -> Any:
+    async def begun(_door: Any, _request: Any, _key: Any, begin: Any) -> Any:
         streams.append(begin()[1])
         raise Problem(503, "kafka", "there is none")
 

@@ -311,6 +311,8 @@ def test_workers_with_transactions_get_the_rights_on_their_ids() -> None:
     assert "--transactional-id" not in run(*command).stdout
     trackers = ("topics", "acls", "--role", "tracker")
     assert "--transactional-id" not in run(*trackers, **by_transactions).stdout
+    every = run("topics", "acls", "--role", "all", "--transactional-id", "w", **by_transactions).stdout
+    assert every.count("--transactional-id w") == 1, "the workers' alone"
     by_transactions = {"GROUNDCAM_TRACK__TRANSACTIONAL": "true", "GROUNDCAM_TRACK__INSTANCE_ID": "t1"}
     given = run(*trackers, **by_transactions).stdout
     assert "--transactional-id groundcam-tracker- --resource-pattern-type prefixed" in given
