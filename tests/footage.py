@@ -1,5 +1,6 @@
 """Natural video for the tests, and frames made by hand."""
 
+import signal
 import socket
 import subprocess
 import sys
@@ -82,19 +83,38 @@ def _listens(port: int) -> bool:
     return True
 
 
+class RtspServer:
+    """A pip-installable RTSP server that plays a folder's files again and again; it may be killed and started again."""
+
+    def __init__(self, folder: Path) -> None:
+        """Nothing runs before `start`."""
+        self._folder, self._port, self._control = folder, free_port(), free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        self.url = f"rtsp://127.0.0.1:{self._port}"
+
+    def start(self) -> None:
+        """Start it, and wait until it listens."""
+        command = [
+            str(Path(sys.executable).parent / "rtsp-server"),
+            *("-d", str(self._folder), "-H", "127.0.0.1", "-p", str(self._port), "-cp", str(self._control)),
+        ]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while not _listens(self._port):
+            assert self._process.poll() is None, "the RTSP server ended"
+
+    def end(self, number: int = signal.SIGTERM) -> None:
+        """End it by a signal."""
+        assert self._process is not None
+        self._process.send_signal(number)
+        self._process.wait(10)
+
+
 @contextmanager
 def rtsp_server(folder: Path) -> Iterator[str]:
-    """A pip-installable RTSP server that plays a folder's files again and again; yields its URL."""
-    port, control = free_port(), free_port()
-    command = [
-        str(Path(sys.executable).parent / "rtsp-server"),
-        *("-d", str(folder), "-H", "127.0.0.1", "-p", str(port), "-cp", str(control)),
-    ]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    """Play a folder's files; yields the server's URL."""
+    server = RtspServer(folder)
+    server.start()
     try:
-        while not _listens(port):
-            assert process.poll() is None, "the RTSP server ended"
-        yield f"rtsp://127.0.0.1:{port}"
+        yield server.url
     finally:
-        process.terminate()
-        process.wait(10)
+        server.end()

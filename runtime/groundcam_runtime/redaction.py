@@ -111,11 +111,11 @@ def public_url(url: str) -> str:
     if not separator:
         return redact(url)
     authority = _authority(url)
-    path = re.split(r"[?#]", rest[len(authority) :], maxsplit=1)[0]
+    path = re.split(r"[?#]", rest[len(authority) :])[0]
     host = authority.rpartition("@")[2]
     return redact(_CREDENTIAL.sub(rf"\g<1>{HIDDEN}", f"{scheme}://{host}{path}"))
 
 
 def _authority(url: str) -> str:
     """The part between :// and the path: user, password, host and port."""
-    return re.split(r"[/?#]", url.partition("://")[2], maxsplit=1)[0]
+    return re.split(r"[/?#]", url.partition("://")[2])[0]

@@ -32,6 +32,13 @@ def test_cameras_that_are_placed_stay_and_new_ones_fill_the_emptiest_partitions(
     assert sorted(list(after.values()).count(number) for number in range(4)) == [3, 3, 4, 6]
 
 
+@pytest.mark.parametrize("first", range(0, 14, 2))
+def test_a_new_camera_weighs_as_much_as_one_that_is_placed(first: int) -> None:
+    """Two on one of two partitions: the next two go to the other, whatever their favourites are."""
+    old, new = ["gate", "hall"], SIXTEEN[first : first + 2]
+    assert place([*old, *new], 2, dict.fromkeys(old, 0)) == dict.fromkeys(old, 0) | dict.fromkeys(new, 1)
+
+
 @pytest.mark.parametrize("step", [1, 3])
 def test_a_list_that_grew_at_its_end_gives_what_a_producer_that_starts_anew_gives(step: int) -> None:
     placed: dict[str, int] = {}

@@ -82,6 +82,42 @@ def test_of_tokens_the_newest_are_known_and_they_push_out_no_other_secret() -> N
     redaction._tokens.clear()
 
 
+def test_the_last_64_tokens_are_hidden() -> None:
+    redaction._tokens.clear()
+    for number in range(64):
+        redaction.register_token(f"token-{number:03}")
+    assert redact("token-000") == "***"
+    redaction.register_token("token-064")
+    assert redact("token-000, token-001, token-064") == "token-000, ***, ***"
+    redaction._tokens.clear()
+
+
+@pytest.mark.parametrize("secret", ['\u00fc"quoted\u00fc', '"', "\u00fc\u00fc\u00fc", 'a"b'])
+def test_json_shows_no_letter_of_a_secret(secret: str) -> None:
+    register(f"{secret}-and-{secret}")
+    for is_ascii in (True, False):
+        assert redact(json.dumps([f"{secret}-and-{secret}"], ensure_ascii=is_ascii)) == '["***"]'
+
+
+def test_a_tab_in_a_secret_is_no_blank_that_may_be_a_plus() -> None:
+    register("ab\tcd")
+    assert redact("said %61b\tcd") == "said ***"
+    assert redact("said ab+cd") == "said ab+cd"
+
+
+@pytest.mark.parametrize(("password", "is_hidden"), [("ab", False), ("abc", True), ("abcd", True)])
+def test_a_header_is_hidden_where_its_password_is_no_ordinary_word(password: str, is_hidden: bool) -> None:
+    register_url(f"rtsp://viewer:{password}@cam/live")
+    header = base64.b64encode(f"viewer:{password}".encode()).decode()
+    assert redact(f"Basic {header}") == f"Basic {HIDDEN if is_hidden else header}"
+
+
+@pytest.mark.parametrize("run", [1, 2, 2047, 2048, 2049, 2050, 5000])
+def test_what_may_be_a_url_before_the_cut_is_left_out_up_to_2048_characters(run: int) -> None:
+    text = " " * (65_536 - run) + ":" * run + ":rest"
+    assert redact(text) == " " * (65_536 - run) + ":" * max(0, run - 2048) + "... (cut)"
+
+
 def test_no_secret_of_the_settings_is_ever_forgotten() -> None:
     for number in range(5000):
         register(f"secret {number} of many")

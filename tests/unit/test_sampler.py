@@ -63,6 +63,18 @@ def test_after_a_pause_frames_are_kept_at_the_same_rate() -> None:
     assert [sampler.keep(time_s) for time_s in (0.0, 100.0, 100.5, 101.0, 101.5)] == [True, True, False, True, False]
 
 
+def test_up_to_two_slots_of_lateness_are_made_up_for_and_more_is_a_pause() -> None:
+    late, paused = Sampler(2.0), Sampler(2.0)
+    assert [late.keep(time_s) for time_s in (0.0, 1.375, 1.4, 1.45)] == [True, True, True, False]
+    assert [paused.keep(time_s) for time_s in (0.0, 1.5, 1.75, 2.0)] == [True, True, False, True]
+
+
+def test_a_stamp_half_a_slot_old_is_jitter_and_one_a_whole_slot_old_is_a_clock_that_went_back() -> None:
+    slow, fast = Sampler(1.0), Sampler(10.0)
+    assert [slow.keep(time_s) for time_s in (10.0, 10.5, 10.0)] == [True, False, False]
+    assert [fast.keep(time_s) for time_s in (50.0, 49.9)] == [True, True]
+
+
 def test_a_clock_that_went_back_begins_anew_with_the_next_frame() -> None:
     sampler = Sampler(1.0)
     times = (50.0, 50.5, 10.0, 10.5, 11.0, 11.1, 10.5, 11.0)
@@ -90,3 +102,9 @@ def test_a_rate_may_change_before_the_first_frame_and_to_every_frame_and_back() 
     assert all(sampler.keep(number / 100) for number in range(10))
     sampler.retune(1.0)
     assert [number for number in range(10, 200) if sampler.keep(number / 100)] == [10, 110]
+
+
+def test_of_two_changes_before_the_first_frame_the_last_one_holds() -> None:
+    sampler = Sampler(1.0)
+    sampler.retune(2.0)
+    assert [number for number in range(100) if sampler.keep(number / 100)] == [0, 50]

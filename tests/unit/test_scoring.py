@@ -9,7 +9,13 @@ from torch import Tensor
 
 from groundcam_schemas import Question
 from groundcam_worker.detectors.grounding_dino.captions import Marks, captions_of
-from groundcam_worker.detectors.grounding_dino.scoring import best_classes, class_scores, objects
+from groundcam_worker.detectors.grounding_dino.scoring import (
+    best_classes,
+    class_scores,
+    objects,
+    rows_of,
+    scored_classes,
+)
 from groundcam_worker.detectors.grounding_dino.text import Row, marks_of
 
 (CAPTION,) = captions_of([(7, 8), (9,)], Marks(begin=1, stop=2, end=3), 16)
@@ -89,6 +95,18 @@ def test_the_score_of_a_class_is_that_of_its_best_token_whatever_the_thresholds(
     owners, _ = marks_of(Row(CAPTION, (0.8, 0.8)), TOKENS)
     found = class_scores(scores.logit(), owners[None], 2)
     assert found.flatten().tolist() == pytest.approx([0.7, 0.1, 1e-4, 0.6])
+
+
+def test_scores_of_classes_stand_behind_the_best_ones_where_a_question_asks_for_them() -> None:
+    asking, other = Question.of("a", "b", decoys=("c",), class_scores=True), Question.of("d")
+    assert [scored_classes(some) for some in ([], [other], [other, asking])] == [0, 0, 3]
+    classes, owed = (one[None] for one in marks_of(Row(CAPTION, (0.3, 0.3)), TOKENS))
+    logits, boxes = torch.zeros(1, 2, TOKENS), torch.tensor(CENTRED).expand(1, 2, 4)
+    wide = rows_of(logits, boxes, classes, owed, 3)
+    assert torch.equal(wide[..., :6], best_classes(logits, boxes, classes, owed))
+    assert torch.equal(rows_of(logits, boxes, classes, owed, 0), wide[..., :6])
+    assert wide[..., 6:8].flatten().tolist() == [0.5] * 4
+    assert wide[..., 8].isnan().all()
 
 
 def test_a_class_of_another_caption_has_no_score() -> None:
