@@ -13,6 +13,7 @@ from pathlib import Path
 from conftest import environment
 from footage import frame, jpeg, publisher
 from groundcam.audit import audit, totals
+from groundcam.devkafka.broker import EmbeddedBroker
 from groundcam_runtime.kafka.reader import Reader
 from groundcam_runtime.kafka.record import Record
 from groundcam_runtime.settings import KafkaSettings
@@ -181,6 +182,12 @@ def kill_many(
     finally:
         answers.close()
     return row.judge(settings)
+
+
+def java_of(broker: EmbeddedBroker, node: int = 0) -> int:
+    """The process of a broker, which may be told to stand still."""
+    guard = broker._processes[node].pid
+    return int(subprocess.run(["pgrep", "-P", str(guard)], capture_output=True, text=True, check=True).stdout)
 
 
 def tail(log: Path) -> str:

@@ -20,7 +20,7 @@ from groundcam.devkafka.broker import EmbeddedBroker, free_port
 from groundcam_runtime.kafka.record import Record
 from groundcam_runtime.settings import KafkaSettings
 from groundcam_schemas import encode
-from kills import SHORT, Row
+from kills import SHORT, Row, java_of
 
 pytestmark = pytest.mark.faults
 
@@ -34,11 +34,6 @@ def health(port: int, path: str) -> tuple[int, str]:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
-
-
-def java_of(broker: EmbeddedBroker, node: int = 0) -> int:
-    guard = broker._processes[node].pid
-    return int(subprocess.run(["pgrep", "-P", str(guard)], capture_output=True, text=True, check=True).stdout)
 
 
 def detected(settings: KafkaSettings) -> int:
