@@ -1,5 +1,7 @@
 """How long records have lain on Kafka, from the ends of partitions that were seen."""
 
+from itertools import pairwise
+
 import pytest
 
 from groundcam_runtime.partitions.append_times import MAX_SIGHTS, AppendTimes
@@ -56,6 +58,31 @@ def test_an_end_that_fell_says_that_the_topic_was_made_anew() -> None:
     assert times.waited_s(ONE, 5, 100.0) == (0.0, 93.0)
 
 
+def test_an_end_that_fell_by_less_than_all_that_is_known_says_so_too() -> None:
+    assert seen((10, 1.0, 2.0), (20, 3.0, 4.0), (15, 7.0, 8.0)).waited_s(ONE, 15, 100.0) == (0.0, 93.0)
+
+
+def test_a_partition_that_falls_quiet_pushes_out_nothing_that_is_known() -> None:
+    """However often its last end is seen; before that each was seen twice."""
+    busy = [(number // 2, number - 0.25, number - 0.125) for number in range(200)]
+    times = seen(*busy, *((99, 200.0 + number, 200.5 + number) for number in range(1000)))
+    for offset in range(99):
+        assert times.waited_s(ONE, offset, 5000.0) == (4998.125 - 2 * offset, 4999.25 - 2 * offset)
+    assert times.waited_s(ONE, 99, 5000.0) == (0.0, 3801.0)
+
+
+def test_of_too_many_ends_the_one_goes_whose_neighbours_are_closest() -> None:
+    """Three come 3 s apart, two half a second apart, and all others ten."""
+    at_s = [10.0 * number for number in range(257)]
+    at_s[100], at_s[101] = at_s[99] + 3, at_s[99] + 6
+    at_s[51] = at_s[50] + 0.5
+    times = seen(*((offset, second, second) for offset, second in enumerate(at_s)))
+    known = [times.waited_s(ONE, offset, 5000.0) for offset in range(256)]
+    exact = [(5000.0 - after, 5000.0 - before) for before, after in pairwise(at_s)]
+    gone = (5000.0 - at_s[101], 5000.0 - at_s[99])
+    assert known == [*exact[:99], gone, gone, *exact[101:]]
+
+
 @pytest.mark.parametrize("looks", [MAX_SIGHTS, MAX_SIGHTS + 1, 3 * MAX_SIGHTS, 1000])
 def test_of_many_ends_a_bounded_number_is_kept_and_what_is_said_stays_true(looks: int) -> None:
     """The record at offset n comes at second n; the end is seen just before and just after."""
@@ -70,8 +97,9 @@ def test_of_many_ends_a_bounded_number_is_kept_and_what_is_said_stays_true(looks
 
 
 def test_until_there_are_too_many_every_end_is_kept() -> None:
-    times = seen(*((offset, offset - 0.25, offset - 0.125) for offset in range(MAX_SIGHTS)))
-    assert times.waited_s(ONE, 101, 5000.0) == (4898.125, 4899.25)
+    times = seen(*((offset, offset - 0.25, offset - 0.125) for offset in range(256)))
+    for offset in range(255):
+        assert times.waited_s(ONE, offset, 5000.0) == (4999.125 - offset, 5000.25 - offset)
 
 
 def test_each_partition_has_ends_of_its_own() -> None:

@@ -53,6 +53,11 @@ def test_a_moment_that_lies_before_the_bucket_ends_it() -> None:
     assert noted((3.0, 10.0), (5.0, 9.9), (5.0, 12.4)) == 5.0
 
 
+def test_a_moment_before_the_bucket_ends_it_however_short() -> None:
+    hair = 1e-9
+    assert noted((3.0, 10.0), (5.0, 10.0 - hair), (5.0, 12.5 - hair)) == 5.0
+
+
 def test_values_that_fall_are_a_queue_that_empties_and_do_not_push_out_what_was_before() -> None:
     falling = [(9.0, 2.5), (7.9, 4.0), (9.0, 5.0)]
     assert noted((3.0, 0.0), *falling) == 3.0
@@ -144,6 +149,7 @@ def test_a_clock_that_was_set_is_believed_with_the_second_frame(step_s: float) -
     assert camera.age() == 0.0, "nobody can tell: it is looked at"
     assert camera.frame(14.0, off_s=step_s, way_s=0.3)
     assert camera.age() == pytest.approx(0.2)
+    assert camera.clock.frames == (5 if step_s > 0 else 2), "one that was set back is another clock"
 
 
 @pytest.mark.parametrize("stamp_s", [-1e6, 1e6])
@@ -197,3 +203,64 @@ def test_every_frame_bounds_the_difference_for_those_after_it() -> None:
     camera.frame(100.0, way_s=20.0, exact=False)
     camera.frame(101.0, way_s=60.0, exact=False)
     assert camera.age(50.0) == pytest.approx(40.0)
+
+
+def test_stamps_that_fall_by_just_a_second_behind_an_odd_one_go_on_from_it() -> None:
+    camera = Camera()
+    for second in range(3):
+        camera.frame(10.0 + second)
+    assert not camera.frame(13.0, off_s=300.0)
+    assert camera.frame(14.0, off_s=298.0, way_s=0.1)
+
+
+def test_a_clock_that_was_set_back_is_known_by_its_difference_to_a_second() -> None:
+    """Where so much time has passed that its stamps are newer again."""
+    for way_s, frames in ((1.1, 2), (1.101, 4)):
+        camera = Camera()
+        for second in range(3):
+            camera.frame(10.0 + second)
+        assert not camera.frame(13.0, off_s=-5.0)
+        assert camera.frame(18.0, off_s=-5.0, way_s=way_s)
+        assert camera.clock.frames == frames
+
+
+def test_only_the_newest_frame_is_odd() -> None:
+    camera = Camera()
+    camera.frame(10.0)
+    camera.frame(11.0, way_s=1.6)
+    late, odd = camera.last, sight(312.0, 12.1)
+    assert not camera.clock.came(2, odd)
+    assert camera.clock.age(2, odd, ()) == 0
+    assert camera.clock.age(1, late, ()) == ns(1.5)
+    assert camera.clock.age(3, sight(13.0, 13.0 + 1.6), ()) == ns(1.5), "one that has not come yet"
+
+
+def test_a_path_that_is_a_little_shorter_than_ever_is_no_age() -> None:
+    camera = Camera()
+    camera.frame(10.0, off_s=50.0, appended=10.2)
+    for appended in (11.2, 11.15):
+        camera.frame(11.0, off_s=50.0, way_s=9.0, exact=False, waited=4.0, appended=appended)
+        assert camera.clock.age(camera.seq, camera.last, ()) == ns(4.0)
+
+
+def test_a_guess_that_is_a_second_too_much_is_possible() -> None:
+    camera = Camera()
+    camera.frame(100.0, way_s=60.0, exact=False)
+    assert camera.age(0.0, 61.0) == 0.0
+    assert camera.age(0.0, 61.001) == 60.0
+
+
+def test_a_clock_that_differs_by_a_second_is_the_same() -> None:
+    camera = Camera()
+    camera.frame(10.0)
+    assert camera.frame(11.0, off_s=1.0)
+    assert not camera.frame(12.0, off_s=2.001)
+
+
+@pytest.mark.parametrize("is_exact", [True, False])
+def test_only_a_frame_that_shows_the_difference_exactly_contradicts_one_that_was_told(is_exact: bool) -> None:
+    """By a commit note: the other would only say that it is not larger."""
+    camera = Camera()
+    camera.clock.known = Smallest(ns(50.0))
+    assert not camera.frame(10.0, exact=is_exact)
+    assert camera.clock.frames == (0 if is_exact else 1)
