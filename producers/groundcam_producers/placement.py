@@ -29,9 +29,7 @@ def place(cameras: Iterable[str], partitions: int, placed: Mapping[str, int] | N
         loads[number] += 1
     for name in names:
         if name not in places:
-            emptiest = min(loads)
-            free = [number for number in range(partitions) if loads[number] == emptiest]
-            places[name] = max(free, key=lambda number: _weight(name, number))
+            places[name] = max(range(partitions), key=lambda number: (-loads[number], _weight(name, number)))
             loads[places[name]] += 1
     return places
 

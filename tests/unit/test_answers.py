@@ -5,7 +5,7 @@ import pytest
 from groundcam_schemas import Question
 from groundcam_schemas.questions import Region
 from groundcam_worker.detectors.protocol import Detection
-from groundcam_worker.policy.answers import objects_of
+from groundcam_worker.policy.answers import contains, objects_of
 
 IMAGE, SOURCE = (100, 50), (300, 100)
 """Three times as wide and twice as high, as no camera scales: a mixed-up side shows."""
@@ -93,3 +93,41 @@ def test_class_scores_are_published_as_they_are_found_and_bound_how_many_objects
     assert [one.class_scores for one in objects_of([found], question, IMAGE, SOURCE)] == [(0.5, None)]
     many = Question.of(*(f"class {number}" for number in range(500)), class_scores=True)
     assert len(objects_of([square(0, 0)] * 100, many, IMAGE, SOURCE)) == many.most_objects == 36
+
+
+@pytest.mark.parametrize(("score", "is_kept"), [(0.0, True), (1.0, True), (-0.01, False), (-0.5, False), (1.01, False)])
+def test_a_score_is_a_share_or_its_object_is_dropped(score: float, is_kept: bool) -> None:
+    assert len(kept(Question.of("a"), square(0, 0, score))) == is_kept
+
+
+SLANTED: Region = ((0.1, 0.2), (0.9, 0.3), (0.4, 0.9))
+DIAMOND: Region = ((0.5, 0.0), (1.0, 0.5), (0.5, 1.0), (0.0, 0.5))
+
+
+@pytest.mark.parametrize(
+    ("region", "inside", "outside"),
+    [
+        (SLANTED, [(0.3, 0.3), (0.7, 0.35), (0.4, 0.8), (0.25, 0.5)], [(0.7, 0.2), (0.15, 0.5), (0.6, 0.8), (0.5, 0.15)]),
+        (DIAMOND, [(0.25, 0.5), (0.75, 0.5), (0.5, 0.25), (0.3, 0.3)], [(-0.1, 0.5), (1.1, 0.5), (0.1, 0.1), (0.9, 0.8)]),
+        ((*SLANTED[1:], SLANTED[0]), [(0.3, 0.3)], [(0.15, 0.5)]),
+        (SLANTED[::-1], [(0.3, 0.3), (0.25, 0.5)], [(0.15, 0.5), (0.6, 0.8)]),
+    ],
+    ids=["slanted", "diamond", "begun elsewhere", "the other way round"],
+)  # fmt: skip
+def test_a_region_may_have_any_edges(
+    region: Region, inside: list[tuple[float, float]], outside: list[tuple[float, float]]
+) -> None:
+    """Also where a point is as high as a corner."""
+    assert [contains(region, *point) for point in inside] == [True] * len(inside)
+    assert [contains(region, *point) for point in outside] == [False] * len(outside)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_point_on_the_border_of_two_regions_is_in_one_of_them(turned: bool) -> None:
+    first, second = rectangle(0.0, 0.0, 0.5, 1.0), rectangle(0.5, 0.0, 1.0, 1.0)
+    for along in (0.25, 0.5):
+        point = (0.5, along)
+        if turned:
+            first, second = rectangle(0.0, 0.0, 1.0, 0.5), rectangle(0.0, 0.5, 1.0, 1.0)
+            point = (along, 0.5)
+        assert (contains(first, *point), contains(second, *point)) == (False, True)

@@ -107,6 +107,18 @@ def test_what_has_left_is_neither_begun_nor_finished() -> None:
     assert (len(assignment), assignment.open_count) == (0, 0)
 
 
+def test_of_a_partition_that_is_about_to_leave_nothing_is_begun_and_what_was_published_is_finished() -> None:
+    assignment = owner()
+    assignment.arrive(Assigned({OTHER: Position(10)}, 1))
+    leaving, staying = began(assignment, 0), began(assignment, 10, OTHER)
+    assignment.prepare_to_leave([ONE, Partition("frames", 7)])
+    assert (assignment.is_ours(leaving), assignment.is_ours(staying)) == (False, True)
+    assert assignment.begin(record(1), None) is None
+    assert began(assignment, 11, OTHER)
+    assert assignment.holds(leaving)
+    assert assignment.finish([leaving])[ONE].offset == 1
+
+
 def test_a_partition_that_came_back_finishes_nothing_of_its_first_time() -> None:
     """Also where the same record is open again, in what may be the same epoch."""
     for epoch in (1, 2):

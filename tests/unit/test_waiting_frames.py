@@ -111,6 +111,22 @@ def test_a_camera_that_has_kept_up_for_a_while_counts_as_one_that_does() -> None
     assert line.pop_all() == ["a1", "a2"]
 
 
+def test_a_camera_that_fell_behind_long_ago_counts_as_one_that_does() -> None:
+    line = Line()
+    line.fall_behind(0.0)
+    line.push("a1", 0.0)
+    line.push("a2", 0.0)
+    assert line.shed(CALM_S + 5) == []
+
+
+def test_only_what_is_stale_is_shed_before_its_moment_beside_a_newer_one_is_over() -> None:
+    line = Line()
+    line.push("a1", 0.0, stale_at=0.5)
+    line.push("a2", 0.4)
+    assert line.shed(0.5) == ["a1"]
+    assert line.pop_all() == ["a2"]
+
+
 def test_every_frame_that_is_shed_begins_the_while_anew() -> None:
     line = Line()
     line.fall_behind(0.0)

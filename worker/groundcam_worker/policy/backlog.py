@@ -75,9 +75,7 @@ class Backlog(Generic[T]):
 
     def _shed_line(self, line: Hashable, now: float) -> list[T]:
         waiting = self._lines[line]
-        if self._is_stale(waiting[0].item):
-            self._behind_until[line] = now + self._calm_s
-        elif line not in self._behind_until:
+        if line not in self._behind_until and not self._is_stale(waiting[0].item):
             return []
         patience_s = PATIENCE * self._calm_s
         shed: list[T] = []
