@@ -213,3 +213,17 @@ def test_where_answers_are_not_on_kafka_before_their_offsets_nothing_is_noted_ah
     assert claims[0].state.answered == frozenset()
     assert assignment.finish([claims[1]]) == {}
     assert read_note(assignment.finish([claims[0]])[ONE].note).ahead == ()
+
+
+def test_two_of_one_content_are_two() -> None:
+    """A partition that came back in the same state is another one, and so is a record of it."""
+    first, second = state(), state()
+    assert first != second
+    assert Claim(ONE, 1, first) != Claim(ONE, 1, first)
+
+
+def test_what_was_answered_before_counts_as_ahead_where_it_lies_behind_the_offset() -> None:
+    one = PartitionState(1, OffsetLedger(), SequenceGaps(0, {}), answered=frozenset({5, 7, 9}), notes_ahead=True)
+    assert read_note(one.position(7).note).ahead == (2,)
+    silent = PartitionState(1, OffsetLedger(), SequenceGaps(0, {}), answered=frozenset({5, 7, 9}))
+    assert read_note(silent.position(7).note).ahead == ()

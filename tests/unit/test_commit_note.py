@@ -85,3 +85,48 @@ def test_what_is_answered_ahead_is_written_down_as_far_as_there_is_room_and_noth
     for told in ('[0, -1, true, 2.5, "3", null, 7]', "7", '{"7": 1}'):
         text = f'{{"v": 1, "in_use": true, "last": {{}}, "ahead": {told}}}'
         assert read_note(text).ahead == ((7,) if told.startswith("[") else ())
+
+
+FRAME = len('{"v": 1, "in_use": false, "whole": true, }')
+
+
+@pytest.mark.parametrize(("length", "is_whole"), [(3499, True), (3500, True), (3501, False)])
+def test_3500_bytes_of_cameras_are_whole_and_no_byte_more(length: int, is_whole: bool) -> None:
+    """Kafka takes 4,096, and what is answered ahead comes beside them."""
+    spare = length + FRAME - len(CommitNote(last={"": ("r", 1)}).text())
+    note = CommitNote(last={"x" * spare: ("r", 1)})
+    assert read_note(note.text()).whole == is_whole
+    assert len(note.text()) == (length + FRAME if is_whole else EMPTY + 1)
+
+
+@pytest.mark.parametrize("kept", [50, 98])
+def test_of_cameras_that_do_not_fit_as_many_are_kept_as_surely_do(kept: int) -> None:
+    """Of each its place with braces, `{"...": ["r", 1]}`; beside them an empty list of clocks."""
+    size = len('"last": {}, "clocks": {"": 0}')
+    each = (3500 - size) // kept
+    wide = 3500 - size - (kept - 1) * each
+    spare = len('{"": ["r", 1]}')
+    names = ["w" * (wide - spare), *(f"{number:0{each - spare}}" for number in range(kept - 1))]
+    cameras = dict.fromkeys(["oldest" * 100, *names], ("r", 1))
+    assert len(read_note(CommitNote(last=cameras).text()).last) == kept
+    one_more = dict.fromkeys(["oldest" * 100, f"{names[0]}w", *names[1:]], ("r", 1))
+    assert len(read_note(CommitNote(last=one_more).text()).last) == kept - 1
+    clocks = dict.fromkeys(names[-10:], 7)
+    slower = read_note(CommitNote(last=cameras, clocks=clocks).text())
+    assert slower.clocks == clocks
+    assert len(slower.last) < kept
+
+
+def test_a_delay_of_2_to_the_53_is_the_largest_that_is_believed() -> None:
+    told = {"a": 2**53, "b": 2**53 + 1, "c": -(2**53), "d": -(2**53) - 1}
+    text = json.dumps({"v": 1, "in_use": False, "last": {}, "clocks": told})
+    assert read_note(text).clocks == {"a": 2**53, "c": -(2**53)}
+
+
+def test_sixty_four_records_ahead_are_noted_up_to_9999_behind_the_offset() -> None:
+    assert len(read_note(CommitNote(ahead=tuple(range(1, 100))).text()).ahead) == 64
+    text = json.dumps({"v": 1, "in_use": False, "last": {}, "ahead": [*range(1, 100)]})
+    assert len(read_note(text).ahead) == 64
+    for far in (9999, 10_000):
+        told = json.dumps({"v": 1, "in_use": False, "last": {}, "ahead": [far]})
+        assert read_note(told).ahead == read_note(CommitNote(ahead=(far,)).text()).ahead == (far,) * (far == 9999)

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from groundcam_worker.policy.limits import GAP_DELAY_S, SHED_EVERY_S, Limits
+from groundcam_worker.policy.limits import GAP_DELAY_S, HEAD, SHED_EVERY_S, Limits
 from groundcam_worker.run import limits_of
 from groundcam_worker.settings import WorkSettings
 
@@ -46,3 +46,14 @@ def test_a_gap_and_a_look_at_what_is_too_old_come_soon_enough_for_the_answers_af
     """Subscribers are promised a gap within a second; a frame's age is checked far more often than it grows old."""
     assert GAP_DELAY_S == 1.0
     assert 0 < SHED_EVERY_S <= 0.1
+
+
+def test_requests_may_wait_for_a_quarter_of_the_room() -> None:
+    assert (Limits().requests, Limits().request_bytes) == (256, 8 * 1024 * 1024)
+    assert Limits(batch_size=64, max_waiting_bytes=1000).requests == 1024
+    assert Limits(max_waiting_bytes=1000).request_bytes == 250
+
+
+def test_a_partition_with_eight_records_of_lag_counts_as_read_to_its_end() -> None:
+    """Docs and dashboards say so."""
+    assert HEAD == 8

@@ -49,3 +49,25 @@ def test_what_is_no_frame_of_anybody_is_answered_and_not_remembered() -> None:
     ledger = OffsetLedger()
     finished(ledger, None)
     assert (ledger.last, ledger.end) == ({}, 1)
+
+
+def test_a_new_run_counts_whatever_its_name_and_its_numbers_are() -> None:
+    for run in ("a", "z"):
+        ledger = OffsetLedger({"gate": ("m", 41)})
+        finished(ledger, FrameId("gate", run, 0))
+        assert ledger.last == {"gate": (run, 0)}
+
+
+def test_who_repeats_itself_has_been_heard_of() -> None:
+    ledger = OffsetLedger({"gate": ("r", 1), "yard": ("r", 1)})
+    finished(ledger, FrameId("gate", "r", 1))
+    assert [*ledger.last] == ["yard", "gate"]
+
+
+def test_a_thousand_cameras_are_remembered() -> None:
+    ledger = OffsetLedger()
+    finished(ledger, *(FrameId(f"cam{number}", "r", 0) for number in range(1000)))
+    assert len(ledger.last) == 1000
+    finished(ledger, FrameId("one more", "r", 0))
+    assert len(ledger.last) == 1000
+    assert "cam0" not in ledger.last

@@ -237,6 +237,22 @@ def test_two_questions_for_one_camera_are_an_error() -> None:
         Questions([("gate", Question.of("a")), ("gate", Question.of("b"))])
 
 
+def test_two_questions_for_every_camera_are_an_error() -> None:
+    with pytest.raises(QuestionError, match="two questions for every camera"):
+        Questions([("*", Question.of("a")), ("*", Question.of("b"))])
+
+
+def test_ten_thousand_cameras_and_fifty_thousand_classes_are_kept() -> None:
+    questions, one = Questions(), told("cam", "a")
+    names = [f"cam{number}" for number in range(10_000)]
+    assert all(questions.set(one.model_copy(update={"camera_id": name})) for name in names)
+    assert not questions.set(one.model_copy(update={"camera_id": "one more"}))
+    long, five = Questions(), told("cam", "a", "b", "c", "d", "e")
+    assert all(long.set(five.model_copy(update={"camera_id": name})) for name in names)
+    assert not long.set(told("cam0", "a", "b", "c", "d", "e", "f"))
+    assert long.set(told("cam0", "a", "b", "c", "d", "f"))
+
+
 def _labels(questions: Questions, camera: str, own: Question | None = None) -> tuple[str, tuple[str, ...]]:
     found = questions.for_frame(camera, own)
     assert found is not None

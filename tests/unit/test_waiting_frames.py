@@ -275,3 +275,23 @@ def test_what_may_be_in_memory_follows_from_the_batch_size(batch_size: int, pict
     """One batch runs, one is ready, one is being decoded; and of each partition twice as many are suspects."""
     limits = Limits(batch_size=batch_size)
     assert (limits.pictures, limits.unanswered, limits.suspects) == (pictures, unanswered, 2 * pictures)
+
+
+def test_the_deadline_is_that_of_the_oldest_batch() -> None:
+    waiting = batcher("a:wide:1", "b:tall:1", every_s=0.25)
+    assert waiting.deadline == WAIT_S
+    assert waiting.pop(now=10.0) == ["a:wide:1"], "also long after it"
+
+
+def test_a_batch_that_is_larger_than_a_new_item_allows_is_full() -> None:
+    waiting: Batcher[int] = Batcher(9, WAIT_S)
+    for number, most in enumerate((None, None, 2)):
+        waiting.push(number, shape="wide", lane="a", now=0.0, max_items=most)
+    assert waiting.pop(now=0.0) == [0, 1, 2]
+
+
+def test_where_more_pictures_are_held_than_there_is_room_for_none_fits() -> None:
+    budget = PictureBudget(3, 1000)
+    for owner in "abcd":
+        budget.hold(owner, 1)
+    assert not budget.fits(1)
