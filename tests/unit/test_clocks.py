@@ -264,3 +264,10 @@ def test_only_a_frame_that_shows_the_difference_exactly_contradicts_one_that_was
     camera.clock.known = Smallest(ns(50.0))
     assert not camera.frame(10.0, exact=is_exact)
     assert camera.clock.frames == (0 if is_exact else 1)
+
+
+def test_a_path_that_is_shorter_than_any_before_gives_an_age_of_no_less_than_what_it_lay_there() -> None:
+    camera = Camera()
+    camera.frame(10.0, off_s=50.0, appended=10.2)
+    shorter = sight(61.0, 20.0, waited=4.0, exact=False, appended=11.1)
+    assert camera.clock.age(7, shorter, ()) == ns(4.0), "before anything is learned from it"

@@ -127,3 +127,28 @@ def test_the_brokers_clock_is_known_from_records_whose_wait_we_saw() -> None:
     world.frame(10.0, late_s=3.0, least_s=3.0, most_s=3.0, appended_s=10.0 - 3.0 - 40.0)
     world.frame(20.0, late_s=8.0, most_s=None, appended_s=20.0 - 8.0 - 40.0)
     assert world.age_s(20.0) == 8.0
+
+
+@pytest.mark.parametrize(("late_s", "is_written"), [(1.0, True), (-1.0, True), (0.999, False), (1.5, True)])
+def test_a_clock_that_is_off_by_a_second_is_written_down(late_s: float, is_written: bool) -> None:
+    world = World()
+    world.frame(10.0, late_s=late_s)
+    assert world.freshness.remembered("gate") == (late_s * 1000 if is_written else None)
+
+
+@pytest.mark.parametrize("limit_s", [0.0, -1.0])
+def test_without_a_largest_age_nothing_is_stale_and_one_of_half_a_second_counts(limit_s: float) -> None:
+    world = World(max_age_s=limit_s)
+    world.frame(10.0)
+    assert not world.freshness.is_stale(*world.last, ns(9000.0))
+    short = World(max_age_s=0.5)
+    short.frame(10.0)
+    assert short.freshness.is_stale(*short.last, ns(10.6))
+
+
+def test_a_broker_of_which_nothing_is_known_is_taken_to_have_our_clock_as_it_is_now() -> None:
+    """Ours was set by 100 s since the first record."""
+    world = World()
+    world.frame(10.0, monotonic_s=1.0)
+    world.frame(111.0, late_s=8.0, monotonic_s=2.0, most_s=None, appended_s=103.0, partition=1)
+    assert world.age_s(111.0) == 8.0
