@@ -7,7 +7,7 @@ from groundcam_runtime.partitions.partition import Claim, PartitionState
 from groundcam_runtime.records import Gone, Partition
 from groundcam_schemas import GapReason
 from groundcam_worker.errors import BadPictureError
-from groundcam_worker.frames import NS, Admitted, Answered, Decoded, Received, Rejected, Skipped, Stamps
+from groundcam_worker.frames import NS, Admitted, Answered, Decoded, Received, Rejected, Replied, Skipped, Stamps
 from groundcam_worker.loop import instructions as do
 from groundcam_worker.loop.admission import AdmissionQueue
 from groundcam_worker.loop.batches import Batch, Job
@@ -51,8 +51,8 @@ def test_what_is_published_about_a_frame_knows_its_camera_and_keeps_no_bytes() -
 
 @pytest.mark.parametrize(
     "kind",
-    [Claim, PartitionState, Received, Admitted, Decoded, Answered, Skipped, Rejected, Job, Batch,
-     do.PublishAnswer, do.PublishGap, do.PublishLetter],
+    [Claim, PartitionState, Received, Admitted, Decoded, Answered, Replied, Skipped, Rejected, Job, Batch,
+     do.PublishAnswer, do.PublishGap, do.PublishLetter, do.PublishReply],
 )  # fmt: skip
 def test_what_there_is_one_of_is_itself_and_not_what_looks_like_it(kind: type) -> None:
     """Two frames may be alike to the last bit; and pictures cannot be compared at all."""

@@ -4,16 +4,22 @@ from typing import Any
 
 import pytest
 
-from footage import encoded
-from groundcam_runtime.records import Consumed, Gone
-from groundcam_schemas import Question, ReplyProblem, ReplyTo
+from footage import encoded, frame
+from groundcam_runtime.partitions.assignment import Assignment
+from groundcam_runtime.partitions.partition import Claim
+from groundcam_runtime.records import Assigned, Consumed, Gone, Position
+from groundcam_schemas import Question, ReplyProblem, ReplyTo, encode
 from groundcam_worker.errors import BadPictureError, FatalFrameError, UnansweredError, UnaskableError
-from groundcam_worker.frames import Rejected, Replied
+from groundcam_worker.frames import Admitted, Decoded, Received, Rejected, Replied
 from groundcam_worker.loop import events as on
 from groundcam_worker.loop import instructions as do
-from groundcam_worker.loop.batches import Prepared
-from groundcam_worker.policy.turns import Turns
-from loop_story import FOUND, IMAGE, REQUESTS, P, Story, of
+from groundcam_worker.loop.admission import AdmissionQueue
+from groundcam_worker.loop.batches import Batch, Job, Prepared
+from groundcam_worker.parse import ParsedFrame, parse
+from groundcam_worker.policy.limits import Limits
+from groundcam_worker.policy.picture_budget import PictureBudget
+from loop_frames import QUESTION, REFERENCE
+from loop_story import FOUND, IMAGE, NS, PICTURE, REQUESTS, P, Story, of
 
 
 def replies(out: list[do.Instruction]) -> list[Replied]:
@@ -158,50 +164,6 @@ def test_a_camera_frame_with_reply_to_is_a_camera_frame() -> None:
     assert len(of(do.PublishAnswer, out)) == 1
 
 
-def served(requests_s: float, cameras_s: float, share: float, seconds: float = 60.0) -> dict[str, float]:
-    """How long each had the detector where both always wait."""
-    turns, had, now = Turns(share, 8, 3.0), {"requests": 0.0, "cameras": 0.0}, 0.0
-    while now < seconds:
-        turns.camera_came(now)
-        if turns.may_be_requests(0, now, cameras_wait=True):
-            turns.spent(cameras_s=0.0, requests_s=requests_s, cameras_wait=True)
-            had["requests"] += requests_s
-            now += requests_s
-        else:
-            turns.spent(cameras_s=cameras_s, requests_s=0.0, cameras_wait=True)
-            had["cameras"] += cameras_s
-            now += cameras_s
-    return had
-
-
-@pytest.mark.parametrize("share", [0.1, 0.2, 0.5])
-@pytest.mark.parametrize(("requests_s", "cameras_s"), [(0.02, 0.02), (0.02, 0.002), (0.004, 0.05)])
-def test_while_cameras_wait_requests_have_their_share_of_the_time(
-    share: float, requests_s: float, cameras_s: float
-) -> None:
-    had = served(requests_s, cameras_s, share)
-    assert had["requests"] / sum(had.values()) == pytest.approx(share, abs=0.03)
-
-
-def test_without_cameras_requests_have_all_of_it() -> None:
-    turns = Turns(0.2, 8, 3.0)
-    assert turns.may_be_requests(100, 0.0, cameras_wait=False)
-    turns.spent(cameras_s=0.0, requests_s=100.0, cameras_wait=False)
-    assert turns.may_be_requests(100, 0.0, cameras_wait=False)
-
-
-def test_where_there_are_cameras_less_than_a_batch_of_requests_is_in_work() -> None:
-    turns = Turns(0.2, 8, 3.0)
-    turns.camera_came(10.0)
-    assert turns.may_be_requests(5, 11.0, cameras_wait=False)
-    assert not turns.may_be_requests(6, 11.0, cameras_wait=False)
-    assert turns.may_be_requests(8, 13.1, cameras_wait=False), "the last camera is gone"
-
-
-def test_a_share_of_nothing_begins_no_request_while_cameras_wait() -> None:
-    assert not Turns(0.0, 8, 3.0).may_be_requests(0, 0.0, cameras_wait=True)
-
-
 def test_the_question_of_a_request_is_not_that_of_a_camera() -> None:
     one = story()
     one.request(0, question=Question.of("cat", "zebra"))
@@ -219,3 +181,79 @@ def test_a_reply_that_is_too_large_is_said_to_be_so_unless_the_next_owner_answer
     (publication,) = of(do.PublishReply, one.detect(FOUND))
     one(Gone(frozenset([REQUESTS])))
     assert not replies(one(on.Delivered(publication, ValueError("too large"))))
+
+
+def test_requests_wait_in_a_quarter_of_the_memory_but_for_the_first() -> None:
+    """Kafka's records and pictures together count, to the byte."""
+    one = story()
+    one.request(0)
+    size = one.state.waiting_bytes
+    assert size > len(encoded("jpeg"))
+    for room, refused in ((2 * size, 0), (2 * size - 1, 1), (1, 1)):
+        full = story(max_waiting_bytes=4 * room)
+        out = [reply for offset in range(2) for reply in replies(full.request(offset))]
+        assert [reply.problem for reply in out] == [ReplyProblem.OVERLOADED] * refused
+
+
+def admission() -> tuple[AdmissionQueue, Assignment]:
+    assignment = Assignment(0)
+    assignment.arrive(Assigned({P: Position(0), REQUESTS: Position(0)}, 1))
+    queue = AdmissionQueue(lambda _claim: True, lambda _frame: False, Limits(), REQUESTS.topic)
+    return queue, assignment
+
+
+def waiting(assignment: Assignment, offset: int, *, asks: bool) -> Received:
+    """A camera's frame, or a request."""
+    partition = REQUESTS if asks else P
+    record = Consumed(partition, offset, 0, b"gate", encode(frame("gate", offset, PICTURE)), (), 0)
+    parsed = parse(record, 10**6)
+    assert isinstance(parsed, ParsedFrame)
+    claim = assignment.begin(record, parsed.id)
+    assert claim is not None
+    return Received(claim, record, parsed, is_live=True, reply_to=ReplyTo(to="door", deadline_ns=NS) if asks else None)
+
+
+@pytest.mark.parametrize("asked", [0, 1, 2, 3])
+def test_of_a_batch_requests_owe_what_they_had_and_cameras_earn_it_back(asked: int) -> None:
+    """Three jobs in 0.3 s: while cameras wait, a request pays with four times its time of theirs."""
+    queue, assignment = admission()
+    frames = [waiting(assignment, number, asks=number < asked) for number in range(3)]
+    jobs = [
+        Job(IMAGE, QUESTION, "shape", 1, "lane", lambda: True, Decoded(Admitted(one, REFERENCE, QUESTION, 1, 0), 0))
+        for one in frames
+    ]
+    queue.push(waiting(assignment, 10, asks=False), 0.0)
+    queue.push(waiting(assignment, 11, asks=True), 0.0)
+    queue.spent(Batch(tuple(jobs), 0), 0.3)
+    first = queue.pop(PictureBudget(9, 10**9), 0.0)
+    assert first is not None
+    assert (first.reply_to is not None) == (asked == 0)
+    owed_s = asked * 0.1 - (3 - asked) * 0.1 / 4
+    queue.push(waiting(assignment, 12, asks=False), 0.0)
+    queue.push(waiting(assignment, 13, asks=True), 0.0)
+    others = [waiting(assignment, 20, asks=False)]
+    paid = Batch(
+        (Job(IMAGE, QUESTION, "s", 1, "l", lambda: True, Decoded(Admitted(others[0], REFERENCE, QUESTION, 1, 0), 0)),),
+        0,
+    )
+    if asked:
+        queue.spent(paid, 4 * min(owed_s, 0.25) - 0.001)
+        assert not queue._turns.may_be_requests(0, 0.0, cameras_wait=True)
+        queue.spent(paid, 0.002)
+        assert queue._turns.may_be_requests(0, 0.0, cameras_wait=True)
+
+
+def test_in_work_are_requests_and_no_frames_of_cameras() -> None:
+    """Six of a batch of eight, while there are cameras."""
+    for asked, may in ((5, True), (6, False)):
+        queue, assignment = admission()
+        pictures: PictureBudget[Claim] = PictureBudget(99, 10**9)
+        for number in range(8):
+            pictures.hold(waiting(assignment, number, asks=False).claim, 1)
+        for number in range(asked):
+            pictures.hold(waiting(assignment, number, asks=True).claim, 1)
+        queue.push(waiting(assignment, 20, asks=False), 0.0)
+        queue.push(waiting(assignment, 21, asks=True), 0.0)
+        popped = queue.pop(pictures, 0.0)
+        assert popped is not None
+        assert (popped.reply_to is not None) == may

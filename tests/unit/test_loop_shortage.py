@@ -5,11 +5,9 @@ from typing import Any
 from groundcam_runtime.partitions.commit_note import CommitNote
 from groundcam_runtime.records import Gone
 from groundcam_worker.errors import SandboxUnavailableError
-from groundcam_worker.frames import Received
 from groundcam_worker.loop import events as on
 from groundcam_worker.loop import instructions as do
 from groundcam_worker.loop.batches import Prepared
-from loop_frames import ours, received
 from loop_story import IMAGE, OTHER, SHORT, P, Story, of
 
 
@@ -79,10 +77,3 @@ def test_a_frame_that_has_left_holds_up_no_retry_of_another() -> None:
     failing(story, story.admitted(story.tick()))
     story(Gone(frozenset([P])))
     assert [one.frame.id.camera_id for one in story.admitted(story.tick(1.0))] == ["yard"]
-
-
-def test_two_frames_of_one_content_are_two() -> None:
-    assignment = ours()
-    one = received(assignment, 0)
-    assert one == one  # noqa: PLR0124 - itself
-    assert one != Received(one.claim, one.record, one.content, one.is_live, one.reply_to)

@@ -63,3 +63,43 @@ def test_cameras_are_gone_after_a_while_without_a_frame() -> None:
 def test_a_share_of_nothing_begins_no_request_beside_cameras() -> None:
     assert not may(after(share=0.0))
     assert not may(after((5.0, 0.0, True), share=0.0))
+
+
+def served(requests_s: float, cameras_s: float, share: float, seconds: float = 60.0) -> dict[str, float]:
+    """How long each had the detector where both always wait."""
+    turns, had, now = Turns(share, 8, 3.0), {"requests": 0.0, "cameras": 0.0}, 0.0
+    while now < seconds:
+        turns.camera_came(now)
+        if turns.may_be_requests(0, now, cameras_wait=True):
+            turns.spent(cameras_s=0.0, requests_s=requests_s, cameras_wait=True)
+            had["requests"] += requests_s
+            now += requests_s
+        else:
+            turns.spent(cameras_s=cameras_s, requests_s=0.0, cameras_wait=True)
+            had["cameras"] += cameras_s
+            now += cameras_s
+    return had
+
+
+@pytest.mark.parametrize("share", [0.1, 0.2, 0.5])
+@pytest.mark.parametrize(("requests_s", "cameras_s"), [(0.02, 0.02), (0.02, 0.002), (0.004, 0.05)])
+def test_while_cameras_wait_requests_have_their_share_of_the_time(
+    share: float, requests_s: float, cameras_s: float
+) -> None:
+    had = served(requests_s, cameras_s, share)
+    assert had["requests"] / sum(had.values()) == pytest.approx(share, abs=0.03)
+
+
+def test_without_cameras_requests_have_all_of_it() -> None:
+    turns = Turns(0.2, 8, 3.0)
+    assert turns.may_be_requests(100, 0.0, cameras_wait=False)
+    turns.spent(cameras_s=0.0, requests_s=100.0, cameras_wait=False)
+    assert turns.may_be_requests(100, 0.0, cameras_wait=False)
+
+
+def test_where_there_are_cameras_less_than_a_batch_of_requests_is_in_work() -> None:
+    turns = Turns(0.2, 8, 3.0)
+    turns.camera_came(10.0)
+    assert turns.may_be_requests(5, 11.0, cameras_wait=False)
+    assert not turns.may_be_requests(6, 11.0, cameras_wait=False)
+    assert turns.may_be_requests(8, 13.1, cameras_wait=False), "the last camera is gone"
