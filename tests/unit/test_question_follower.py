@@ -208,6 +208,19 @@ def test_a_long_question_is_cut_in_the_log(follow: Follow, caplog: pytest.LogCap
     assert "b is asked now: cat, dog (version" in second
 
 
+def test_only_what_changes_is_said(follow: Follow, caplog: pytest.LogCaptureFixture) -> None:
+    """Anybody may take back what nobody asked, and ask the same again, a million times."""
+    caplog.set_level(logging.INFO)
+    nothing = [record(name, None) for name in (b"gate", b"yard", b"*")]
+    again = [asked("gate", "cat"), asked("gate", "cat"), asked("gate", "dog")]
+    follow(ScriptedReader(*nothing, *again, *nothing, *nothing), Questions([("gate", Question.of("cow"))]))
+    assert [one.message.partition(" (version")[0] for one in caplog.records] == [
+        "gate is asked now: cat",
+        "gate is asked now: dog",
+        "the question for gate was taken back",
+    ]
+
+
 def test_a_reader_that_fails_at_the_start_is_closed(follow: Follow) -> None:
     reader = ScriptedReader(asked("a", "cat"))
     reader.fails = True

@@ -237,6 +237,19 @@ def test_two_questions_for_one_camera_are_an_error() -> None:
         Questions([("gate", Question.of("a")), ("gate", Question.of("b"))])
 
 
+def test_a_question_holds_until_another_one_comes_or_it_is_taken_back() -> None:
+    questions, one = Questions([("gate", Question.of("a"))]), told("gate", "a")
+    assert not questions.has(one), "it came over Kafka or it did not"
+    assert questions.set(one)
+    assert (questions.has(one), questions.has(told("gate", "b")), questions.has(told("yard", "a"))) == (
+        True,
+        False,
+        False,
+    )
+    assert (questions.remove("gate"), questions.remove("gate"), questions.remove("*")) == (True, False, False)
+    assert not questions.has(one)
+
+
 def test_two_questions_for_every_camera_are_an_error() -> None:
     with pytest.raises(QuestionError, match="two questions for every camera"):
         Questions([("*", Question.of("a")), ("*", Question.of("b"))])

@@ -148,9 +148,9 @@ class QuestionFollower:
     def _take(self, camera_id: str, value: bytes | None) -> None:
         """Raises SchemaError, QuestionError, OverdueError, and whatever the check raises."""
         if not value:
-            self._questions.remove(camera_id)
-            self._is_full = False
-            log.info("the question for %s was taken back", camera_id, extra={"camera": camera_id})
+            if self._questions.remove(camera_id):
+                self._is_full = False
+                log.info("the question for %s was taken back", camera_id, extra={"camera": camera_id})
             return
         question = decode(CameraQuestion, value)
         if question.camera_id != camera_id:
@@ -160,12 +160,14 @@ class QuestionFollower:
             self._judged(camera_id, question.version, "there are too many questions of single cameras")
             return
         self._limiter.call(partial(self._check, question))
+        is_news = not self._questions.has(question)
         self._questions.set(question)
         self._judged(camera_id, question.version, None)
-        log.info(
-            "%s is asked now: %s (version %s)", camera_id, _brief(question.labels), question.version,
-            extra={"camera": camera_id},
-        )  # fmt: skip
+        if is_news:
+            log.info(
+                "%s is asked now: %s (version %s)", camera_id, _brief(question.labels), question.version,
+                extra={"camera": camera_id},
+            )  # fmt: skip
 
     def _say_full(self, camera_id: str) -> None:
         if not self._is_full:

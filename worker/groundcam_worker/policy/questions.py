@@ -61,9 +61,19 @@ class Questions:
         self._from_kafka[question.camera_id] = active
         return True
 
-    def remove(self, camera_id: str) -> None:
-        """Remove the question from Kafka for a camera (or `*`): the one from the start is in force again."""
-        self._classes -= _counted(self._from_kafka.pop(camera_id, None))
+    def has(self, question: CameraQuestion) -> bool:
+        """Whether just this is the question from Kafka for its camera."""
+        active = self._from_kafka.get(question.camera_id)
+        return active is not None and active.ref.version == question.version
+
+    def remove(self, camera_id: str) -> bool:
+        """Remove the question from Kafka for a camera (or `*`): the one from the start is in force again.
+
+        Returns whether there was one.
+        """
+        removed = self._from_kafka.pop(camera_id, None)
+        self._classes -= _counted(removed)
+        return removed is not None
 
     def all(self) -> list[ActiveQuestion]:
         """Return every question in force for some camera."""
