@@ -149,6 +149,7 @@ def test_without_a_largest_age_nothing_is_stale_and_one_of_half_a_second_counts(
 def test_a_broker_of_which_nothing_is_known_is_taken_to_have_our_clock_as_it_is_now() -> None:
     """Ours was set by 100 s since the first record."""
     world = World()
-    world.frame(10.0, monotonic_s=1.0)
-    world.frame(111.0, late_s=8.0, monotonic_s=2.0, most_s=None, appended_s=103.0, partition=1)
-    assert world.age_s(111.0) == 8.0
+    world.frame(10.0, monotonic_s=10.0)
+    for late_s in (8.0, -50.0):
+        world.frame(111.0, late_s=late_s, monotonic_s=11.0, most_s=None, appended_s=103.0, partition=1)
+        assert world.age_s(111.0) == 8.0, "also where the camera's clock says nothing"
