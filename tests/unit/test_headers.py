@@ -28,6 +28,12 @@ def test_a_header_names_the_message_as_its_field_schema_does(message: Message) -
         assert value.startswith(b"{") == as_json
 
 
+@pytest.mark.parametrize("message", MESSAGES, ids=lambda one: type(one).__name__)
+def test_a_message_is_msgpack_where_nobody_says_json(message: Message) -> None:
+    assert packed(message) == packed(message, as_json=False) == (encode(message), headers_of(message))
+    assert dict(headers_of(message))["content-type"] == b"application/msgpack"
+
+
 def test_detections_tell_each_label_once_the_best_first() -> None:
     answer = example(Detections)
     assert isinstance(answer, Detections)

@@ -37,6 +37,7 @@ def test_a_request_is_answered_with_its_own_question_and_committed_once_kafka_ha
     one.request(0, to="door")
     out = one.detect(FOUND)
     (replied,) = replies(out)
+    assert of(do.PublishReply, out)[0].is_answer, "readers see it once, where there are transactions"
     assert replied.answered is not None
     assert (replied.reply_to.to, replied.problem, replied.answered.reference.id) == ("door", None, "frame")
     assert [found.label for found in replied.answered.objects] == ["dog"]
@@ -257,3 +258,11 @@ def test_in_work_are_requests_and_no_frames_of_cameras() -> None:
         popped = queue.pop(pictures, 0.0)
         assert popped is not None
         assert (popped.reply_to is not None) == may
+
+
+def test_requests_of_a_partition_are_numbered_by_themselves() -> None:
+    """One service numbers those of all its partitions, and each partition is read by one worker."""
+    _, assignment = admission()
+    camera, request = waiting(assignment, 3, asks=False), waiting(assignment, 3, asks=True)
+    assert camera.clock == camera.id
+    assert request.clock == request.id._replace(run_id=f"{request.id.run_id}/0")
