@@ -1,11 +1,15 @@
 """Rules of the contract that no single field shows: names of topics, replies, versions and thresholds of questions."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from pydantic import BaseModel, ValidationError
 
-from groundcam_schemas import Question, Reply, SchemaError, Topics, decode_json
+from footage import frame
+from groundcam_schemas import CameraZones, Frame, Line, Question, Reply, SchemaError, Topics, Zone, decode_json
+from groundcam_schemas.codec import VERSIONS
 from groundcam_schemas.examples import examples
 from groundcam_schemas.questions import ClassSpec
 
@@ -43,9 +47,11 @@ def test_a_reply_is_an_answer_or_says_why_there_is_none() -> None:
 
 
 def test_every_choice_of_how_many_objects_is_another_question() -> None:
-    versions = {Question.of("a", max_objects=most).version for most in (1, 999, 1000)}
-    assert len(versions) == 3
-    assert Question.of("a", max_objects=1000).version == Question.of("a").version
+    for overlap in (None, 0.7):
+        plain = Question.of("a", nms_iou=overlap)
+        versions = {plain.model_copy(update={"max_objects": most}).version for most in (1, 999, 1000)}
+        assert len(versions) == 3
+        assert plain.version in versions
 
 
 def test_a_decoy_competes_from_the_lowest_threshold_on() -> None:
@@ -57,6 +63,37 @@ def test_a_decoy_competes_from_the_lowest_threshold_on() -> None:
 
 def test_with_scores_of_all_classes_a_message_has_room_for_18500_entries() -> None:
     """Thirteen of each object, and one of each class."""
-    for classes, most in ((1, 1000), (10, 804), (100, 163), (500, 36)):
+    for classes, most in ((1, 1000), (8, 880), (10, 804), (24, 500), (100, 163), (500, 36)):
         question = Question.of(*(f"class {number}" for number in range(classes)), class_scores=True)
         assert question.most_objects == most
+
+
+def test_a_zone_that_says_no_more_asks_for_no_stay_and_has_no_date() -> None:
+    zones = CameraZones(camera_id="gate", zones=(Zone(name="yard", polygon=((0.0, 0.0), (1.0, 0.0), (1.0, 1.0))),))
+    assert (zones.zones[0].dwell_s, zones.set_at_ns) == (0.0, 0)
+
+
+def test_a_line_may_run_in_any_direction_and_has_a_length() -> None:
+    for end in ((0.1, 0.9), (0.9, 0.1), (0.5, 0.1), (0.1, 0.5)):
+        assert Line(name="door", start=(0.5, 0.5), end=end).end == end
+    with pytest.raises(ValueError, match="the same point"):
+        Line(name="door", start=(0.5, 0.5), end=(0.5, 0.5))
+
+
+def parts(one: object) -> Iterator[BaseModel]:
+    """Yield a message and what it is made of."""
+    if isinstance(one, BaseModel):
+        yield one
+        for name in type(one).model_fields:
+            yield from parts(getattr(one, name))
+    elif isinstance(one, tuple):
+        for part in one:
+            yield from parts(part)
+
+
+@pytest.mark.parametrize("kind", VERSIONS, ids=lambda kind: kind.__name__)
+def test_a_message_and_what_it_is_made_of_cannot_be_changed(kind: type[Any]) -> None:
+    message = frame("gate", 0, b"x") if kind is Frame else decode_json(kind, json.dumps(examples()[kind]).encode())
+    for part in parts(message):
+        with pytest.raises(ValidationError, match="frozen"):
+            setattr(part, next(iter(type(part).model_fields)), None)

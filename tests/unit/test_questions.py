@@ -248,6 +248,8 @@ def test_a_question_holds_until_another_one_comes_or_it_is_taken_back() -> None:
     )
     assert (questions.remove("gate"), questions.remove("gate"), questions.remove("*")) == (True, False, False)
     assert not questions.has(one)
+    questions.set(one)
+    assert not any(questions.has(told("gate", phrase)) for phrase in "bcdefghij")
 
 
 def test_two_questions_for_every_camera_are_an_error() -> None:
