@@ -8,7 +8,18 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from footage import frame
-from groundcam_schemas import CameraZones, Frame, Line, Question, Reply, SchemaError, Topics, Zone, decode_json
+from groundcam_schemas import (
+    CameraZones,
+    Frame,
+    Line,
+    Question,
+    Reply,
+    SchemaError,
+    Topics,
+    WorkerStatus,
+    Zone,
+    decode_json,
+)
 from groundcam_schemas.codec import VERSIONS
 from groundcam_schemas.examples import examples
 from groundcam_schemas.questions import ClassSpec
@@ -48,7 +59,7 @@ def test_a_reply_is_an_answer_or_says_why_there_is_none() -> None:
 
 def test_every_choice_of_how_many_objects_is_another_question() -> None:
     for overlap in (None, 0.7):
-        plain = Question.of("a", nms_iou=overlap)
+        plain = Question.of("a").model_copy(update={"nms_iou": overlap})
         versions = {plain.model_copy(update={"max_objects": most}).version for most in (1, 999, 1000)}
         assert len(versions) == 3
         assert plain.version in versions
@@ -71,6 +82,11 @@ def test_with_scores_of_all_classes_a_message_has_room_for_18500_entries() -> No
 def test_a_zone_that_says_no_more_asks_for_no_stay_and_has_no_date() -> None:
     zones = CameraZones(camera_id="gate", zones=(Zone(name="yard", polygon=((0.0, 0.0), (1.0, 0.0), (1.0, 1.0))),))
     assert (zones.zones[0].dwell_s, zones.set_at_ns) == (0.0, 0)
+
+
+def test_a_worker_that_says_no_more_has_no_partitions() -> None:
+    content = {name: value for name, value in examples()[WorkerStatus].items() if name != "partitions"}
+    assert decode_json(WorkerStatus, json.dumps(content).encode()).partitions == 0
 
 
 def test_a_line_may_run_in_any_direction_and_has_a_length() -> None:
