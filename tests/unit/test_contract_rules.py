@@ -15,6 +15,7 @@ from groundcam_schemas import (
     Question,
     Reply,
     SchemaError,
+    Severity,
     Topics,
     WorkerStatus,
     Zone,
@@ -82,6 +83,10 @@ def test_with_scores_of_all_classes_a_message_has_room_for_18500_entries() -> No
 def test_a_zone_that_says_no_more_asks_for_no_stay_and_has_no_date() -> None:
     zones = CameraZones(camera_id="gate", zones=(Zone(name="yard", polygon=((0.0, 0.0), (1.0, 0.0), (1.0, 1.0))),))
     assert (zones.zones[0].dwell_s, zones.set_at_ns) == (0.0, 0)
+
+
+def test_severities_are_compared_by_their_order() -> None:
+    assert [one.rank for one in (Severity.INFO, Severity.WARNING, Severity.ALERT)] == [0, 1, 2]
 
 
 def test_a_worker_that_says_no_more_has_no_partitions() -> None:

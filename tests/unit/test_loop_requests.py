@@ -39,6 +39,7 @@ def test_a_request_is_answered_with_its_own_question_and_committed_once_kafka_ha
     (replied,) = replies(out)
     assert of(do.PublishReply, out)[0].is_answer, "readers see it once, where there are transactions"
     assert replied.answered is not None
+    assert replied.camera_id == "http"
     assert (replied.reply_to.to, replied.problem, replied.answered.reference.id) == ("door", None, "frame")
     assert [found.label for found in replied.answered.objects] == ["dog"]
     assert not of(do.PublishAnswer, out)
