@@ -157,6 +157,9 @@ benchmark-serving: $(READY) .rivals-serving/.ready ## Measure what the HTTP serv
 benchmark-detector: $(READY) ## Measure the detector against transformers' own way (ARGS="--quick --count --json FILE")
 	$(BIN)/python benchmarks/detector.py $(ARGS)
 
+benchmark-roofline: $(READY) ## Model how long a pass takes on a GPU, beside what one measured (seconds, no GPU; ARGS="--batch 8 --tokens 256")
+	$(BIN)/python benchmarks/roofline.py $(ARGS)
+
 gpu: $(READY) ## Check and measure the GPU of this machine, at most ten minutes (ARGS="--json FILE", ARGS=--dry without one)
 	$(BIN)/python benchmarks/gpu.py $(ARGS)
 

@@ -66,14 +66,20 @@ class _Counting(TorchDispatchMode):
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = function(*args, **(kwargs or {}))
         self.waits += any(name in str(function) for name in WAITS)
-        if not function.is_view and not any(name in str(function) for name in FORMS):
+        if is_work(function):
             self.operators += 1
             tensors = [leaf for leaf in tree_leaves((args, kwargs, result)) if isinstance(leaf, torch.Tensor)]
-            self.bytes += sum(map(_bytes, tensors))
+            self.bytes += sum(map(bytes_of, tensors))
         return result
 
 
-def _bytes(tensor: torch.Tensor) -> int:
+def is_work(function: Any) -> bool:
+    """Whether an operator runs on the device: what only gives memory another form does not."""
+    return not function.is_view and not any(name in str(function) for name in FORMS)
+
+
+def bytes_of(tensor: torch.Tensor) -> int:
+    """Return how many bytes are read or written; what is spread over a side by a stride of 0 counts once."""
     spread = zip(tensor.shape, tensor.stride(), strict=True)
     return tensor.element_size() * math.prod(size for size, stride in spread if stride)
 
@@ -92,7 +98,7 @@ functional_attention = functional.scaled_dot_product_attention
 
 
 @contextmanager
-def _whole_attention() -> Iterator[None]:
+def whole_attention() -> Iterator[None]:
     """On the meta device, and on a CPU, attention with a mask falls apart into what it is made of."""
 
     def attention(query: Any, key: Any, value: Any, attn_mask: Any = None, **_more: Any) -> Any:
@@ -108,7 +114,7 @@ def _whole_attention() -> Iterator[None]:
 def _count(way: str, run: Callable[[], Any]) -> Counts:
     with torch.no_grad():
         run()  # what happens only once is not counted
-        with _whole_attention(), _Counting() as counting:
+        with whole_attention(), _Counting() as counting:
             run()
         flops = FlopCounterMode(display=False, custom_mapping=PRODUCTS)
         with flops:
