@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True)
 class Device:
-    """What a card does in a second. Measured by `make gpu` (m), from its maker's sheet (s), estimated (e), fitted to a run (f)."""
+    """What a card does in a second. Measured by `make gpu` (m), of its maker's sheet (s), estimated (e), fitted (f)."""
 
     name: str
     memory: float
