@@ -5,11 +5,15 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from conftest import Wait, environment
+from groundcam_runtime.kafka import source
+from groundcam_runtime.kafka.admin import Admin
+from groundcam_runtime.kafka.assignor import EachTopicAssignor
 from groundcam_runtime.kafka.source import GroupSource
 from groundcam_runtime.records import Assigned, Gone
 from groundcam_runtime.settings import KafkaSettings
@@ -31,6 +35,10 @@ class Member:
         while (event := self.source.take()) is not None:
             self._events.append(event)
         return any(isinstance(one, kind) for one in self._events)
+
+    def numbers(self) -> list[int]:
+        """Those of the partitions that it owns."""
+        return sorted(place.number for place in self.source.owned)
 
     def close(self) -> None:
         self.source.close(10)
@@ -87,6 +95,42 @@ def test_an_owner_that_dies_while_it_gives_partitions_up_and_comes_back_by_its_n
         again.source.start()
 
         def owned() -> list[int]:
-            return sorted(place.number for one in (second, again) for place in one.source.owned)
+            return sorted(second.numbers() + again.numbers())
 
         wait(lambda: owned() == [0, 1, 2, 3], 60, "an owner for each partition")
+
+
+def test_a_leader_that_ends_before_it_knew_of_any_partition_and_comes_back_by_its_name_gets_them_all(
+    kafka: KafkaSettings, wait: Wait, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it shared out is remembered by the group, and the one that comes back is no leader that would look again."""
+    shared_out, assign = list[Any](), EachTopicAssignor.assign
+
+    def knows_nothing(self: EachTopicAssignor, _cluster: Any, members: Any) -> dict[str, Any]:
+        nothing = SimpleNamespace(topics=set, partitions_for_topic=lambda _topic: None)
+        shared_out.append(assign(self, nothing, members))
+        return shared_out[-1]
+
+    with closing(Member(kafka, 0.5, "one")) as first, monkeypatch.context() as patch:
+        patch.setattr(EachTopicAssignor, "assign", knows_nothing)
+        first.source.start()
+        wait(lambda: shared_out and not first.source._consumer._coordinator.rejoining, 60, "an assignment of nothing")
+    assert first.numbers() == []
+    with closing(Member(kafka, 0.5, "one")) as again:
+        again.source.start()
+        wait(lambda: again.numbers() == [0, 1, 2, 3], 30, "every partition")
+
+
+def test_a_leader_that_came_back_by_its_name_still_takes_up_partitions_that_are_added(
+    kafka: KafkaSettings, wait: Wait, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(source, "METADATA_MS", 1000)
+    for _life in range(2):
+        with closing(Member(kafka, 0.5, "one")) as member:
+            member.source.start()
+            wait(lambda one=member: one.numbers() == [0, 1, 2, 3], 60, "its partitions")
+    with closing(Member(kafka, 0.5, "one")) as member, closing(Admin(kafka)) as admin:
+        member.source.start()
+        wait(lambda: member.numbers() == [0, 1, 2, 3], 60, "its partitions")
+        admin.grow({kafka.topics.frames: 8})
+        wait(lambda: member.numbers() == list(range(8)), 30, "those that were added")

@@ -34,5 +34,5 @@ def test_pages_fit_the_screen_keep_the_rules_of_wcag_and_ask_no_other_host(
 def test_what_is_searched_is_found(tab: Open, address: str) -> None:
     with tab(address) as shown:
         shown.page.goto(f"{address}/index.html")
-        shown.page.get_by_placeholder("Search").fill("max_age_s")
+        shown.page.get_by_placeholder("Search").press_sequentially("max_age_s")  # it listens to keys
         shown.page.locator(".md-search-result__item a[href*='docs/settings.html']").first.wait_for()

@@ -109,7 +109,8 @@ class Feed:
 
 def worker(settings: KafkaSettings, log: Path, *options: str, **variables: str) -> "subprocess.Popen[bytes]":
     """Start a worker that may signal itself."""
-    known = environment(settings) | {"PYTHONPATH": str(Path(__file__).parent.parent)} | SHORT | variables
+    paths = {"PYTHONPATH": str(Path(__file__).parent.parent), "PYTHONFAULTHANDLER": "1"}
+    known = environment(settings) | paths | SHORT | variables
     with log.open("ab") as errors:
         return subprocess.Popen(
             [sys.executable, "-m", "killed_worker", *WORK, "--group", settings.topic_prefix, *options],
@@ -155,7 +156,7 @@ def kill_many(
                 if time.monotonic() < deadline:
                     feed.more(FRAMES_A_LIFE)  # batches were larger than the point's turn assumes
                     continue
-                process.kill()
+                process.send_signal(signal.SIGABRT)  # it writes down what each of its threads does
                 process.wait()
                 raise AssertionError(f"seed {seed}: life {life} ({point}:{times_passed}) goes on\n{tail(log)}")
             expected = -signal.SIGKILL if name == "SIGKILL" else 0
@@ -191,4 +192,4 @@ def java_of(broker: EmbeddedBroker, node: int = 0) -> int:
 
 
 def tail(log: Path) -> str:
-    return log.read_text()[-3000:]
+    return log.read_text()[-8000:]

@@ -21,16 +21,35 @@ def ask(topics: dict[str, int], shares: Shares) -> Shares:
         held = [SUBSCRIPTION.TopicPartition(topic=topic, partitions=numbers) for topic, numbers in owned.items()]
         metadata = SUBSCRIPTION(version=1, topics=sorted(topics), user_data=b"", owned_partitions=held)
         members.append(SimpleNamespace(member_id=member_id, metadata=metadata))
-    assignor = EachTopicAssignor()
-    assigned = assignor.assign(cluster, members)
+    assigned = EachTopicAssignor().assign(cluster, members)
     given = sum(len(numbers) for share in assigned.values() for _, numbers in share.assigned_partitions)
     for share in assigned.values():
+        assignor = EachTopicAssignor()
         assignor.on_assignment(share, 1)
-        assert assignor.is_overdue(0.0) == (given < sum(topics.values())), "each member knows whether more must follow"
+        there = sum(topics.values())
+        assert assignor.is_overdue(0.0) == (given < there), "each member knows whether more must follow"
+        assert not assignor.knew_less(there)
+        assert assignor.knew_less(there + 1) == (given == there), "and whether there were fewer partitions than now"
+        assert not assignor.knew_less(there + 1), "which it does not say again at once"
     return {
         member_id: {topic: sorted(numbers) for topic, numbers in share.assigned_partitions}
         for member_id, share in assigned.items()
     }
+
+
+def test_a_leader_that_knows_of_no_partition_yet_says_so_and_one_of_an_older_version_says_nothing() -> None:
+    cluster = SimpleNamespace(topics=set, partitions_for_topic=lambda _topic: None)
+    metadata = SUBSCRIPTION(version=1, topics=["frames"], user_data=b"", owned_partitions=[])
+    assigned = EachTopicAssignor().assign(cluster, [SimpleNamespace(member_id="w1", metadata=metadata)])["w1"]
+    heard = EachTopicAssignor()
+    heard.on_assignment(assigned, 1)
+    assert not heard.knew_less(0)
+    assert heard.knew_less(4)
+    for mark in (b"", b"of ", b"of four", "of \N{SUPERSCRIPT TWO}".encode(), b"\xff"):
+        older = EachTopicAssignor()
+        older.on_assignment(SimpleNamespace(assigned_partitions=[], user_data=mark, partitions=list), 1)
+        assert not older.knew_less(4)
+        assert not older.is_overdue(0.0)
 
 
 def held(shares: Shares, topic: str) -> list[int]:

@@ -3,7 +3,7 @@
 import random
 from itertools import pairwise
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from groundcam_events.tracking.camera import Camera, CameraState
@@ -74,6 +74,7 @@ def test_a_state_that_is_written_down_and_read_goes_on_as_if_it_had_not_been(
 
 @settings(max_examples=20, deadline=None)
 @given(films, st.integers(0, 2**32))
+@example((3, 1.0), 7398)  # a gap twice, before any other frame
 def test_repeated_and_late_answers_change_nothing(film: tuple[int, float], seed: int) -> None:
     answers, rng = film_of(*film), random.Random(seed)
     again: list[Detections | Gap] = []

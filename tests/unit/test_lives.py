@@ -90,6 +90,15 @@ def test_a_gap_of_four_seconds_in_a_stay_makes_one_event_and_not_two() -> None:
     assert last.frames_seen == 41 - 20 - 2 or last.frames_seen >= 18
 
 
+def test_a_gap_that_is_told_again_counts_once_as_frames_and_as_time() -> None:
+    whole = list(film([ONE], seconds=20, fps=5))
+    events, _ = followed([*whole[:15], gap(15, 34), gap(15, 34), *whole[35:]])
+    assert [(one.first_seq, one.last_seq) for one in events[-1].unseen] == [(15, 34)]
+    still = list(film([PARKED], seconds=40, fps=2))
+    events, camera = followed([*still[:20], away(10, 16), away(10, 16)])
+    assert camera.open == 1, "it was away for six seconds, not for twelve"
+
+
 def test_nobody_looks_for_longer_than_a_minute_and_it_is_lost() -> None:
     still = list(film([PARKED], seconds=100, fps=2))
     events, _ = followed([*still[:30], gap(30, 159), *still[160:]])

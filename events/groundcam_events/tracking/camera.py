@@ -62,6 +62,8 @@ class CameraState:
     lives: list[Life] = field(default_factory=list)
     away_s: float = 0.0
     """So long the camera was away since its newest frame."""
+    gaps: list[Gap] = field(default_factory=list)
+    """The latest since its newest frame, none of them twice."""
     untold: list[bytes] = field(default_factory=list)
     """Events that were decided without a record, and that may not be on Kafka yet."""
 
@@ -128,7 +130,7 @@ class Camera:
         if step is None:
             self.late += 1
             return
-        state.away_s = 0.0
+        state.away_s, state.gaps = 0.0, []
         yield from self._no_longer_asked(answer)
         yield from self._forgotten(step.blind_s)
         at_s = state.order.at_s
@@ -219,17 +221,14 @@ class Camera:
 
     def _gap(self, gap: Gap) -> Iterator[Event]:
         state = self.state
-        if gap.last_seq is not None and state.order.is_over(gap.run_id, gap.last_seq):
+        if gap.last_seq is not None:
+            is_over = state.order.is_over(gap.run_id, gap.last_seq)
+        else:
+            is_over = gap.to_ns is not None and gap.to_ns <= state.order.captured_at_ns
+        if is_over or gap in state.gaps:
             return
-        if gap.last_seq is None and gap.to_ns is not None and gap.to_ns <= state.order.captured_at_ns:
-            return
-        unseen = Unseen(
-            reason=gap.reason,
-            first_seq=gap.first_seq,
-            last_seq=gap.last_seq,
-            from_ns=gap.from_ns,
-            to_ns=gap.to_ns,
-        )
+        state.gaps = [*state.gaps, gap][-MAX_UNSEEN:]
+        unseen = Unseen(**gap.model_dump(include=set(Unseen.model_fields)))
         for life in state.lives:
             life.unseen_now = [*life.unseen_now, unseen][-MAX_UNSEEN:]
         if gap.reason is GapReason.NO_QUESTION:

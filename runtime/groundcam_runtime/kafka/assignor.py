@@ -8,6 +8,9 @@ A partition that moves is given to nobody at first: its owner gives it up, and a
 its new one. An owner that dies in between, and comes back by its name (static membership), gets what the group
 remembers, asks for nothing, and the partition is nobody's. So an assignment that is not the last says so in its user
 data, which the group remembers too, and whoever has such a one for too long asks for the next.
+
+A leader shares out the partitions that it knows of, in its first second none, and looks whether there are more for as
+long as it lives. So every assignment says of how many it is: whoever knows of more asks for the next.
 """
 
 import time
@@ -18,6 +21,9 @@ from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssi
 from kafka.protocol.consumer.metadata import ConsumerProtocolAssignment
 
 UNFINISHED = b"unfinished"
+OF = b"of "
+ASK_AGAIN_S = 5.0
+"""Between two rebalances that are asked for since there are more partitions: the leader may have to hear of them."""
 
 
 class EachTopicAssignor(CooperativeStickyAssignor):  # type: ignore[misc] # kafka-python has no types
@@ -26,6 +32,8 @@ class EachTopicAssignor(CooperativeStickyAssignor):  # type: ignore[misc] # kafk
     def __init__(self) -> None:
         super().__init__()
         self._unfinished_at: float | None = None
+        self._of: int | None = None
+        self._ask_at = 0.0
 
     def assign(self, cluster: Any, members: Any) -> dict[str, Any]:
         """Return each member's share: of each topic the same, give or take one partition, once all have moved."""
@@ -38,13 +46,15 @@ class EachTopicAssignor(CooperativeStickyAssignor):  # type: ignore[misc] # kafk
                 shares[member_id] += share.assigned_partitions
         there = sum(len(cluster.partitions_for_topic(topic) or ()) for topic in topics)
         given = sum(len(partitions) for share in shares.values() for _, partitions in share)
-        mark = UNFINISHED if given < there else b""
+        mark = UNFINISHED if given < there else OF + str(there).encode()
         return {member_id: ConsumerProtocolAssignment(self.version, share, mark) for member_id, share in shares.items()}
 
     def on_assignment(self, assignment: Any, generation: int) -> None:
         """Take note of whether another assignment has to follow."""
         super().on_assignment(assignment, generation)
-        self._unfinished_at = time.monotonic() if bytes(assignment.user_data or b"") == UNFINISHED else None
+        mark = bytes(assignment.user_data or b"")
+        self._unfinished_at = time.monotonic() if mark == UNFINISHED else None
+        self._of = int(mark.removeprefix(OF)) if mark.startswith(OF) and mark[len(OF) :].isdigit() else None
 
     def is_overdue(self, within_s: float) -> bool:
         """Whether what has to follow has not followed within so many seconds; then it is waited for anew."""
@@ -52,6 +62,14 @@ class EachTopicAssignor(CooperativeStickyAssignor):  # type: ignore[misc] # kafk
         if since is None or now - since < within_s:
             return False
         self._unfinished_at = now
+        return True
+
+    def knew_less(self, partitions: int) -> bool:
+        """Whether the assignment is of fewer partitions than there are; then another one is waited for."""
+        now = time.monotonic()
+        if self._of is None or self._of >= partitions or now < self._ask_at:
+            return False
+        self._ask_at = now + ASK_AGAIN_S
         return True
 
 

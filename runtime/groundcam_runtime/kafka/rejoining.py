@@ -17,6 +17,15 @@ def rejoin_where_needed(coordinator: Any, assignor: EachTopicAssignor, hand_over
         # A leader whose topics changed joins again; once it has assigned, the client believes that there is
         # nothing to do, and a poll that ended meanwhile is the last to look: no heartbeats, no frames, for ever.
         coordinator.request_rejoin()
+    elif not coordinator.need_rejoin() and assignor.knew_less(_known(coordinator)):
+        # A leader sees to that itself, unless it died, and came back by its name as a member like any other.
+        log.info("the group shares out fewer partitions than there are: another rebalance")
+        coordinator.request_rejoin()
     elif assignor.is_overdue(hand_over_s + FOLLOW_UP_S):
         log.warning("partitions of the group have no owner: whoever gave them up did not join again; another rebalance")
         coordinator.request_rejoin()
+
+
+def _known(coordinator: Any) -> int:
+    """Return how many partitions the topics have of which the client heard, those of other members for a leader."""
+    return sum(map(len, coordinator._metadata_snapshot.values()))  # noqa: SLF001 - there is no public way
