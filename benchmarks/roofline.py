@@ -90,7 +90,7 @@ def _operator(part: str, name: str, given: list[torch.Tensor], made: list[torch.
     kind, flop, looks = KINDS.get(name, POINTWISE), 0.0, 0
     programs = tiles = width = 0
     if name in PRODUCTS:
-        left = given[-2]
+        left = [one for one in args if isinstance(one, torch.Tensor)][-2]  # and not `out`
         kind = "products in fp32" if left.dtype == torch.float32 else "products"
         flop = 2.0 * left.shape[-1] * made[0].numel()
     elif kind == "convolutions":
@@ -105,8 +105,11 @@ def _operator(part: str, name: str, given: list[torch.Tensor], made: list[torch.
         looks = queries * heads * levels * points * 4 * given[0].shape[-1] * given[0].element_size()
     elif kind == "windows":
         flop = 4.0 * made[0].numel() * args[6] ** 2
-    size = sum(map(bytes_of, [*given, *made]))
-    return Operator(part, kind, name, KERNELS.get(name, 1), size, flop, looks, programs, tiles, width)
+    size, kernels = sum(map(bytes_of, [*given, *made])), KERNELS.get(name, 1)
+    if name == "aten.baddbmm" and given[0].numel() < made[0].numel():
+        # The bias is first written to every row of the result, which the product then reads.
+        size, kernels = size + 2 * bytes_of(made[0]), kernels + 1
+    return Operator(part, kind, name, kernels, size, flop, looks, programs, tiles, width)
 
 
 def network(config: Any) -> Network:

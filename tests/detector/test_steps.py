@@ -14,6 +14,7 @@ from groundcam_schemas import Question
 from groundcam_worker.checkpoints.catalogue import DEMO, resolve
 from groundcam_worker.checkpoints.loading import load
 from groundcam_worker.detectors.grounding_dino.deformable import SAMPLINGS, Levels
+from groundcam_worker.detectors.grounding_dino.linear import by_picture, each_with_bias
 from groundcam_worker.detectors.grounding_dino.optimisations import Optimisations
 from groundcam_worker.detectors.grounding_dino.pixels import Pixels
 from groundcam_worker.detectors.grounding_dino.reference import Reference
@@ -49,6 +50,18 @@ def test_both_ways_of_deformable_attention_give_the_same(coordinates: int, depth
     assert torch.allclose(plain, bag, atol=1e-5)
     moved = (*inputs[:1], inputs[1] + 0.1, *inputs[2:])
     assert not torch.allclose(plain, SAMPLINGS["embedding_bag"](*moved), atol=1e-2)
+
+
+def test_products_with_a_bias_each_give_the_same_picture_by_picture_also_where_a_token_is_none() -> None:
+    draw = torch.Generator().manual_seed(3)
+    rows, columns = torch.randn(3, 7, 16, generator=draw), torch.randn(3, 11, 16, generator=draw).transpose(1, 2)
+    bias = torch.randn(3, 11, generator=draw)
+    bias[1, 4] = float("-inf")
+    found = by_picture(rows, columns, bias)
+    assert torch.allclose(found, rows @ columns + bias[:, None], atol=1e-5)
+    assert torch.allclose(found, each_with_bias(rows, columns, bias), atol=1e-5)
+    assert torch.isinf(found[1, :, 4]).all()
+    assert torch.isfinite(found[::2]).all()
 
 
 _KERNEL = """

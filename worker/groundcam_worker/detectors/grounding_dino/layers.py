@@ -13,7 +13,7 @@ from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from groundcam_worker.detectors.grounding_dino.deformable import DeformableAttention, Levels
-from groundcam_worker.detectors.grounding_dino.linear import together
+from groundcam_worker.detectors.grounding_dino.linear import each_with_bias, together
 from groundcam_worker.detectors.grounding_dino.norms import Norm
 
 TEXT_AT_VISION = (SDPBackend.FLASH_ATTENTION, SDPBackend.CUDNN_ATTENTION, SDPBackend.MATH)
@@ -87,13 +87,15 @@ class Fusion(nn.Module):
         keys = by_head(self.key(text), self.heads) * self.scale  # [B, T, heads, d]
         folded = torch.einsum("bthd,hdc->bhtc", keys, by_head(self.query.weight, self.heads, 0)).flatten(1, 2)
         bias = (keys * by_head(self.query.bias, self.heads)).sum(-1).masked_fill(~real[..., None], float("-inf"))
-        scores = torch.baddbmm(bias.transpose(1, 2).flatten(1)[:, None], vision, folded.transpose(1, 2))
+        scores = each_with_bias(vision, folded.transpose(1, 2), bias.transpose(1, 2).flatten(1))
         # [B, N, heads * T]; it computes in fp32 and rounds once.
         over_text = by_head(scores, self.heads).softmax(-1).flatten(2)
         values = by_head(self.text_value(text), self.heads)
         weight = by_head(self.vision_out.weight * self.vision_scale[:, None], self.heads)
-        seen = torch.einsum("bthd,chd->bhtc", values, weight).flatten(1, 2)
-        delta = torch.baddbmm((self.vision_out.bias * self.vision_scale)[None, None], over_text, seen)
+        # The shares of a head add up to one, so that each head's part of the bias comes in with what is seen.
+        share = self.vision_out.bias * self.vision_scale / self.heads
+        seen = (torch.einsum("bthd,chd->bhtc", values, weight) + share).flatten(1, 2)
+        looked = torch.baddbmm(vision, over_text, seen)
 
         # The query's bias adds the same to a token's every score, which its softmax takes off again.
         with in_order(vision.device, TEXT_AT_VISION):
@@ -104,7 +106,7 @@ class Fusion(nn.Module):
         seen = torch.einsum(
             "bhtc,hdc->bthd", context.view(batch, self.heads, tokens, -1), by_head(value.weight, self.heads, 0)
         ).flatten(2)
-        return vision + delta, text + self.text_scale * self.text_out(seen + value.bias)
+        return looked, text + self.text_scale * self.text_out(seen + value.bias)
 
 
 class TextEnhancer(nn.Module):
