@@ -110,6 +110,9 @@ class Told:
         if event.end:
             del self._open[event.camera_id][event.id]
 
+    def __len__(self) -> int:
+        return sum(map(len, self.events.values()))
+
     def open(self, camera_id: str) -> dict[str, int]:
         """The objects that have not ended, with the number of their newest event."""
         return dict(self._open[camera_id])
@@ -148,13 +151,29 @@ def expected(settings: KafkaSettings, rules: LifeRules | None = None, *, zones: 
         return one.by_now()
 
 
+class Heard:
+    """What lies on the events topic; each record is read once. A context manager."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._reader = Reader(settings, [settings.topics.events], start="beginning")
+        self._told = Told()
+
+    def by_now(self) -> Told:
+        for record in self._reader.to_the_end():
+            self._told.take(record.value or b"")
+        return self._told
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._reader.__exit__(None, None, None)
+
+
 def told(settings: KafkaSettings) -> Told:
     """What lies on the events topic."""
-    found = Told()
-    with Reader(settings, [settings.topics.events], start="beginning") as reader:
-        for record in reader.to_the_end():
-            found.take(record.value or b"")
-    return found
+    with Heard(settings) as one:
+        return one.by_now()
 
 
 class OpenObjects:

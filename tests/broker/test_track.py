@@ -2,6 +2,7 @@
 
 import itertools
 import signal
+from collections.abc import Iterator
 
 import numpy as np
 import psutil
@@ -16,7 +17,7 @@ from groundcam_runtime.pictures.decoding import decode_jpeg
 from groundcam_runtime.records import Consumed
 from groundcam_runtime.settings import KafkaSettings
 from groundcam_schemas import Detections, Event, Gap, decode, encode
-from tracked import Told, expected, objects_now, send, set_zones, street, told
+from tracked import Heard, Told, expected, objects_now, send, set_zones, street, told
 from walks import answer, found
 
 pytestmark = pytest.mark.broker
@@ -36,8 +37,10 @@ def answers(seconds: float, seed: int = 1, fps: float = 5) -> list[Detections | 
     return [one for some in itertools.zip_longest(*streets) for one in some if one is not None]
 
 
-def is_told(kafka: KafkaSettings, wanted: Told) -> bool:
-    return sum(map(len, told(kafka).events.values())) >= sum(map(len, wanted.events.values()))
+@pytest.fixture
+def heard(kafka: KafkaSettings) -> Iterator[Heard]:
+    with Heard(kafka) as one:
+        yield one
 
 
 def same(found: Told, wanted: Told) -> None:
@@ -47,14 +50,14 @@ def same(found: Told, wanted: Told) -> None:
 
 
 def test_what_is_told_follows_from_the_answers_and_is_right_on_the_objects_topic(
-    kafka: KafkaSettings, start: Start, wait: Wait
+    kafka: KafkaSettings, start: Start, wait: Wait, heard: Heard
 ) -> None:
     set_zones(kafka, CAMERAS)
     send(kafka, answers(60))
     wanted = expected(kafka)
-    assert sum(map(len, wanted.events.values())) > 200
+    assert len(wanted) > 200
     tracker = start(kafka, *TRACK, **SHORT)
-    wait(lambda: is_told(kafka, wanted), 60, "all events")
+    wait(lambda: len(heard.by_now()) >= len(wanted), 60, "all events")
     assert tracker.stop() == 0, tracker.log
     found = told(kafka)
     same(found, wanted)
@@ -65,7 +68,7 @@ def test_what_is_told_follows_from_the_answers_and_is_right_on_the_objects_topic
 
 @pytest.mark.parametrize("in_json", [(False, False), (True, False)])
 def test_a_tracker_that_is_stopped_and_started_again_repeats_nothing_and_ends_nothing(
-    kafka: KafkaSettings, start: Start, wait: Wait, in_json: tuple[bool, bool]
+    kafka: KafkaSettings, start: Start, wait: Wait, heard: Heard, in_json: tuple[bool, bool]
 ) -> None:
     """Whichever form the one before wrote, and this one writes."""
     set_zones(kafka, CAMERAS)
@@ -74,7 +77,7 @@ def test_a_tracker_that_is_stopped_and_started_again_repeats_nothing_and_ends_no
         send(kafka, part)
         wanted = expected(kafka)
         tracker = start(kafka, *TRACK, **SHORT, GROUNDCAM_TRACK__JSON_EVENTS=str(as_json).lower())
-        wait(lambda: is_told(kafka, wanted), 60, "the events so far")  # noqa: B023 - called at once
+        wait(lambda: len(heard.by_now()) >= len(wanted), 60, "the events so far")  # noqa: B023 - called at once
         assert tracker.stop() == 0, tracker.log
     found = told(kafka)
     same(found, expected(kafka))
@@ -83,7 +86,7 @@ def test_a_tracker_that_is_stopped_and_started_again_repeats_nothing_and_ends_no
 
 @pytest.mark.parametrize("mode", [(), ("--transactional",)])
 def test_a_tracker_that_is_killed_tells_the_same_events_byte_for_byte(
-    kafka: KafkaSettings, start: Start, wait: Wait, mode: tuple[str, ...]
+    kafka: KafkaSettings, start: Start, wait: Wait, heard: Heard, mode: tuple[str, ...]
 ) -> None:
     """With transactions each once, as whoever reads what is committed sees it."""
     set_zones(kafka, CAMERAS)
@@ -92,14 +95,14 @@ def test_a_tracker_that_is_killed_tells_the_same_events_byte_for_byte(
     for number in range(3):
         tracker = start(kafka, *TRACK, "--instance-id", "t", *mode, **SHORT)
         wait(lambda one=tracker: follows(one), 60, "the tracker")
-        before = sum(map(len, told(kafka).events.values()))
+        before = len(heard.by_now())
         send(kafka, every[number * size : (number + 1) * size + (4 if number == 2 else 0)])
-        wait(lambda b=before: sum(map(len, told(kafka).events.values())) > b, 60, "some events")
+        wait(lambda b=before: len(heard.by_now()) > b, 60, "some events")
         tracker.process.send_signal(signal.SIGKILL)
         tracker.process.wait()
     wanted = expected(kafka)
     tracker = start(kafka, *TRACK, "--instance-id", "t", *mode, **SHORT)
-    wait(lambda: follows(tracker) and is_told(kafka, wanted), 60, "all events")
+    wait(lambda: follows(tracker) and len(heard.by_now()) >= len(wanted), 60, "all events")
     assert tracker.stop() == 0, tracker.log
     found = told(kafka)
     same(found, wanted)
@@ -109,7 +112,7 @@ def test_a_tracker_that_is_killed_tells_the_same_events_byte_for_byte(
 
 @pytest.mark.parametrize("transactional", [False, True])
 def test_two_trackers_share_the_cameras_and_take_over_from_each_other(
-    kafka: KafkaSettings, start: Start, wait: Wait, *, transactional: bool
+    kafka: KafkaSettings, start: Start, wait: Wait, heard: Heard, *, transactional: bool
 ) -> None:
     set_zones(kafka, CAMERAS)
     every = answers(90)
@@ -124,7 +127,7 @@ def test_two_trackers_share_the_cameras_and_take_over_from_each_other(
     assert first.stop() == 0, first.log
     send(kafka, every[2 * third :])
     wanted = expected(kafka)
-    wait(lambda: is_told(kafka, wanted), 60, "all events")
+    wait(lambda: len(heard.by_now()) >= len(wanted), 60, "all events")
     assert second.stop() == 0, second.log
     found = told(kafka)
     same(found, wanted)

@@ -83,7 +83,7 @@ mean, deviation = torch.tensor([120.0, 110.0, 100.0]), torch.tensor([58.0, 57.0,
 scaler, equal, every = Scaler(mean, deviation), 0, 0
 # Smaller in both, in one, in none, the same, larger, and by odd shares; noise, which shows every rounding.
 for size, target in (
-    ((45, 80), (17, 30)), ((45, 80), (45, 30)), ((30, 20), (30, 20)), ((15, 20), (24, 32)), ((37, 21), (16, 300)),
+    ((23, 40), (9, 15)), ((23, 40), (23, 15)), ((15, 10), (15, 10)), ((8, 10), (13, 16)), ((19, 11), (8, 300)),
 ):
     pictures = torch.randint(0, 256, (2, *size, 3), dtype=torch.uint8)
     out = torch.empty(2, 3, *target)
@@ -97,7 +97,7 @@ assert equal > 0.99 * every, equal / every
 
 processor = load(resolve("demo")).processor.image_processor
 plain, fused = (
-    Pixels(processor, torch.device("cpu"), torch.float32, fused=one)([picture(1, 160, 120), picture(2, 64, 80)], (48, 64))
+    Pixels(processor, torch.device("cpu"), torch.float32, fused=one)([picture(1, 80, 60), picture(2, 32, 40)], (24, 32))
     for one in (False, True)
 )
 apart = (plain - fused).abs()

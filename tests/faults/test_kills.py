@@ -58,7 +58,7 @@ def seed_of(name: str) -> int:
 def test_a_worker_that_is_killed_at_random_points_loses_nothing_and_condemns_nobody(
     cluster: str, tmp_path: Path, full: bool, report: Callable[[Row], Row]
 ) -> None:
-    row = in_streams(cluster, tmp_path, 1000 if full else 32, seed=seed_of("kills"))
+    row = in_streams(cluster, tmp_path, 1000 if full else 16, seed=seed_of("kills"))
     row.fault = "SIGKILL after poll, in inference, after produce, flush, commit"
     report(row)
     assert (row.missing, row.conflicting, row.dead_lettered, row.in_gaps) == (0, 0, 0, 0)
