@@ -90,7 +90,7 @@ def test_a_tracker_that_is_killed_tells_the_same_events_byte_for_byte(
 ) -> None:
     """With transactions each once, as whoever reads what is committed sees it."""
     set_zones(kafka, CAMERAS)
-    every = answers(90)
+    every = answers(60)
     size = len(every) // 3
     for number in range(3):
         tracker = start(kafka, *TRACK, "--instance-id", "t", *mode, **SHORT)
@@ -115,7 +115,7 @@ def test_two_trackers_share_the_cameras_and_take_over_from_each_other(
     kafka: KafkaSettings, start: Start, wait: Wait, heard: Heard, *, transactional: bool
 ) -> None:
     set_zones(kafka, CAMERAS)
-    every = answers(90)
+    every = answers(60)
     third = len(every) // 3
     modes = [("--transactional", "--instance-id", name) if transactional else () for name in ("one", "two")]
     first = start(kafka, *TRACK, *modes[0], **SHORT)

@@ -32,6 +32,7 @@ def stack(cluster: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[St
     kafka = make_topics(KafkaSettings(bootstrap_servers=cluster, topic_prefix=f"t{uuid.uuid4().hex[:8]}."))
     with running(tmp_path_factory.mktemp("console")) as start:
         port = free_port()
-        program, client = start(kafka, "console", "--port", port), Client(port)
+        # A machine that others use, too, may take longer than the ten seconds that a request has by default.
+        program, client = start(kafka, "console", "--port", port, GROUNDCAM_SERVE__TIMEOUT_S="60"), Client(port)
         until(lambda: client.is_alive, 60, "the console")
         yield Stack(kafka, start, program, client, f"http://127.0.0.1:{port}")

@@ -137,7 +137,8 @@ def test_a_question_is_tried_asked_and_taken_back_by_keyboard_alone(site: Stack,
         page.keyboard.press("Control+a")
         page.keyboard.type("red star, blue circle:0.4")
         press(page, "Preview")
-        page.locator(".preview li").first.wait_for()
+        page.locator(".preview li, .question .problem").first.wait_for()
+        assert page.locator(".question .problem").all_inner_texts() == []
         assert "object" in page.locator(".preview li").first.inner_text()
         assert site.client.get("/v1/questions/gate").status == 404, "a preview changes nothing"
         shown.shoot("preview")
