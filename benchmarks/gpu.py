@@ -36,14 +36,16 @@ NOTES = "tokens are those of the question; ours pads to 16, 32, 64, 128 or 256"
 
 def run_part(name: str, *, dry: bool, shared: Path) -> None:
     """Run a part in this process; print a row a line."""
-    import gpu_parts
+    import gpu_bench
+    import gpu_card
+    import gpu_detector
     import gpu_worker
 
-    bench = gpu_parts.Bench(dry, shared)
+    bench = gpu_bench.Bench(dry, shared)
     parts: dict[str, Callable[[Any], Iterator[dict[str, Any]]]] = {
-        "environment": gpu_parts.environment, "kernels": gpu_parts.kernels, "speed": gpu_parts.speed,
-        "parity": gpu_parts.parity, "whole": gpu_worker.whole, "trouble": gpu_parts.trouble,
-        "rivals": gpu_parts.rivals,
+        "environment": gpu_card.environment, "kernels": gpu_card.kernels, "speed": gpu_detector.speed,
+        "parity": gpu_detector.parity, "whole": gpu_worker.whole, "trouble": gpu_detector.trouble,
+        "rivals": gpu_detector.rivals,
     }  # fmt: skip
     for row in parts[name](bench):
         print(json.dumps(row), flush=True)

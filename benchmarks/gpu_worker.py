@@ -9,7 +9,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from gpu_parts import LONG, SHORT, Bench, Row, few_objects, tokens_of
+from gpu_bench import LONG, SHORT, Bench, Row, few_objects, tokens_of
 
 from groundcam_runtime.kafka.publisher import Delivery
 from groundcam_runtime.kafka.record import Record

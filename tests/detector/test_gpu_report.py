@@ -10,23 +10,25 @@ import pytest
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "benchmarks"))
 
-import gpu_parts  # noqa: E402
+import gpu_bench  # noqa: E402
+import gpu_card  # noqa: E402
+import gpu_detector  # noqa: E402
 import gpu_worker  # noqa: E402
 
 import gpu  # noqa: E402
 
 PARTS = {
-    "kernels": gpu_parts.kernels, "speed": gpu_parts.speed, "parity": gpu_parts.parity, "whole": gpu_worker.whole,
-    "trouble": gpu_parts.trouble, "rivals": gpu_parts.rivals,
+    "kernels": gpu_card.kernels, "speed": gpu_detector.speed, "parity": gpu_detector.parity, "whole": gpu_worker.whole,
+    "trouble": gpu_detector.trouble, "rivals": gpu_detector.rivals,
 }  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> gpu_parts.Bench:
-    return gpu_parts.Bench(is_dry=True, folder=tmp_path_factory.mktemp("gpu"))
+def bench(tmp_path_factory: pytest.TempPathFactory) -> gpu_bench.Bench:
+    return gpu_bench.Bench(is_dry=True, folder=tmp_path_factory.mktemp("gpu"))
 
 
-def test_every_part_gives_rows_and_the_table_shows_them(bench: gpu_parts.Bench) -> None:
+def test_every_part_gives_rows_and_the_table_shows_them(bench: gpu_bench.Bench) -> None:
     parts = [{"part": name, "rows": list(part(bench))} for name, part in PARTS.items()]
     assert all(part["rows"] for part in parts)
     by_name = {str(part["part"]): part["rows"] for part in parts}

@@ -1,170 +1,24 @@
-"""The parts of the check of a GPU: each is a process of its own, and prints a row of JSON as soon as it has it."""
+"""The detector on a GPU: right, fast, beside transformers and in trouble; a row of JSON as soon as it is known."""
 
-import contextlib
-import gc
-import os
 import statistics
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-import transformers
-from torch.nn import functional
-from torch.nn.attention import SDPBackend, sdpa_kernel
+from gpu_bench import LONG, SHORT, Bench, Row, decoded, few_objects, tokens_of
 
-import checkpoints
-from groundcam_runtime.pictures.image import Image
 from groundcam_schemas import Question
-from groundcam_worker.checkpoints.catalogue import ModelSource, resolve
 from groundcam_worker.checkpoints.loading import load
 from groundcam_worker.detectors.devices import require_full_fp32
-from groundcam_worker.detectors.grounding_dino.deformable import SAMPLINGS, Levels
 from groundcam_worker.detectors.grounding_dino.optimisations import Optimisations
 from groundcam_worker.detectors.grounding_dino.recordings import Recorder, Recordings
 from groundcam_worker.detectors.grounding_dino.reference import Reference
 from groundcam_worker.detectors.guarded import GuardedDetector
-from groundcam_worker.detectors.opening import open_detector
 from groundcam_worker.detectors.protocol import detect_each
 from groundcam_worker.errors import OutOfMemoryError, UnansweredError
 from parity import Match, held_ranks, match, picture, reference_rows, rows, their_ranks
-
-Row = dict[str, Any]
-LETTERS = "abcdefghijklmnopqrstuvwxyz"
-SHORT = Question.of("person", "red forklift", "open door", nms_iou=1.0)
-LONG = Question.of(*[f"{one}{other}" for one in LETTERS for other in LETTERS][:84], nms_iou=1.0)
-"""254 tokens, as many as the model reads: NVIDIA pads to 256."""
-
-
-@dataclass(frozen=True)
-class Bench:
-    """What is measured, and where."""
-
-    is_dry: bool
-    folder: Path
-
-    @cached_property
-    def device(self) -> torch.device:
-        return torch.device("cpu" if self.is_dry else "cuda")
-
-    @cached_property
-    def source(self) -> ModelSource:
-        """A small model for a dry run, else Swin-T of random weights, or what SWIN_T names."""
-        if given := os.environ.get("SWIN_T"):
-            return resolve(given)
-        at = self.folder / ("small" if self.is_dry else "swin-t")
-        if not (at / "config.json").exists():
-            config = checkpoints.small_config() if self.is_dry else checkpoints.swin_t_config()
-            checkpoints.save(at, config, shortest=800, longest=1333)
-        return resolve(str(at))
-
-    @property
-    def inputs(self) -> tuple[tuple[int, int], ...]:
-        return ((160, 96),) if self.is_dry else ((960, 544), (1333, 750))
-
-    @property
-    def camera(self) -> tuple[int, int]:
-        return (320, 180) if self.is_dry else (1920, 1080)
-
-    def opened(self, size: tuple[int, int], steps: Optimisations | None = None) -> GuardedDetector:
-        return open_detector(self.source, self.device.type, steps, input_size=size)
-
-    def sync(self) -> None:
-        if not self.is_dry:
-            torch.cuda.synchronize()
-
-    def free(self) -> None:
-        gc.collect()
-        if not self.is_dry:
-            torch.cuda.empty_cache()
-
-    def ms(self, run: Callable[[], Any], times: int = 20, warm: int = 3) -> float:
-        """Return the median time of a call on the device."""
-        times, warm = (1, 1) if self.is_dry else (times, warm)
-        for _ in range(warm):
-            run()
-        self.sync()
-        taken = []
-        for _ in range(times):
-            started = time.perf_counter()
-            run()
-            self.sync()
-            taken.append(1000 * (time.perf_counter() - started))
-        return statistics.median(taken)
-
-
-def environment(bench: Bench) -> Iterator[Row]:
-    """Versions, and what the card does with copies and products: the constants of the model in roofline.py."""
-    yield {"torch": torch.__version__, "transformers": transformers.__version__, "python": sys.version.split()[0],
-           "cpus": os.cpu_count()}  # fmt: skip
-    if bench.is_dry:
-        return
-    import triton
-
-    free, total = torch.cuda.mem_get_info()
-    yield {"device": torch.cuda.get_device_name(), "capability": torch.cuda.get_device_capability(),
-           "memory_gb": total / 1e9, "free_gb": free / 1e9, "cuda": torch.version.cuda, "triton": triton.__version__,
-           "architectures": torch.cuda.get_arch_list(), "cudnn": torch.backends.cudnn.version()}  # fmt: skip
-    one = torch.empty(2**31, dtype=torch.uint8, device=bench.device)
-    other = torch.empty_like(one)
-    yield {"copy_tb_s": 2 * one.numel() / bench.ms(lambda: other.copy_(one)) / 1e9}
-    for m, k, n in ((86760, 256, 2048), (86760, 2048, 256), (86760, 256, 256), (261120, 96, 384)):
-        a = torch.randn(m, k, device=bench.device, dtype=torch.float16)
-        b = torch.randn(n, k, device=bench.device, dtype=torch.float16)
-        taken = bench.ms(lambda a=a, b=b: functional.linear(a, b))
-        yield {"product": f"{m}x{k}x{n}", "ms": taken, "tflop_s": 2 * m * k * n / taken / 1e9}
-
-
-def kernels(bench: Bench) -> Iterator[Row]:
-    """Deformable attention's kernel against grid_sample, in answers and in time; and which is used."""
-    dtype = torch.float32 if bench.is_dry else torch.float16
-    sizes = ((12, 20), (6, 10)) if bench.is_dry else ((68, 120), (34, 60), (17, 30), (9, 15))
-    levels = Levels(sizes, bench.device)
-    batch, points = (2, 4) if bench.is_dry else (8, 4)
-    draw = torch.Generator().manual_seed(1)
-
-    def random(*shape: int) -> torch.Tensor:
-        return torch.randn(shape, generator=draw).to(bench.device, dtype)
-
-    values = random(batch, levels.total, 8, 32)
-    offsets = random(batch, levels.total, 8, len(sizes), points, 2) * 3
-    weights = random(batch, levels.total, 8, len(sizes) * points)
-    reference = torch.rand(1, levels.total, 2, generator=draw).to(bench.device)
-    plain = SAMPLINGS["grid_sample"](values, offsets, weights, reference, levels).float()
-    for name in ("grid_sample", "embedding_bag") if bench.is_dry else ("grid_sample", "triton"):
-        given = (values, offsets, weights, reference, levels)
-        found = SAMPLINGS[name](*given).float()
-        yield {"sampling": name, "difference": (found - plain).abs().max().item(),
-               "ms": bench.ms(lambda name=name, given=given: SAMPLINGS[name](*given))}  # fmt: skip
-    if not bench.is_dry:
-        yield from _attentions(bench, batch, levels.total)
-    inner: Any = bench.opened(bench.inputs[0])._detector
-    network = inner._network
-    yield {"used": network.encoder[0].attention.sample.__name__, "is_fused": network.encoder[0].norm.fused}
-
-
-def _attentions(bench: Bench, batch: int, places: int) -> Iterator[Row]:
-    """What text sees in vision, by each of torch's ways: few queries, many keys."""
-    vision = torch.randn(batch, 1, places, 256, device=bench.device, dtype=torch.float16)
-    for queries in (64, 1024):
-        text = torch.randn(batch, 1, queries, 256, device=bench.device, dtype=torch.float16) / 16
-        for backend in (SDPBackend.FLASH_ATTENTION, SDPBackend.CUDNN_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, None):
-            ways = contextlib.nullcontext() if backend is None else sdpa_kernel([backend])
-            try:
-                with ways:
-                    taken = bench.ms(
-                        lambda text=text: functional.scaled_dot_product_attention(text, vision, vision, scale=1.0)
-                    )
-            except RuntimeError as error:
-                yield {"attention": str(backend), "queries": queries, "error": str(error)[:80]}
-                continue
-            yield {"attention": str(backend), "queries": queries, "ms": taken}
 
 
 def parity(bench: Bench) -> Iterator[Row]:
@@ -195,18 +49,6 @@ def parity(bench: Bench) -> Iterator[Row]:
                    "largest": {name: round(value, 1) for name, value in values[:4]}}  # fmt: skip
         del ours, inner
         bench.free()
-
-
-def few_objects(detector: GuardedDetector, bench: Bench, ask: Question, most: int = 10) -> Question:
-    """The question with thresholds that about ten boxes pass: with random weights hundreds pass the usual ones."""
-    every = ask.model_copy(update={"box_threshold": 0.0, "text_threshold": 0.0})
-    (found,) = detector.detect(decoded(bench, 1), [every])
-    scores = sorted((one.score for one in found), reverse=True)
-    return ask.model_copy(update={"box_threshold": scores[most], "text_threshold": scores[most]})
-
-
-def tokens_of(inner: Any, ask: Question) -> list[tuple[int, ...]]:
-    return [row.caption.ids for row in inner._text.rows(ask)]
 
 
 @contextmanager
@@ -275,11 +117,6 @@ def speed(bench: Bench) -> Iterator[Row]:
                    "card_mb": (torch.cuda.mem_get_info()[1] - torch.cuda.mem_get_info()[0]) / 1e6}  # fmt: skip
         del detector, inner, watched
         bench.free()
-
-
-def decoded(bench: Bench, count: int) -> list[Image]:
-    """Pictures as a decoder leaves them: row by row, in one piece."""
-    return [np.ascontiguousarray(picture(seed, *bench.camera)) for seed in range(count)]
 
 
 def _profiled(inner: Any, batch: int = 8, most: int = 22) -> Iterator[Row]:
