@@ -1,10 +1,7 @@
 """Partitions are added while every program that reads runs, on Apache Kafka: nothing on them stays unread."""
 
 import json
-import re
 import threading
-import urllib.error
-import urllib.request
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import closing
@@ -15,6 +12,7 @@ import pytest
 from conftest import Start, Wait
 from footage import frame, jpeg, publisher
 from groundcam.audit import audit
+from groundcam.devkafka.broker import free_port
 from groundcam.subscriber import follow
 from groundcam_runtime.kafka.admin import Admin
 from groundcam_runtime.kafka.ends import EndWatcher
@@ -27,10 +25,9 @@ from groundcam_schemas import CameraQuestion, CameraState, CameraStatus, Topics,
 from groundcam_schemas.questions import ClassSpec
 from groundcam_worker.quarantine.attempt_log import AttemptLog
 from groundcam_worker.question_follower import camera_sizes
+from serve_client import Client
 
 pytestmark = pytest.mark.broker
-
-DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def grow(settings: KafkaSettings, *topics: str, to: int = 8) -> None:
@@ -121,14 +118,15 @@ def test_every_subscriber_sees_the_answers_on_partitions_that_were_added(
             if answer is not None:
                 subscribed.add(answer.camera_id)
 
-    watcher, page = start(kafka, "watch", "--json"), start(kafka, "watch", "--html", "0")
+    page = Client(free_port())
+    watcher, _ = start(kafka, "watch", "--json"), start(kafka, "watch", "--html", page.port)
     worker = start(kafka, "work", "--model", "fake:1ms", "--question", "person", "--max-age-s", "0")
     subscriber = threading.Thread(target=subscribe)
     subscriber.start()
     try:
-        wait(lambda: "the page is at" in page.out, 60, "the page")
+        wait(lambda: page.is_alive, 60, "the page")
         wait(lambda: "waiting for frames" in worker.log, 90, "the worker")
-        url, seqs = re.findall(r"http://\S+/", page.out)[0], Counter[int]()
+        seqs = Counter[int]()
 
         def all_see(cameras: range) -> bool:
             """Send a frame of each camera, and look; the first ones may be sent before somebody listens."""
@@ -140,7 +138,7 @@ def test_every_subscriber_sees_the_answers_on_partitions_that_were_added(
                 out.flush(30)
             names = {f"cam{number}" for number in cameras}
             watched = {json.loads(line)["camera_id"] for line in watcher.out.splitlines(keepends=True)[:-1]}
-            return names <= watched & subscribed and all(has_picture(url, name) for name in names)
+            return names <= watched & subscribed and all(has_picture(page, name) for name in names)
 
         wait(lambda: all_see(range(4)), 60, "everybody sees four cameras")
         grow(kafka, *data_topics(topics))
@@ -157,12 +155,9 @@ def test_every_subscriber_sees_the_answers_on_partitions_that_were_added(
     wait(judged, 60, "every frame of every partition is accounted for")
 
 
-def has_picture(url: str, camera_id: str) -> bool:
-    try:
-        with DIRECTLY.open(f"{url}camera/{camera_id}", timeout=10) as picture:
-            return bool(picture.read().startswith(b"\xff\xd8"))
-    except urllib.error.HTTPError:
-        return False
+def has_picture(page: Client, camera_id: str) -> bool:
+    picture = page.get(f"/v1/cameras/{camera_id}/latest.jpg")
+    return picture.status == 200 and picture.body.startswith(b"\xff\xd8")
 
 
 @pytest.mark.long
