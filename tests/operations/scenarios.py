@@ -23,6 +23,8 @@ from watch import Watch
 CLIP = "carphone_pristine.mp4"
 IMPATIENT = {"GROUNDCAM_PRODUCE__TIMEOUT_S": "2", "GROUNDCAM_PRODUCE__HANG_S": "12"}
 SHORT = {"GROUNDCAM_WORK__SESSION_TIMEOUT_S": "6", "GROUNDCAM_WORK__DRAIN_TIMEOUT_S": "5"}
+PARTITIONS = 4
+"""Of each topic whose partitions a group shares."""
 MOST_TRIES = 30
 QUICK = ("fake:5ms", "--question", "person")
 
@@ -179,17 +181,18 @@ def members(one: Installation, watch: Watch) -> None:
         victim.stop(signal.SIGKILL)
     watch.fires("GroundcamRestarts")
     assert victim.stop() == 0
-    topics = [one.kafka.topics.frames, one.kafka.topics.recordings]
+    topics = [one.kafka.topics.frames, one.kafka.topics.recordings, one.kafka.topics.requests]
+    partitions = PARTITIONS * len(topics)
     most = "max(groundcam_assigned_partitions{NAMESPACE})"
     for _ in range(MOST_TRIES):
         if watch.firing("GroundcamRebalanceStorm"):
             break
-        until(lambda: one.value(most) == 8, "the worker has all partitions")
+        until(lambda: one.value(most) == partitions, "the worker has all partitions")
         member = GroupSource(one.kafka, topics, group_id=one.namespace, max_records=10, max_bytes=10**6,
                              session_timeout_s=6)  # fmt: skip
         member.start()
         try:
-            until(lambda: one.value(most) == 4, "the member has half of them")
+            until(lambda: one.value(most) == partitions / 2, "the member has half of them")
         finally:
             member.close(10)
     watch.fires("GroundcamRebalanceStorm")
