@@ -66,6 +66,8 @@ class Site:
         assert time.monotonic() - began < TIMEOUT_S + 2, "in time"
         assert answer.status in {200, 503, 504}, answer.body
         self.outcomes[str(answer.status)] += 1
+        if answer.status == 503:  # a client that asks again at once would spend its requests while nobody is there
+            self._pause.wait(float(answer.headers["retry-after"]))
         if answer.status == 200:
             (result,) = answer.json["results"]
             mine = result["question"]["classes"], result["source_width"], result["source_height"]

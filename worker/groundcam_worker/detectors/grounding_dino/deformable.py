@@ -136,7 +136,7 @@ def with_embedding_bag(values: Tensor, offsets: Tensor, weights: Tensor, referen
 def _by_level(values: Tensor, levels: Levels) -> Iterator[Tensor]:
     """Yield [B, height, width, heads * D] of each level."""
     for (height, width), start in zip(levels.sizes, levels.starts, strict=True):
-        yield values[:, start : start + height * width].reshape(len(values), height, width, -1)
+        yield values[:, start : start + height * width].reshape(values.shape[0], height, width, -1)
 
 
 def _ringed(level: Tensor) -> Tensor:

@@ -114,7 +114,7 @@ class Network(nn.Module):
                 vision, features, text.real, text.allowed, text.positions, shape.positions, shape.points, shape.levels
             )
         boxes = self._propose(vision, features, text.real, shape)
-        state = self.query_embeddings.weight[None, : boxes.shape[1]].expand(len(features), -1, -1)
+        state = self.query_embeddings.weight[None, : boxes.shape[1]].expand(features.shape[0], -1, -1)
         for index, layer in enumerate(self.decoder):
             positions = self.reference_head(sinusoid(boxes, self.width // 2).to(state.dtype))
             state = layer(state, positions, vision, features, text.real, boxes, shape.levels)
@@ -146,7 +146,7 @@ class Network(nn.Module):
         features = self.proposal_norm(self.proposal(vision.masked_fill(~shape.is_proposal, 0.0)))
         best = self.ranked(self._logits(features, text, real, self.proposal_bias).amax(-1))[..., None]
         chosen = features.gather(1, best.expand(-1, -1, features.shape[-1]))
-        proposals = shape.proposals.expand(len(vision), -1, -1).gather(1, best.expand(-1, -1, 4))
+        proposals = shape.proposals.expand(vision.shape[0], -1, -1).gather(1, best.expand(-1, -1, 4))
         boxes: Tensor = (self.proposal_box(chosen.float()) + proposals).sigmoid()
         return boxes
 

@@ -117,7 +117,7 @@ class Stage(nn.Module):
     def _merged(self, tokens: Tensor, windows: Windows) -> Tensor:
         """Return a quarter of the tokens, each of four neighbours; an odd side is padded."""
         assert self.merge_norm is not None  # noqa: S101 - for the type checker
-        grid = tokens.view(len(tokens), windows.height, windows.width, -1)
+        grid = tokens.view(tokens.shape[0], windows.height, windows.width, -1)
         if windows.height % 2 or windows.width % 2:
             grid = functional.pad(grid, (0, 0, 0, windows.width % 2, 0, windows.height % 2))
         parts = [grid[:, row::2, column::2] for column in range(2) for row in range(2)]
@@ -178,7 +178,7 @@ class Swin(nn.Module):
             tokens, features = stage(tokens, both)
             if features is not None:
                 windows = both[0].windows
-                found.append(features.view(len(features), windows.height, windows.width, -1).permute(0, 3, 1, 2))
+                found.append(features.view(features.shape[0], windows.height, windows.width, -1).permute(0, 3, 1, 2))
         return found
 
 
