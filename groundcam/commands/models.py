@@ -58,6 +58,33 @@ def fetch(
     print(f"{done.folder} is at revision {done.revision}: {what}")
 
 
+@app.command("compile")
+def compile_(
+    name: Annotated[str, typer.Argument(help="A short name, an id on the Hugging Face Hub, or a folder.")],
+    size: Annotated[
+        list[str] | None, typer.Option(help="Size of pictures, as 1920x1080; again for more.", show_default="1280x720")
+    ] = None,
+    input_size: Annotated[str | None, typer.Option(help="As work.input_size.", show_default="the model's own")] = None,
+    log_format: LogFormat = None,
+) -> None:
+    """Compile a Grounding DINO for this machine's CPU, which makes it about twice as fast there.
+
+    Takes a minute or more for each shape that the pictures become, and a C++ compiler. Workers take what they find in
+    the cache (work.compile); `groundcam/compiled` in the folder of HF_HOME may be copied to machines of the same kind.
+    """
+    settings = start(
+        None, log_format=log_format, work__model=name, work__warm_sizes=",".join(size) if size else None,
+        work__input_size=input_size,
+    ).work  # fmt: skip
+    with needs("models compile", "worker"):
+        from groundcam_worker.checkpoints.catalogue import resolve
+        from groundcam_worker.detectors.opening import compile_for
+
+    done = compile_for(resolve(settings.model), settings.warm_sizes, settings.input_size)
+    for (width, height), place in done.items():
+        print(f"inputs of {width}x{height}: {place}")
+
+
 def _hub() -> ModuleType:
     """Return what knows the Hub. Raises SettingError."""
     with needs("models", "models"):

@@ -1,6 +1,5 @@
 """What is prepared before frames wait for it: warmed shapes, recorded and compiled runs, and what happens without."""
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +7,6 @@ import pytest
 import torch
 
 from groundcam_worker.checkpoints.catalogue import resolve
-from groundcam_worker.detectors.grounding_dino.optimisations import Optimisations
 from groundcam_worker.detectors.grounding_dino.recordings import (
     KEPT,
     Key,
@@ -23,19 +21,6 @@ from groundcam_worker.detectors.opening import open_detector
 from groundcam_worker.detectors.protocol import DetectorHooks
 from groundcam_worker.errors import DetectorLostError, ModelError
 from parity import asking, match, picture, rows
-
-
-@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler, and there is none")
-@pytest.mark.long
-def test_a_compiled_network_gives_the_same(detector: GuardedDetector, folder: Path) -> None:
-    compiled = open_detector(resolve(str(folder)), "cpu", Optimisations(compile=True))
-    ask = asking("person", "open door")
-    compiled.warm_up([ask], [(320, 240)], 1)
-    inner: Any = compiled._detector
-    assert len(inner._recordings) == 2, "pictures, and text with them"
-    image = picture(1)
-    (mine,), (plain,) = compiled.detect([image], [ask]), detector.detect([image], [ask])
-    assert match(rows(mine), rows(plain)).outside() == 0
 
 
 def as_if_recorded(detector: GuardedDetector, prepare: Any = called_again) -> Any:

@@ -154,7 +154,8 @@ def run(
         stack.callback(source.close, LEAVE_S)
         attempt_log = AttemptLog(kafka, settings.group)
         stack.callback(attempt_log.close)
-        sandbox = Sandbox(partial(load_detector, settings), settings.max_pixels)
+        # What a sandbox is asked has ended a process: it is asked of the network as it is.
+        sandbox = Sandbox(partial(load_detector, settings.model_copy(update={"compile": False})), settings.max_pixels)
         stack.callback(sandbox.close)
         driver = Driver(
             state,

@@ -50,8 +50,10 @@ class WorkSettings(SettingsPart):
     that cannot run), embedding_bag on a CPU."""
     cuda_graphs: bool = True
     """Record the launches of each warmed shape once and replay them."""
-    compile: bool = False
-    """torch.compile for warmed shapes; takes minutes at the start."""
+    compile: bool | Literal["auto", "background"] = "auto"
+    """Machine code of Grounding DINO. On a CPU auto takes what `groundcam models compile` left in the cache, background
+    also makes what is missing while cameras are answered, true makes it at the start, false takes none. On CUDA true is
+    torch.compile for warmed shapes, which takes minutes at each start."""
     group: Annotated[str, Field(max_length=249)] = ""
     """Consumer group; its members share the frames. Named after `kafka.topic_prefix` by default, with `.fake` behind
     it where the model is fake."""

@@ -29,6 +29,7 @@ from groundcam_worker.checkpoints.folder_lock import alone_in
 from groundcam_worker.errors import ModelError
 
 log = logging.getLogger(__name__)
+HOME = Path(constants.HF_HOME)
 
 # No code, and no weights in formats that can hold code.
 FILES = ("*.json", "*.txt", "*.safetensors")

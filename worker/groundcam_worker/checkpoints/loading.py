@@ -31,6 +31,7 @@ class Loaded:
     model: Any
     processor: Any
     identity: Model
+    folder: Path
 
 
 def load(source: ModelSource) -> Loaded:
@@ -60,7 +61,7 @@ def load(source: ModelSource) -> Loaded:
         "loaded %s (%s): %.1f million parameters in %.1f s",
         source, config.model_type, millions, time.monotonic() - started,
     )  # fmt: skip
-    return Loaded(config.model_type, model, processor, identity)
+    return Loaded(config.model_type, model, processor, identity, folder)
 
 
 # Untyped in transformers.

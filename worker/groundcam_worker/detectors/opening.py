@@ -1,6 +1,8 @@
 """Open a model as a detector, whatever its family. Everything heavy is imported below this file."""
 
+from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 
 import torch
 
@@ -47,6 +49,25 @@ def open_detector(
     except ValueError as error:
         raise ModelError(f"the model {source} cannot be used: {error}") from error
     return GuardedDetector(detector, partial(free_cache, chosen), hooks, release)
+
+
+def compile_for(
+    source: ModelSource, sizes: Sequence[tuple[int, int]], input_size: tuple[int, int] | None = None
+) -> dict[tuple[int, int], Path]:
+    """Make what is missing of a model's machine code for pictures of these sizes; return where it lies by the shape
+    (width, height) of its inputs. Takes a minute or more for each. Raises ModelError.
+    """
+    loaded = load(source)
+    if loaded.family not in GROUNDING_DINO:
+        raise ModelError(f"the model {source} is of the family {loaded.family}, of which nothing is compiled")
+    detector = GroundingDino(loaded, torch.device("cpu"), Optimisations(compile=True), input_size=input_size)
+    detector.warm_up((), sizes, 1)
+    shapes = {detector.input_shape(*size) for size in sizes}
+    places = {(width, height): detector.compiled_for((height, width)) for height, width in shapes}
+    if missing := [shape for shape, place in places.items() if place is None]:
+        width, height = missing[0]
+        raise ModelError(f"the model {source} was not compiled for inputs of {width}x{height}: the log says why")
+    return {shape: place for shape, place in places.items() if place}
 
 
 def _nothing() -> bool:

@@ -3,7 +3,6 @@
 On CUDA a batch is launched without a wait, so that the host reads and packs the next one meanwhile.
 """
 
-import copy
 import logging
 import math
 import time
@@ -11,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from groundcam_runtime.pictures.image import Image
 from groundcam_schemas import Model, Question
 from groundcam_worker.checkpoints.loading import Loaded
 from groundcam_worker.detectors.devices import current, name_of, precision_of, require_full_fp32
+from groundcam_worker.detectors.grounding_dino.compiled.compilations import Compilations
 from groundcam_worker.detectors.grounding_dino.network import Network, Shape, Text
 from groundcam_worker.detectors.grounding_dino.optimisations import Optimisations
 from groundcam_worker.detectors.grounding_dino.pixels import Pixels, limits_of
@@ -36,6 +37,7 @@ from groundcam_worker.detectors.grounding_dino.recordings import (
     tokens_for,
 )
 from groundcam_worker.detectors.grounding_dino.scoring import NO_NUMBERS, objects, rows_of, scored_classes
+from groundcam_worker.detectors.grounding_dino.second_look import SecondLook
 from groundcam_worker.detectors.grounding_dino.text import Reader, Row, TextSide
 from groundcam_worker.detectors.protocol import Detection
 from groundcam_worker.errors import ModelError
@@ -74,7 +76,6 @@ class GroundingDino:
         steps = steps or Optimisations()
         dtype = steps.dtype(device)
         self._device, self._dtype = device, dtype
-        self._careful: Network | None = None
         model = loaded.model.to(device).eval().requires_grad_(False)
         self._reader = Reader(loaded.processor.tokenizer, int(model.config.max_text_len))
         image_processor = loaded.processor.image_processor
@@ -86,12 +87,17 @@ class GroundingDino:
         if dtype == torch.float32:
             require_full_fp32()
         records = device.type == "cuda" and steps.graphs
-        self._is_prepared = records or steps.compile
+        compiles = device.type == "cuda" and steps.compile is True
+        self._is_prepared = records or compiles
         """Whether runs have fixed sizes."""
         with current(device):
             self._recordings = Recordings(Recorder() if records else called_again, live=records)
-        self._see: Any = compiled(self._network.see) if steps.compile else self._network.see
-        self._answer: Any = compiled(self._find) if steps.compile else self._find
+        self._see: Any = compiled(self._network.see) if compiles else self._network.see
+        self._answer: Any = compiled(self._find) if compiles else self._find
+        self._second_look = SecondLook(self._network)
+        self._code: Compilations | None = None
+        if steps.compile and device.type == "cpu" and dtype == torch.float32:
+            self._code = Compilations(self._network, loaded, steps.sampling_on(device), steps.compile)
         self._warmed: set[tuple[int, int]] = set()
         self._on_new_shape = on_new_shape
         self.model: Model = loaded.identity
@@ -151,12 +157,18 @@ class GroundingDino:
         """Raises ModelError where the network gives no numbers."""
         noise = np.random.default_rng(0).integers(0, 255, (*shape, 3), dtype=np.uint8)
         pixels = self._pixels([noise] * count, shape)
+        if self._code:
+            self._code.warm(pixels)
         vision = self._seen(pixels, prepare=self._is_prepared)
         for row in rows:
             text = self._text.batch([row] * count, self._tokens([row]))
             found = self._answered(vision, text, pixels, prepare=self._is_prepared)
             if found[..., 0].isnan().any():
                 raise ModelError(NO_NUMBERS)
+
+    def compiled_for(self, shape: tuple[int, int]) -> Path | None:
+        """Return where the machine code lies that answers inputs of a shape (height, width), if any does."""
+        return self._code.place(shape) if self._code and self._code.has(shape) else None
 
     def release(self) -> bool:
         """Give up the memory of what was recorded; return whether there was any."""
@@ -199,25 +211,11 @@ class GroundingDino:
 
     @torch.inference_mode()
     def _objects_in_fp32(self, question: Question, image: Image) -> tuple[Detection, ...]:
-        """Look once more at a picture whose numbers 16 bits could not hold. It takes a copy of the network for it."""
-        if self._careful is None:
-            log.warning(
-                "a picture gave numbers that 16 bits cannot hold; such pictures are asked once more in fp32, slowly:"
-                " set work.precision to bf16 or fp32 if there are many"
-            )
-            self._careful = copy.deepcopy(self._network).to_precision(torch.float32)
         with current(self._device):
-            network, shape = self._careful, self._limits.shape_of(image.shape[1], image.shape[0])
-            pixels = self._pixels([image], shape).float()
-            found = []
-            for row in self._text.rows(question):
-                text = self._text.batch([row], self._tokens([row]))
-                given = Text(*(part.float() if part.is_floating_point() else part for part in text))
-                logits, boxes = network(pixels, given, network.shape_of(pixels))
-                found.append(
-                    rows_of(logits, boxes, given.classes, given.thresholds, scored_classes([question]))[0].cpu()
-                )
-            return objects(found, question, image.shape[1], image.shape[0])
+            pixels = self._pixels([image], self._limits.shape_of(image.shape[1], image.shape[0]))
+            texts = [self._text.batch([row], self._tokens([row])) for row in self._text.rows(question)]
+            found = self._second_look(pixels, texts, scored_classes([question]))
+        return objects(found, question, image.shape[1], image.shape[0])
 
     @torch.inference_mode()
     def _launch(self, images: Sequence[Image], questions: Sequence[Question]) -> _Launched:
@@ -274,11 +272,15 @@ class GroundingDino:
 
     def _seen(self, pixels: Tensor, *, prepare: bool = False) -> Tensor:
         """Return what the network sees; with `prepare`, prepare that before."""
+        if self._code and (parts := self._code.parts(pixels)):
+            return parts.see(pixels)
         see: Function = partial(self._see, grids=self._network.grids_of(pixels))
         return self._run(Size("see", pixels.shape[-2], pixels.shape[-1]), see, (pixels,), prepare=prepare)
 
     def _answered(self, vision: Tensor, text: Text, pixels: Tensor, *, prepare: bool = False) -> Tensor:
         """Return what `_find` does; with `prepare`, prepare that before."""
+        if self._code and (parts := self._code.taken(pixels)):
+            return parts.answer(vision, *text)
         answer: Function = partial(self._answer, shape=self._network.shape_of(pixels))
         size = Size("answer", pixels.shape[-2], pixels.shape[-1], text.features.shape[1])
         return self._run(size, answer, (vision, *text), prepare=prepare)

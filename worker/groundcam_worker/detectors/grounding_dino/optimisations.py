@@ -15,6 +15,7 @@ log = logging.getLogger(__name__)
 
 Precision = Literal["auto", "fp32", "fp16", "bf16"]
 Fused = Literal["auto", "plain", "triton"]
+Compile = bool | Literal["auto", "background"]
 Sampling = Literal["auto", "grid_sample", "embedding_bag", "triton"]
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -34,8 +35,10 @@ class Optimisations:
     being scaled. auto: on CUDA Triton kernels, where they can run; plain operators elsewhere."""
     graphs: bool = True
     """On CUDA, record the launches of each warmed shape once and replay them."""
-    compile: bool = False
-    """torch.compile for warmed shapes: takes a minute or more for each, at the start."""
+    compile: Compile = False
+    """On a CPU machine code of the whole network, a file for each input shape: auto takes what is in the cache,
+    background makes what is missing while the network answers as it is, true makes it at the start. On CUDA true is
+    torch.compile for warmed shapes, at each start."""
 
     def dtype(self, device: torch.device) -> torch.dtype:
         """Return what `precision` means on a device."""

@@ -1,0 +1,1 @@
+"""The network as machine code for a CPU, made ahead of time."""

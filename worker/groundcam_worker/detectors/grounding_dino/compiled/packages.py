@@ -1,0 +1,139 @@
+"""Where compiled code lies, and how it is taken.
+
+What it depends on is in the name of its folder: the network and torch that it was made from, and the processor that
+it was made for. So a folder is right or not there, and an image or a volume may carry it. Its weights are the ones of
+the network that takes it.
+"""
+
+import hashlib
+import json
+import logging
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from groundcam_worker.detectors.grounding_dino.compiled.export import ANSWER, SEE, Answer, See
+from groundcam_worker.detectors.grounding_dino.network import Network
+from groundcam_worker.errors import first_line
+
+log = logging.getLogger(__name__)
+
+SOURCES = Path(__file__).parents[1]
+OF_ITS_PLACE = {"_name_or_path", "transformers_version", "dtype", "torch_dtype"}
+"""Of a model's config: where it came from, and not what it is."""
+NEAR, FAR = 1e-2, 0.05
+"""Numbers that differ by more than the first are far apart; at most this part of them may be, since places of nearly
+the same score may change their ranks."""
+
+
+def digest_of(config: dict[str, Any], sampling: str) -> str:
+    """Return a hash of all that compiled code depends on, but for the shape of its inputs."""
+    parts = json.dumps(
+        [
+            version("torch"), version("transformers"), _sources(), platform.machine(), _processor(),
+            sampling, _without_place(config),
+        ],
+        sort_keys=True, default=str,
+    )  # fmt: skip
+    return hashlib.sha256(parts.encode()).hexdigest()[:16]
+
+
+def _sources() -> str:
+    """Return a hash of the network's own source."""
+    digest = hashlib.sha256()
+    for path in sorted(SOURCES.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _processor() -> str:
+    """Return what the processor can do: a compiler uses all of it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    found = next((line for line in lines if line.startswith(("flags", "Features"))), platform.processor())
+    return " ".join(sorted(found.partition(":")[2].split() or [found]))
+
+
+def _without_place(config: Any) -> Any:
+    if isinstance(config, dict):
+        return {key: _without_place(value) for key, value in config.items() if key not in OF_ITS_PLACE}
+    return config
+
+
+class Part:
+    """A part of the network, compiled. The first answer is held against the network's own."""
+
+    def __init__(self, path: Path, module: nn.Module) -> None:
+        """Raises RuntimeError for a file that cannot be loaded."""
+        self._plain: Callable[..., Tensor] = module
+        self._name = path.stem
+        tensors: dict[str, Tensor] = {}
+        tensors.update(module.named_parameters(remove_duplicate=False))
+        tensors.update(module.named_buffers(remove_duplicate=False))
+        code: Any = torch._inductor.aoti_load_package(str(path))  # noqa: SLF001 - documented, for all its name
+        names = code.get_constant_fqns()
+        if strangers := [name for name in names if name not in tensors]:
+            raise RuntimeError(f"it wants {strangers[0]}, which this network has not")
+        # The code reads them where they lie.
+        self._weights = {name: tensors[name].detach().contiguous() for name in names}
+        code.load_constants(self._weights, check_full_update=True, user_managed=True)
+        self._code: Callable[..., Tensor] | None = code
+        self._is_checked = False
+
+    def __call__(self, *inputs: Tensor) -> Tensor:
+        """Raises what the network raises."""
+        if self._code is None:
+            return self._plain(*inputs)
+        try:
+            found = self._code(*(one.contiguous() for one in inputs))
+        except RuntimeError as error:
+            # It does not say whether there was too little memory, for one: the network itself does.
+            return self._given_up(inputs, first_line(error))
+        if self._is_checked:
+            return found
+        self._is_checked = True
+        expected = self._plain(*inputs)
+        if _far_apart(found, expected) > FAR:
+            return self._given_up(inputs, "it does not give what the network gives")
+        return found
+
+    def _given_up(self, inputs: tuple[Tensor, ...], why: str) -> Tensor:
+        log.warning("compiled code (%s) is not used any more, which costs speed: %s", self._name, why)
+        self._code = None
+        return self._plain(*inputs)
+
+
+def _far_apart(found: Tensor, expected: Tensor) -> float:
+    """Return the part of the numbers that are."""
+    both = found.isfinite() & expected.isfinite()
+    near = (found - expected).abs() <= NEAR * (1 + expected.abs())
+    return float(1.0 - torch.where(both, near, found.isfinite() == expected.isfinite()).float().mean())
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Both, for inputs of one shape."""
+
+    see: Part
+    answer: Part
+
+
+def is_there(folder: Path) -> bool:
+    """Return whether compiled code lies there: folders get their name when they are whole."""
+    return (folder / ANSWER).is_file()
+
+
+def load(folder: Path, network: Network, pixels: Tensor) -> Parts:
+    """Take compiled code for inputs like `pixels`. Raises RuntimeError, OSError."""
+    return Parts(
+        Part(folder / SEE, See(network, network.grids_of(pixels))),
+        Part(folder / ANSWER, Answer(network, network.shape_of(pixels))),
+    )
