@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit test-broker test-faults test-cluster test-clients test-mutants images dist release-notes check-release sbom base-image pins notice audit-licences audit-vulnerabilities lint format benchmark benchmark-pair benchmark-split benchmark-scaling benchmark-sizing benchmark-rivals benchmark-serving benchmark-console benchmark-detector benchmark-audit benchmark-tracker benchmark-tracking evaluate site clean
+.PHONY: help setup demo test test-unit test-broker test-faults test-cluster test-clients test-mutants images dist release-notes check-release sbom base-image pins notice audit-licences audit-vulnerabilities lint format benchmark benchmark-pair benchmark-split benchmark-scaling benchmark-sizing benchmark-rivals benchmark-serving benchmark-console benchmark-detector benchmark-cpu benchmark-audit benchmark-tracker benchmark-tracking evaluate site clean
 
 help: ## List the recipes
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -157,6 +157,13 @@ benchmark-serving: $(READY) .rivals-serving/.ready ## Measure what the HTTP serv
 benchmark-detector: $(READY) ## Measure the detector against transformers' own way (ARGS="--quick --count --json FILE")
 	$(BIN)/python benchmarks/detector.py $(ARGS)
 
+benchmark-cpu: $(READY) .venv-openvino/.ready ## Measure the network on this CPU: transformers, OpenVINO, ours, ours compiled (minutes; ARGS="--quick --json FILE")
+	$(BIN)/python benchmarks/cpu.py $(ARGS)
+
+.venv-openvino/.ready: benchmarks/openvino.txt $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target .venv-openvino --requirement $<
+	@touch $@
+
 benchmark-roofline: $(READY) ## Model how long a pass takes on a GPU, beside what one measured (seconds, no GPU; ARGS="--batch 8 --tokens 256")
 	$(BIN)/python benchmarks/roofline.py $(ARGS)
 
@@ -184,4 +191,4 @@ site: $(READY) ## Build the documents as a site in out/site; a broken link or an
 	@echo "out/site/index.html; with search: $(BIN)/python -m http.server --bind 127.0.0.1 --directory out/site"
 
 clean: ## Remove what was installed and cached
-	rm -rf $(VENV) .venv-clients .venv-tracking .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-clients .venv-tracking .venv-openvino .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -170,16 +170,16 @@ class Contest:
         """
         every = ask.model_copy(update={"box_threshold": 0.0, "text_threshold": 0.0})
         inner: Any = self.ours._detector
-        prepared, see, answer = inner._recordings, inner._see, inner._answer
+        prepared, see, answer, code = inner._recordings, inner._see, inner._answer, inner._code
         inner._recordings = Recordings(called_again, live=False)
-        inner._see, inner._answer = inner._network.see, inner._find
+        inner._see, inner._answer, inner._code = inner._network.see, inner._find, None
         with their_ranks(self.reference) as theirs, torch.inference_mode():
             expected = reference_rows(self.reference, image, every, self.shape)
         with our_ranks() as mine:
             self.ours.detect([image], [every])
         with held_ranks(theirs):
             (found,) = self.ours.detect([image], [every])
-        inner._recordings, inner._see, inner._answer = prepared, see, answer
+        inner._recordings, inner._see, inner._answer, inner._code = prepared, see, answer, code
         tied = sum(int((a != b).sum()) for a, b in zip(mine.places, theirs.places, strict=True))
         matched = match(rows(found), expected)
         return max(matched.scores), max(matched.pixels), len(matched.scores), tied
@@ -235,7 +235,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a few rows, minutes on two cores")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--model", help="a Swin-T checkpoint instead of random weights")
-    parser.add_argument("--compile", action="store_true", help="with torch.compile")
+    parser.add_argument("--compile", action="store_true", help="with work.compile: true")
     parser.add_argument("--count", action="store_true", help="also operators, waits, bytes and FLOP of one picture")
     parser.add_argument("--without-steps", action="store_true", help="the same with each step turned off by itself")
     parser.add_argument("--json", type=Path, metavar="FILE")

@@ -30,7 +30,6 @@ from groundcam_worker.errors import ModelError
 
 log = logging.getLogger(__name__)
 HOME = Path(constants.HF_HOME)
-
 # No code, and no weights in formats that can hold code.
 FILES = ("*.json", "*.txt", "*.safetensors")
 _COMMIT = re.compile(r"^[0-9a-f]{40}$")
