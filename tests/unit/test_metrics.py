@@ -203,6 +203,31 @@ def test_a_gpu_is_read_and_one_that_does_not_answer_is_left_out() -> None:
     assert nvml.read() == []
 
 
+def test_the_gpu_in_use_is_read_alone_whatever_its_number() -> None:
+    """CUDA_VISIBLE_DEVICES and CUDA's own order give it another one than the driver's; a part of one has no such name."""
+
+    class NotFoundError(Exception):
+        pass
+
+    def by_uuid(uuid: str) -> int:
+        if uuid != "GPU-2":
+            raise NotFoundError
+        return 2
+
+    nvml = Nvml()
+    nvml._library = SimpleNamespace(
+        NVMLError=NotFoundError, nvmlDeviceGetCount=lambda: 4, nvmlDeviceGetHandleByIndex=lambda number: number,
+        nvmlDeviceGetHandleByUUID=by_uuid, nvmlDeviceGetIndex=lambda handle: handle,
+        nvmlDeviceGetMemoryInfo=lambda handle: SimpleNamespace(used=handle, total=8),
+        nvmlDeviceGetUtilizationRates=lambda _handle: SimpleNamespace(gpu=50),
+    )  # fmt: skip
+    assert [one.gpu for one in nvml.read()] == ["0", "1", "2", "3"]
+    nvml.only("GPU-2")
+    assert [(one.gpu, one.memory_used) for one in nvml.read()] == [("2", 2)]
+    nvml.only("MIG-0")
+    assert [one.gpu for one in nvml.read()] == ["0", "1", "2", "3"]
+
+
 def test_a_part_of_a_gpu_has_memory_and_no_utilization() -> None:
     """MIG: the driver refuses to say how busy a part is, and its memory is read all the same."""
 

@@ -33,11 +33,12 @@ def cuda_of_driver() -> tuple[int, int] | None:
 
 
 class Nvml:
-    """Reads all GPUs that this process may see."""
+    """Reads the GPU in use, or, as long as nobody has said which, all that the driver shows this process."""
 
     def __init__(self) -> None:
         """Find the driver, if there is one."""
         self._library: Any = None
+        self._uuid: str | None = None
         try:
             import pynvml  # noqa: PLC0415 - a worker on a CPU may lack it
         except ImportError:
@@ -49,16 +50,28 @@ class Nvml:
         else:
             self._library = pynvml
 
+    def only(self, uuid: str) -> None:
+        """Read this GPU alone from now on: the driver's numbers are not those of CUDA_VISIBLE_DEVICES."""
+        self._uuid = uuid
+
+    def _numbers(self) -> list[int]:
+        """Return which GPUs to read. A part of one (MIG) is not known by the name of the whole: all are read then."""
+        try:
+            if self._uuid is not None:
+                return [int(self._library.nvmlDeviceGetIndex(self._library.nvmlDeviceGetHandleByUUID(self._uuid)))]
+        except self._library.NVMLError as error:
+            log.debug("%s is not found: %s", self._uuid, error)
+        try:
+            return list(range(self._library.nvmlDeviceGetCount()))
+        except self._library.NVMLError:
+            return []
+
     def read(self) -> list[GpuReading]:
-        """Return a reading of each GPU; none of one that does not answer."""
+        """Return a reading of each GPU that is looked at; none of one that does not answer."""
         if self._library is None:
             return []
         readings: list[GpuReading] = []
-        try:
-            count = self._library.nvmlDeviceGetCount()
-        except self._library.NVMLError:
-            return []
-        for number in range(count):
+        for number in self._numbers():
             try:
                 handle = self._library.nvmlDeviceGetHandleByIndex(number)
                 memory = self._library.nvmlDeviceGetMemoryInfo(handle)

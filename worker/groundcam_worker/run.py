@@ -104,7 +104,8 @@ def run(
     metrics = WorkerMetrics(version)
     worker_health = WorkerHealth(about_worker(settings, kafka, version))
     probes = Probes(worker_health.stuck, worker_health.not_ready, worker_health.started, worker_health.report)
-    metrics.watch(worker_health.state, Nvml().read)
+    nvml = Nvml()
+    metrics.watch(worker_health.state, nvml.read)
     metrics.capacity(settings.batch_size)
     with ExitStack() as stack:
         health = stack.enter_context(HealthServer(http.host, http.port, metrics, probes, http.names))
@@ -114,7 +115,8 @@ def run(
         _say_if_dry(settings)
         reports = stack.enter_context(WorkerReports(kafka, settings.group, settings.model))
         questions = settings.questions()
-        detector = _ready_detector(settings, kafka, metrics, questions, (reports, worker_health), stack)
+        hooks = _detector_hooks(metrics, nvml, settings.batch_size)
+        detector = _ready_detector(settings, kafka, hooks, questions, (reports, worker_health), stack)
         limits = limits_of(settings, detector.device, len(os.sched_getaffinity(0)))
         if stop.is_set():
             return True
@@ -190,14 +192,14 @@ def _say_if_dry(settings: WorkSettings) -> None:
 def _ready_detector(
     settings: WorkSettings,
     kafka: KafkaSettings,
-    metrics: WorkerMetrics,
+    hooks: DetectorHooks,
     questions: Questions,
     tell: tuple[WorkerReports, WorkerHealth],
     stack: ExitStack,
 ) -> Detector:
     """Return the detector, warmed up for the questions in force, which are followed from now on. Raises as `run`."""
     reports, health = tell
-    detector = load_detector(settings, _detector_hooks(metrics, settings.batch_size), reports.now)
+    detector = load_detector(settings, hooks, reports.now)
     reports.now(WorkerState.WARMING_UP, model=detector.model, device=detector.device, precision=detector.precision)
     health.loaded(about_detector(detector), questions.all)
     prompts = QuestionFollower(kafka, questions, detector.check, judged=reports.judged)
@@ -247,12 +249,15 @@ def limits_of(settings: WorkSettings, device: str = "cpu", cores: int = 1) -> Li
     )
 
 
-def _detector_hooks(metrics: WorkerMetrics, batch_size: int) -> DetectorHooks:
+def _detector_hooks(metrics: WorkerMetrics, nvml: Nvml, batch_size: int) -> DetectorHooks:
     def new_shape(width: int, height: int) -> None:
         metrics.new_shape()
         log.info("pictures come that are scaled to %dx%d, which was not warmed up: see work.warm_sizes", width, height)
 
-    return DetectorHooks(new_shape, metrics.error, lambda pictures: metrics.capacity(min(pictures, batch_size)))
+    def ceiling(pictures: int) -> None:
+        metrics.capacity(min(pictures, batch_size))
+
+    return DetectorHooks(new_shape, metrics.error, ceiling, nvml.only)
 
 
 def _read_by_the_group(settings: WorkSettings, kafka: KafkaSettings) -> list[str]:

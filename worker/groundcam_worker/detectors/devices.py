@@ -70,6 +70,12 @@ def describe(device: torch.device) -> tuple[str, int, int]:
     return torch.cuda.get_device_name(device), free, total
 
 
+def uuid_of(device: torch.device) -> str | None:
+    """Return what NVIDIA's driver calls a CUDA device, whatever its number is here; None where torch does not say."""
+    uuid = getattr(torch.cuda.get_device_properties(device), "uuid", None)
+    return None if uuid is None else f"GPU-{uuid}"
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether a smaller batch may succeed."""
     return isinstance(error, torch.OutOfMemoryError) or (

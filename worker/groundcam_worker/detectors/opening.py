@@ -8,7 +8,7 @@ import torch
 
 from groundcam_worker.checkpoints.catalogue import ModelSource
 from groundcam_worker.checkpoints.loading import load
-from groundcam_worker.detectors.devices import free_cache, pick
+from groundcam_worker.detectors.devices import free_cache, pick, uuid_of
 from groundcam_worker.detectors.grounding_dino.detector import GroundingDino
 from groundcam_worker.detectors.grounding_dino.optimisations import Optimisations
 from groundcam_worker.detectors.guarded import GuardedDetector
@@ -33,6 +33,8 @@ def open_detector(
     if chosen.type == "cuda":
         # What is left for the host is copies; a thread for each core of a large machine would only wake and wait.
         torch.set_num_threads(min(4, torch.get_num_threads()))
+        if uuid := uuid_of(chosen):
+            hooks.gpu(uuid)
     loaded = load(source)
     detector: Detector
     release = _nothing

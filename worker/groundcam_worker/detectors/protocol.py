@@ -34,6 +34,8 @@ class DetectorHooks:
     """`out_of_memory`, or `lost`."""
     ceiling: Callable[[int], None] = lambda _pictures: None
     """So many pictures are tried at once from now on."""
+    gpu: Callable[[str], None] = lambda _uuid: None
+    """The GPU with this UUID, as NVIDIA's driver has it, is the one in use."""
 
 
 class Detector(Protocol):
