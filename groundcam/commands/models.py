@@ -78,9 +78,11 @@ def compile_(
     ).work  # fmt: skip
     with needs("models compile", "worker"):
         from groundcam_worker.checkpoints.catalogue import resolve
+        from groundcam_worker.detectors.grounding_dino.optimisations import Optimisations
         from groundcam_worker.detectors.opening import compile_for
 
-    done = compile_for(resolve(settings.model), settings.warm_sizes, settings.input_size)
+    steps = Optimisations(sampling=settings.sampling)
+    done = compile_for(resolve(settings.model), settings.warm_sizes, steps, settings.input_size)
     for (width, height), place in done.items():
         print(f"inputs of {width}x{height}: {place}")
 

@@ -1,6 +1,7 @@
 """Open a model as a detector, whatever its family. Everything heavy is imported below this file."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -54,7 +55,10 @@ def open_detector(
 
 
 def compile_for(
-    source: ModelSource, sizes: Sequence[tuple[int, int]], input_size: tuple[int, int] | None = None
+    source: ModelSource,
+    sizes: Sequence[tuple[int, int]],
+    steps: Optimisations,
+    input_size: tuple[int, int] | None = None,
 ) -> dict[tuple[int, int], Path]:
     """Make what is missing of a model's machine code for pictures of these sizes; return where it lies by the shape
     (width, height) of its inputs. Takes a minute or more for each. Raises ModelError.
@@ -62,7 +66,7 @@ def compile_for(
     loaded = load(source)
     if loaded.family not in GROUNDING_DINO:
         raise ModelError(f"the model {source} is of the family {loaded.family}, of which nothing is compiled")
-    detector = GroundingDino(loaded, torch.device("cpu"), Optimisations(compile=True), input_size=input_size)
+    detector = GroundingDino(loaded, torch.device("cpu"), replace(steps, compile=True), input_size=input_size)
     detector.warm_up((), sizes, 1)
     shapes = {detector.input_shape(*size) for size in sizes}
     places = {(width, height): detector.compiled_for((height, width)) for height, width in shapes}

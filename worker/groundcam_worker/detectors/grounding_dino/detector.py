@@ -96,8 +96,8 @@ class GroundingDino:
         self._answer: Any = compiled(self._find) if compiles else self._find
         self._second_look = SecondLook(self._network)
         self._code: Compilations | None = None
-        if steps.compile and device.type == "cpu" and dtype == torch.float32:
-            self._code = Compilations(self._network, loaded, steps.sampling_on(device), steps.compile)
+        if mode := steps.compiled_on(device):
+            self._code = Compilations(self._network, loaded, steps.sampling_on(device), mode)
         self._warmed: set[tuple[int, int]] = set()
         self._on_new_shape = on_new_shape
         self.model: Model = loaded.identity

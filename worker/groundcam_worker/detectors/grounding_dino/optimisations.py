@@ -59,6 +59,18 @@ class Optimisations:
         log.warning("deformable attention runs without its Triton kernel: %s", fault)
         return "grid_sample"
 
+    def compiled_on(self, device: torch.device) -> Compile:
+        """Return what `compile` means on a CPU; False elsewhere."""
+        if device.type != "cpu" or not self.compile:
+            return False
+        if self.dtype(device) == torch.float32:
+            return self.compile
+        if self.compile != "auto":
+            log.warning(
+                "nothing is compiled: on a CPU that is for fp32 alone, and work.precision is %s", self.precision
+            )
+        return False
+
     def is_fused_on(self, device: torch.device) -> bool:
         """Return what `fused` means on a device. Raises ValueError for kernels that cannot run there."""
         return self._runs(device, fused_fault, "the network runs without its Triton kernels for windows and norms")

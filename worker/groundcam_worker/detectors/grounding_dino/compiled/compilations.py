@@ -19,7 +19,7 @@ from torch import Tensor
 
 from groundcam_worker.checkpoints import hub
 from groundcam_worker.checkpoints.loading import Loaded
-from groundcam_worker.detectors.grounding_dino.compiled.packages import Parts, digest_of, is_there, load
+from groundcam_worker.detectors.grounding_dino.compiled.packages import UNFINISHED, Parts, digest_of, is_there, load
 from groundcam_worker.detectors.grounding_dino.network import Network
 from groundcam_worker.errors import first_line
 
@@ -65,7 +65,7 @@ class Compilations:
         self._pictures: dict[Shape, int] = {}
         self._look_at: dict[Shape, float] = {}
         self._making: _Making | None = None
-        self._tried = 0
+        self._tried: set[Shape] = set()
 
     def place(self, shape: Shape) -> Path:
         """Return the folder for inputs of a shape."""
@@ -74,10 +74,10 @@ class Compilations:
     def parts(self, pixels: Tensor) -> Parts | None:
         """Return what answers inputs like these [B, 3, H, W], if it is there now."""
         shape = (pixels.shape[-2], pixels.shape[-1])
+        self._see_to_it()
         if shape in self._taken:
             return self._taken[shape]
         self._pictures[shape] = self._pictures.get(shape, 0) + len(pixels)
-        self._see_to_it()
         now = self._clock()
         if now >= self._look_at.get(shape, now):
             self._look_at[shape] = now + LOOK_AGAIN_S
@@ -99,7 +99,8 @@ class Compilations:
 
     def has(self, shape: Shape) -> bool:
         """Return whether compiled code answers inputs of a shape."""
-        return self._taken.get(shape) is not None
+        parts = self._taken.get(shape)
+        return parts is not None and parts.are_used
 
     def taken(self, pixels: Tensor) -> Parts | None:
         """Return what answers inputs like these, as `parts` did last."""
@@ -110,39 +111,57 @@ class Compilations:
             return
         try:
             self._taken[shape] = load(place, self._network, pixels)
-        except (RuntimeError, OSError) as error:
-            self._give_up(shape, f"{place} cannot be taken: {first_line(error)}")
+        except Exception as error:  # noqa: BLE001 - torch raises almost anything for a damaged file
+            self._replace(shape, place, first_line(error))
         else:
+            with suppress(OSError):  # what is used is kept longer
+                os.utime(place)
             log.info("inputs of %dx%d are answered by compiled code from now on", shape[1], shape[0])
+
+    def _replace(self, shape: Shape, place: Path, why: str) -> None:
+        """Put what cannot be taken out of the way where it can be made anew, and that was not tried yet."""
+        if self._mode != "auto" and shape not in self._tried:
+            with suppress(OSError):
+                place.rename(place.with_name(f"{UNFINISHED}{place.name}"))
+                log.warning("%s cannot be taken, and is made anew: %s", place, why)
+                return
+        self._give_up(shape, f"{place} cannot be taken: {why}; remove it, and make it by `groundcam models compile`")
 
     def _give_up(self, shape: Shape, why: str) -> None:
         self._taken[shape] = None
         log.warning("inputs of %dx%d go on without compiled code: %s", shape[1], shape[0], why)
 
     def _make(self, shape: Shape) -> None:
-        if self._making or self._tried >= MOST:
+        if self._making:
             return
-        self._tried += 1
-        if not any(map(shutil.which, (os.environ.get("CXX", ""), *COMPILERS))):
+        if self._mode == "background" and len(self._tried) >= MOST:
+            self._give_up(shape, f"a worker compiles for {MOST} shapes at most")
+            return
+        compiler = next(filter(None, map(shutil.which, (os.environ.get("CXX", ""), *COMPILERS))), None)
+        if compiler is None:
             self._give_up(
                 shape, f"there is no C++ compiler ({' or '.join(COMPILERS)}), and {self.place(shape)} is empty"
             )
             return
+        self._tried.add(shape)
         log.info("compiling the network for inputs of %dx%d, which takes a minute or more", shape[1], shape[0])
-        told = tempfile.TemporaryFile()  # noqa: SIM115 - read and closed when the process has ended
         try:
-            self._making = _Making(shape, self._started(shape, told), told, self._clock())
+            told = tempfile.TemporaryFile()  # noqa: SIM115 - read and closed when the process has ended
+            self._making = _Making(shape, self._started(shape, told, compiler), told, self._clock())
         except OSError as error:
             self._give_up(shape, str(error))
 
-    def _started(self, shape: Shape, told: IO[bytes]) -> subprocess.Popen[bytes]:
+    def _started(self, shape: Shape, told: IO[bytes], compiler: str) -> subprocess.Popen[bytes]:
         place = self.place(shape)
         arguments = (self._folder, self._sampling, *shape, place)
         # One compiler at a time: more of them would take the memory, and the cores, of who answers cameras.
         process = subprocess.Popen(
             [sys.executable, "-m", __package__ or "", *map(str, arguments)],
             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=told, start_new_session=True,
-            env={**os.environ, "TORCHINDUCTOR_COMPILE_THREADS": "1", "OMP_NUM_THREADS": "1", "LC_ALL": "C"},
+            env={
+                **os.environ, "TORCHINDUCTOR_COMPILE_THREADS": "1", "OMP_NUM_THREADS": "1", "LC_ALL": "C.UTF-8",
+                "CXX": compiler,
+            },
         )  # fmt: skip
         weakref.finalize(self, _end, process)
         return process

@@ -5,6 +5,7 @@ shape are no part of what is compiled: whoever loads it gives his own.
 """
 
 import copy
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,22 @@ from groundcam_worker.detectors.grounding_dino.deformable import Levels
 from groundcam_worker.detectors.grounding_dino.network import Grids, Network, Shape, Text
 from groundcam_worker.detectors.grounding_dino.scoring import best_classes
 
-SEE, ANSWER = "see.pt2", "answer.pt2"
+SEE, ANSWER = "see", "answer"
 MOST_PICTURES = 256
 EXAMPLES, TOKENS = 3, 10
 """Sides of the inputs that are traced: none that could be taken for a constant of the network."""
-OPTIONS = {"aot_inductor.package_constants_in_so": False, "cpp.dynamic_threads": True}
-"""Inductor's; the second leaves the number of threads to who runs it."""
+OPTIONS = {
+    "aot_inductor.package_constants_in_so": False,
+    # By themselves small weights, a bias of four numbers, say, would be written into the code.
+    "always_keep_tensor_constants": True,
+    "joint_graph_constant_folding": False,
+    # How many threads there are is up to who runs it; loops are cut for as many as a large machine has.
+    "cpp.dynamic_threads": True,
+    "cpp.threads": 16,
+    # They would stay in the temporary folder, hundreds of megabytes.
+    "aot_inductor.precompile_headers": False,
+}
+"""Inductor's."""
 
 
 class Constants(nn.Module):
@@ -90,27 +101,36 @@ def compile_into(folder: Path, network: Network, height: int, width: int, most_t
     Raises whatever torch raises.
     """
     pixels = torch.rand(EXAMPLES, 3, height, width)
-    see = See(network, network.grids_of(pixels))
-    vision = see(pixels)
-    answer = Answer(network, network.shape_of(pixels))
+    constants = network.shape_of(pixels)
+    see, answer = See(network, network.grids_of(pixels)), Answer(network, constants)
+    vision = torch.rand(EXAMPLES, constants.levels.total, network.width)
+    # torch reads a side of 1 as a case of its own, and begins at 2; the code is the same for both (`packages.Part` and
+    # the tests look at it).
     batch, tokens = torch.export.Dim("batch", min=1, max=MOST_PICTURES), torch.export.Dim("tokens", max=most_tokens)
     one_a_token = {0: batch, 1: tokens}
     sides = (one_a_token, one_a_token, one_a_token, {0: batch, 2: tokens, 3: tokens}, one_a_token, one_a_token)
     _compile(folder / SEE, see, (pixels,), ({0: batch},))
-    _compile(folder / ANSWER, answer, (vision, *_example(network.width)), ({0: batch}, sides))
+    _compile(
+        folder / ANSWER, answer, (vision, *_example(network.width, min(TOKENS, most_tokens - 1))), ({0: batch}, sides)
+    )
 
 
-def _example(width: int) -> Text:
+def _example(width: int, tokens: int) -> Text:
     """Return captions as `TextSide` makes them."""
-    features = torch.rand(EXAMPLES, TOKENS, width)
-    real = torch.ones(EXAMPLES, TOKENS, dtype=torch.bool)
-    allowed = torch.ones(EXAMPLES, 1, TOKENS, TOKENS, dtype=torch.bool)
+    features = torch.rand(EXAMPLES, tokens, width)
+    real = torch.ones(EXAMPLES, tokens, dtype=torch.bool)
+    allowed = torch.ones(EXAMPLES, 1, tokens, tokens, dtype=torch.bool)
     return Text(
         features, torch.rand_like(features), real, allowed,
-        torch.zeros(EXAMPLES, TOKENS, dtype=torch.int64), torch.zeros(EXAMPLES, TOKENS),
+        torch.zeros(EXAMPLES, tokens, dtype=torch.int64), torch.zeros(EXAMPLES, tokens),
     )  # fmt: skip
 
 
-def _compile(path: Path, part: nn.Module, inputs: tuple[Tensor, ...], sides: Any) -> None:
+def _compile(folder: Path, part: nn.Module, inputs: tuple[Tensor, ...], sides: Any) -> None:
+    """Write a part into a folder of its own: who loads a file would leave what is in it in the temporary folder."""
     exported = torch.export.export(part, inputs, dynamic_shapes=sides, strict=False)
+    path = folder.with_suffix(".pt2")
     torch._inductor.aoti_compile_and_package(exported, package_path=str(path), inductor_configs=OPTIONS)  # noqa: SLF001
+    with zipfile.ZipFile(path) as package:
+        package.extractall(folder, [name for name in package.namelist() if not name.endswith(".cpp")])
+    path.unlink()

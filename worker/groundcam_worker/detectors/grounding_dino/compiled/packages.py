@@ -8,6 +8,7 @@ the network that takes it.
 import hashlib
 import json
 import logging
+import os
 import platform
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,6 +26,9 @@ from groundcam_worker.errors import first_line
 log = logging.getLogger(__name__)
 
 SOURCES = Path(__file__).parents[1]
+SUMS = "sha256.json"
+UNFINISHED = ".unfinished-"
+"""What begins so in the cache is nobody's, and is removed by who makes something next."""
 OF_ITS_PLACE = {"_name_or_path", "transformers_version", "dtype", "torch_dtype"}
 """Of a model's config: where it came from, and not what it is."""
 NEAR, FAR = 1e-2, 0.05
@@ -36,8 +40,8 @@ def digest_of(config: dict[str, Any], sampling: str) -> str:
     """Return a hash of all that compiled code depends on, but for the shape of its inputs."""
     parts = json.dumps(
         [
-            version("torch"), version("transformers"), _sources(), platform.machine(), _processor(),
-            sampling, _without_place(config),
+            version("torch"), version("transformers"), _sources(), sampling, _without_place(config),
+            platform.machine(), platform.libc_ver(), _processor(),
         ],
         sort_keys=True, default=str,
     )  # fmt: skip
@@ -72,9 +76,9 @@ class Part:
     """A part of the network, compiled. The first answer is held against the network's own."""
 
     def __init__(self, path: Path, module: nn.Module) -> None:
-        """Raises RuntimeError for a file that cannot be loaded."""
+        """Raises almost anything for what cannot be loaded."""
         self._plain: Callable[..., Tensor] = module
-        self._name = path.stem
+        self._name = path.name
         tensors: dict[str, Tensor] = {}
         tensors.update(module.named_parameters(remove_duplicate=False))
         tensors.update(module.named_buffers(remove_duplicate=False))
@@ -95,20 +99,24 @@ class Part:
         try:
             found = self._code(*(one.contiguous() for one in inputs))
         except RuntimeError as error:
-            # It does not say whether there was too little memory, for one: the network itself does.
-            return self._given_up(inputs, first_line(error))
-        if self._is_checked:
-            return found
-        self._is_checked = True
-        expected = self._plain(*inputs)
-        if _far_apart(found, expected) > FAR:
-            return self._given_up(inputs, "it does not give what the network gives")
-        return found
-
-    def _given_up(self, inputs: tuple[Tensor, ...], why: str) -> Tensor:
+            # It does not say whether there was too little memory, for one: then the network raises that.
+            expected, why = self._plain(*inputs), first_line(error)
+        else:
+            if self._is_checked:
+                return found
+            self._is_checked, expected = True, self._plain(*inputs)
+            far = _far_apart(found, expected)
+            if far <= FAR:
+                return found
+            why = f"it does not give what the network gives, in {far:.0%} of the numbers"
         log.warning("compiled code (%s) is not used any more, which costs speed: %s", self._name, why)
         self._code = None
-        return self._plain(*inputs)
+        return expected
+
+    @property
+    def is_used(self) -> bool:
+        """Whether it was not given up."""
+        return self._code is not None
 
 
 def _far_apart(found: Tensor, expected: Tensor) -> float:
@@ -125,14 +133,30 @@ class Parts:
     see: Part
     answer: Part
 
+    @property
+    def are_used(self) -> bool:
+        """Whether none of them was given up."""
+        return self.see.is_used and self.answer.is_used
+
 
 def is_there(folder: Path) -> bool:
     """Return whether compiled code lies there: folders get their name when they are whole."""
-    return (folder / ANSWER).is_file()
+    return os.path.isfile(folder / SUMS)  # noqa: PTH113 - where nothing may be read, nothing is there
+
+
+def sums_of(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of each file: code that was cut off would end the process that loads it."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != SUMS
+    }
 
 
 def load(folder: Path, network: Network, pixels: Tensor) -> Parts:
-    """Take compiled code for inputs like `pixels`. Raises RuntimeError, OSError."""
+    """Take compiled code for inputs like `pixels`. Raises almost anything for what cannot be loaded."""
+    if json.loads((folder / SUMS).read_bytes()) != sums_of(folder):
+        raise RuntimeError("it is damaged")
     return Parts(
         Part(folder / SEE, See(network, network.grids_of(pixels))),
         Part(folder / ANSWER, Answer(network, network.shape_of(pixels))),
