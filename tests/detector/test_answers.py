@@ -166,7 +166,7 @@ def test_a_picture_whose_numbers_16_bits_cannot_hold_is_asked_once_more_in_fp32(
     for one, other in zip(breakable.detect(images, asks), detector.detect(images, asks), strict=True):
         assert match(rows(one), rows(other)).outside() == 0
     assert "asked once more in fp32" in caplog.text
-    inner._careful.norm.weight.data.fill_(torch.nan)
+    inner._second_look._careful.norm.weight.data.fill_(torch.nan)
     with pytest.raises(ArithmeticError, match="NaN"):
         breakable.detect(images, asks)
 
