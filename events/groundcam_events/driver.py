@@ -255,7 +255,7 @@ class Driver:
     def _begin_partition(self, place: Partition, found: Position | None, epoch: int) -> None:
         number, offset = place.number, found.offset if found else None
         tracker = PartitionTracker(number, offset, self._rules, self._states.take, self._zones)
-        behind = self._states.behind(found)
+        behind = self._states.behind(number, found)
         self.partitions[number], self._epochs[number], self._heard_at[number] = tracker, epoch, time.monotonic()
         for record in self._states.read_again(place, offset, behind) if offset and behind else ():
             self._follow(tracker, record, cameras=behind)

@@ -90,10 +90,10 @@ class KeptStates:
         """Return a camera's state, to go on with."""
         return self._decoded.pop(camera_id, None)
 
-    def behind(self, found: Position | None) -> list[str]:
-        """Return the cameras whose states are older than what was committed of their partition."""
+    def behind(self, number: int, found: Position | None) -> list[str]:
+        """Return the cameras whose states are older than what was committed of this partition."""
         last = read_note(found.note if found else "").last
-        cameras = [name for name, seen in last.items() if is_behind(self.peek(name), seen)]
+        cameras = [name for name, seen in last.items() if is_behind(self.peek(name), seen, number)]
         if cameras:
             log.warning("the kept states of %d cameras are old: their answers are read again", len(cameras))
         return cameras

@@ -79,9 +79,33 @@ def test_cameras_without_objects_are_forgotten_where_there_are_too_many(monkeypa
 def test_a_state_is_behind_a_note_of_a_newer_look_or_of_a_run_that_it_does_not_know() -> None:
     state = CameraState("gate")
     state.order.take("run-1", 5, BEGIN_NS)
-    assert is_behind(None, ("run-1", 0))
-    assert not is_behind(state, ("run-1", 5))
-    assert is_behind(state, ("run-1", 6))
-    assert is_behind(state, ("run-2", 0))
+    assert is_behind(None, ("run-1", 0), 0)
+    assert not is_behind(state, ("run-1", 5), 0)
+    assert is_behind(state, ("run-1", 6), 0)
+    assert is_behind(state, ("run-2", 0), 0)
     state.order.take("run-2", 0, BEGIN_NS + 10**9)
-    assert not is_behind(state, ("run-1", 9)), "a run before this one"
+    assert not is_behind(state, ("run-1", 9), 0), "a run before this one"
+
+
+def test_a_state_is_behind_a_note_of_a_gap_that_it_lacks() -> None:
+    """A gap comes after a look, so that the newest look is the same with it and without."""
+    state = CameraState("gate", partition=3, next_offset=7)
+    state.order.take("run-1", 5, BEGIN_NS)
+    assert not is_behind(state, ("7@run-1", 5), 3)
+    assert is_behind(state, ("8@run-1", 5), 3)
+    assert not is_behind(state, ("8@run-1", 5), 2), "it has moved: the offset is of another partition"
+    assert is_behind(state, ("8@run-1", 6), 2)
+    assert not is_behind(state, ("7@", 0), 3), "no look yet"
+    assert is_behind(state, ("@run-1", 5), 3), "a run of that name, by a tracker of a version before"
+
+
+def test_a_note_says_what_each_state_is_up_to() -> None:
+    one = tracker()
+    for offset, seen in enumerate(film([PARKED], seconds=1, fps=5)):
+        one.take(seen, at(seen, offset))
+    (place,) = one.note().last.values()
+    assert place[0].startswith("5@")
+    state = one.cameras["gate"].state
+    assert not is_behind(state, place, 0)
+    state.next_offset -= 1
+    assert is_behind(state, place, 0)

@@ -13,6 +13,8 @@ from groundcam_runtime.partitions.commit_note import CommitNote
 from groundcam_schemas import CameraZones, Detections, EndReason, Event, Gap
 
 MOST_CAMERAS = 5000
+UP_TO = "@"
+"""In a note, between the offset that a camera's state is up to and the run of its newest look."""
 Find = Callable[[str], CameraState | None]
 Zones = Callable[[str], CameraZones | None]
 
@@ -105,9 +107,12 @@ class PartitionTracker:
             yield from camera.end_all(EndReason.SILENT)
 
     def note(self) -> CommitNote:
-        """Return what to write beside the offset: each camera's newest look."""
-        last = {name: (one.state.order.run_id, one.state.order.seq) for name, one in self.cameras.items()}
-        return CommitNote(in_use=True, last={name: place for name, place in last.items() if place[0]})
+        """Return what to write beside the offset: each camera's newest look, and what its state is up to."""
+        last = {
+            name: (f"{one.state.next_offset}{UP_TO}{one.state.order.run_id}", one.state.order.seq)
+            for name, one in self.cameras.items()
+        }
+        return CommitNote(in_use=True, last=last)
 
     def _passed(self, timestamp_ms: int) -> Iterator[Event]:
         """Let time pass at all cameras, once a second of the records' own time."""
@@ -121,10 +126,20 @@ class PartitionTracker:
                 yield from ended
 
 
-def is_behind(state: CameraState | None, place: tuple[str, int]) -> bool:
-    """Whether a camera's state is older than the look that a commit note tells of: another tracker overwrote it."""
-    run_id, seq = place
+def is_behind(state: CameraState | None, place: tuple[str, int], number: int) -> bool:
+    """Whether a camera's state is older than what the commit note of a partition tells of: another tracker wrote it.
+
+    By its newest look, and by the offset that it is up to, since gaps come after a look. Trackers of versions before
+    wrote the look alone; they take what stands before the run for a part of it, and read again.
+    """
     if state is None:
         return True
+    (up_to, is_told, run_id), seq = place[0].partition(UP_TO), place[1]
+    if not is_told or not up_to.isdecimal():
+        up_to, run_id = "0", place[0]
+    if state.partition == number and state.next_offset < int(up_to):
+        return True
+    if not run_id:
+        return False  # nothing but gaps came
     order = state.order
     return order.seq < seq if order.run_id == run_id else run_id not in order.runs

@@ -41,7 +41,9 @@ def main() -> int:
     folder = Path(into)
     try:
         with alone_in(folder.parent):
-            signal.alarm(LONGEST_S)
+            limit = threading.Timer(LONGEST_S, _too_long)
+            limit.daemon = True
+            limit.start()
             if not is_there(folder):
                 _fill(folder, model, sampling, int(height), int(width))
     except Exception as error:  # noqa: BLE001 - torch and a compiler raise almost anything
@@ -73,6 +75,11 @@ def _fill(folder: Path, model: str, sampling: str, height: int, width: int) -> N
     for old in by_use[:-KEPT]:
         gone = old.rename(old.with_name(f"{UNFINISHED}{old.name}"))
         shutil.rmtree(gone, ignore_errors=True)
+
+
+def _too_long() -> None:
+    print(f"it took longer than {LONGEST_S} s", file=sys.stderr, flush=True)
+    os.killpg(0, signal.SIGKILL)
 
 
 def _end_with_parent() -> None:
