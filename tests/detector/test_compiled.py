@@ -6,8 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ import pytest
 import torch
 
 import checkpoints
+from conftest import Wait
 from groundcam_worker.checkpoints import hub
 from groundcam_worker.checkpoints.catalogue import resolve
 from groundcam_worker.detectors.grounding_dino.compiled import compilations
@@ -287,14 +286,14 @@ def test_a_shape_is_worth_a_compilation_once_it_has_come_often(
 
 @needs_compiler
 def test_a_compilation_that_fails_is_told_once_with_its_reason_and_answers_go_on(
-    detector: GuardedDetector, folder: Path, home: Path, caplog: pytest.LogCaptureFixture
+    detector: GuardedDetector, folder: Path, home: Path, caplog: pytest.LogCaptureFixture, wait: Wait
 ) -> None:
     mine = opened(folder, compile="background")
     code = code_of(mine)
     code._folder = home / "nowhere"
     code._pictures[code_shape(mine)] = WORTH_IT
     for _ in range(2):
-        until(lambda: bool(ask_once(mine) and code._taken))
+        wait(lambda: bool(ask_once(mine) and code._taken), 120, "the end of the compilation")
     assert taken(mine) == [False]
     told = [one.getMessage() for one in caplog.records if one.name == NAME and one.levelno == logging.WARNING]
     (line,) = told
@@ -316,7 +315,7 @@ def test_without_a_compiler_that_is_told(
 
 
 @needs_compiler
-def test_a_compilation_ends_with_the_worker_that_began_it(folder: Path, home: Path) -> None:
+def test_a_compilation_ends_with_the_worker_that_began_it(folder: Path, home: Path, wait: Wait) -> None:
     """However the worker ends: what it holds of the pipe goes with it."""
     program = (
         "import sys; from groundcam_worker.checkpoints.catalogue import resolve\n"
@@ -333,9 +332,9 @@ def test_a_compilation_ends_with_the_worker_that_began_it(folder: Path, home: Pa
     ) as worker:  # fmt: skip
         assert worker.stdout
         compiling = int(worker.stdout.readline())
-        until(lambda: bool(list(home.rglob(".unfinished-*"))))
+        wait(lambda: bool(list(home.rglob(".unfinished-*"))), 120, "the compilation")
         worker.send_signal(signal.SIGKILL)
-    until(lambda: not is_running(compiling))
+    wait(lambda: not is_running(compiling), 120, "its end")
 
 
 def test_compiled_code_is_of_an_architecture_and_not_of_a_place() -> None:
@@ -355,13 +354,6 @@ def code_shape(detector: GuardedDetector) -> tuple[int, int]:
 def ask_once(detector: GuardedDetector) -> bool:
     detector.detect([picture(1)], [ASK])
     return True
-
-
-def until(condition: Callable[[], bool], longest_s: float = 120.0) -> None:
-    deadline = time.monotonic() + longest_s
-    while not condition():
-        assert time.monotonic() < deadline, "in time"
-        time.sleep(0.05)
 
 
 def is_running(pid: int) -> bool:
