@@ -67,7 +67,7 @@ def compile_(
     input_size: Annotated[str | None, typer.Option(help="As work.input_size.", show_default="the model's own")] = None,
     log_format: LogFormat = None,
 ) -> None:
-    """Compile a Grounding DINO for this machine's CPU, which makes it about twice as fast there.
+    """Compile a Grounding DINO for this machine's CPU: the same answers in less time.
 
     Takes a minute or more for each shape that the pictures become, and a C++ compiler. Workers take what they find in
     the cache (work.compile); `groundcam/compiled` in the folder of HF_HOME may be copied to machines of the same kind.
