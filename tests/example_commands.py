@@ -81,16 +81,21 @@ class Shell:
 
 
 def fetch_kafka_libs() -> str:
-    """Fetch the jars of Apache Kafka's client, Streams and Connect once; what `java -cp` takes."""
+    """Fetch the jars of Apache Kafka's client, Streams and Connect once; what `java -cp` takes.
+
+    jgo builds what has nothing but modules anew each time, beneath the programs that read it: it is asked once.
+    """
     import jgo
 
     wanted = [f"org.apache.kafka:{part}:{KAFKA}" for part in PARTS]
     with kept_folder(f"examples-kafka-{KAFKA}") as folder:
-        try:
-            found = jgo.build("+".join([*wanted, "org.slf4j:slf4j-simple:1.7.36"]), cache_dir=folder)
-        except Exception as failed:  # noqa: BLE001 - whatever is in the way, there are none
-            pytest.skip(f"the jars of Apache Kafka {KAFKA} could not be fetched: {failed}")
-    return os.pathsep.join(map(str, found.all_jars))
+        if not (folder / "complete").exists():
+            try:
+                jgo.build("+".join([*wanted, "org.slf4j:slf4j-simple:1.7.36"]), cache_dir=folder)
+            except Exception as failed:  # noqa: BLE001 - whatever is in the way, there are none
+                pytest.skip(f"the jars of Apache Kafka {KAFKA} could not be fetched: {failed}")
+            (folder / "complete").touch()
+        return os.pathsep.join(map(str, sorted(folder.glob("envs/**/*.jar"))))
 
 
 def has_java_compiler() -> None:
