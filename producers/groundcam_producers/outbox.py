@@ -24,9 +24,10 @@ STILL_AWAY_NS = 15_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
-    """A frame on its way to Kafka."""
+    """A frame on its way to Kafka, without its picture: the record has that already."""
 
-    frame: Frame
+    seq: int
+    size: tuple[int, int]
     trace: Trace
     at_ns: int
 
@@ -60,7 +61,7 @@ class Outbox:
 
         With `wait` nothing is dropped: it is called until there is room, and gives up by returning False.
         """
-        sent = _Sent(frame, self._begin_trace(frame), time.time_ns())
+        sent = _Sent(frame.seq, (frame.width, frame.height), self._begin_trace(frame), time.time_ns())
         record = Record.of(self._task.topic, frame, frame.camera_id, self._task.partition, headers=sent.trace.headers)
         while wait is not None and not self._publisher.has_room(record.size) and wait():
             self.poll()
@@ -93,12 +94,12 @@ class Outbox:
             log.warning("camera %s: %s", self._task.camera_id, announcements.too_large(self._task, size))
         self.skip(seq, GapReason.TOO_LARGE)
 
-    def _refused(self, frame: Frame, delivery: Delivery) -> None:
+    def _refused(self, sent: _Sent, delivery: Delivery) -> None:
         if delivery.is_too_large:
-            self.too_large(frame.seq, (frame.width, frame.height))
+            self.too_large(sent.seq, sent.size)
             return
         recurring.error("refused", "camera %s: Kafka refuses a frame: %s", self._task.camera_id, delivery.error)
-        self.skip(frame.seq, GapReason.TOO_LARGE)
+        self.skip(sent.seq, GapReason.TOO_LARGE)
 
     def away(self, from_ns: int, to_ns: int) -> None:
         """Report a time in which there were no frames."""
@@ -147,8 +148,7 @@ class Outbox:
         self._send_reports(self._reports.due(time.monotonic()))
 
     def poll(self, *, everything: bool = False) -> None:
-        """Move on: send reports that are due (or all of them), and note what Kafka has."""
-        self._send_reports(self._reports.everything() if everything else self._reports.due(time.monotonic()))
+        """Note what Kafka has, and send reports that are due (or all of them, also of what it has just refused)."""
         for delivery in self._publisher.poll():
             sent = delivery.tag
             if isinstance(sent, _Reported):
@@ -162,10 +162,11 @@ class Outbox:
                 self.totals["frames_published"] += 1
                 self.totals["published_bytes"] += len(delivery.record.value or b"")
             else:
-                self._refused(sent.frame, delivery)
+                self._refused(sent, delivery)
                 outcome = GapReason.TOO_LARGE.value
             sent.trace.stage("send", sent.at_ns, now_ns)
             sent.trace.end(now_ns, **{"groundcam.outcome": outcome})
+        self._send_reports(self._reports.everything() if everything else self._reports.due(time.monotonic()))
 
     def finish(self, timeout_s: float, show_life: Callable[[], None]) -> bool:
         """Send the rest and wait for it; return whether Kafka has all of it. `show_life` is called meanwhile."""

@@ -18,18 +18,11 @@ from groundcam_producers.errors import SourceError, SourceUnusableError
 from groundcam_producers.feed import End, Feed
 from groundcam_producers.films.decoded import Decoded
 from groundcam_producers.jpeg import encode
-from groundcam_producers.outbox import Outbox
 from groundcam_producers.pace import Pace
 from groundcam_producers.scaling import Scaler
 from groundcam_producers.settings import CameraSettings, ProduceSettings
-from groundcam_producers.task import CameraTask
 from groundcam_producers.video import PictureFolder, VideoSource
-from groundcam_runtime.kafka.publisher import Delivery
-from groundcam_runtime.kafka.record import Record
 from groundcam_runtime.pictures.decoding import decode_jpeg
-from groundcam_runtime.settings import KafkaSettings, LogSettings, TraceSettings
-from groundcam_runtime.tracing import Tracing
-from groundcam_schemas import CameraState, CameraStatus, Gap, GapReason, decode
 
 
 def write_video(
@@ -217,73 +210,6 @@ def test_a_source_that_hangs_holds_up_nobody() -> None:
     assert feed.silent_s > 0.2
     feed.stop()
     hung.set()
-
-
-class SilentKafka:
-    """A publisher whose Kafka acknowledges nothing until it is asked to."""
-
-    def __init__(self) -> None:
-        self.waiting: list[Delivery] = []
-        self.sent: list[Record] = []
-        self.answers = False
-
-    @property
-    def unfinished(self) -> int:
-        return len(self.waiting)
-
-    def has_room(self, _size: int) -> bool:
-        return False
-
-    def send(self, record: Record, tag: Any = None, *, urgent: bool = False) -> None:
-        assert urgent, "there is no room"
-        self.sent.append(record)
-        self.waiting.append(Delivery(record, tag))
-
-    def poll(self) -> list[Delivery]:
-        finished, self.waiting = (self.waiting, []) if self.answers else ([], self.waiting)
-        return finished
-
-
-def an_outbox(kafka: SilentKafka) -> Outbox:
-    task = CameraTask(
-        "gate", CameraSettings(url=SecretStr("rtsp://h/")), ProduceSettings(), KafkaSettings(), LogSettings(),
-        TraceSettings(), "0", "groundcam.frames", 0, 10**6, None,
-    )  # fmt: skip
-    return Outbox(task, kafka, "r", Tracing(TraceSettings(), "test", "0"))  # type: ignore[arg-type]
-
-
-def test_an_outage_leaves_a_bounded_number_of_reports_and_the_newest_state(caplog: pytest.LogCaptureFixture) -> None:
-    kafka = SilentKafka()
-    outbox = an_outbox(kafka)
-    for number in range(500):
-        outbox.status(CameraState.OFFLINE, error=f"Error{number}")
-        outbox.away(number, number + 1)
-        outbox.skip(number, GapReason.PRODUCER_OVERLOAD)
-        outbox.poll()
-    assert len(kafka.sent) < 50
-    assert outbox.state is CameraState.OFFLINE
-    kafka.answers = True
-    assert outbox.finish(5.0, lambda: None)
-    states = [decode(CameraStatus, one.value) for one in kafka.sent if one.topic == "groundcam.cameras"]
-    gaps = [decode(Gap, one.value) for one in kafka.sent if one.topic == "groundcam.detections"]
-    assert states[-1].last_error == "Error499"
-    assert [(one.first_seq, one.last_seq) for one in gaps if one.first_seq is not None] == [(0, 499)]
-    assert len([one for one in gaps if one.from_ns is not None]) == 500
-    assert outbox.dropped == {GapReason.PRODUCER_OVERLOAD: 500}
-    assert not caplog.records
-
-
-def test_an_absence_that_lasts_is_told_of_while_it_does_without_holes_and_not_too_often() -> None:
-    kafka = SilentKafka()
-    kafka.answers = True
-    outbox = an_outbox(kafka)
-    since: int | None = 5 * 10**9
-    for second in range(5, 60):
-        since = outbox.still_away(since, second * 10**9)
-    assert outbox.still_away(None, 10**12) is None
-    gaps = [decode(Gap, one.value) for one in kafka.sent if one.topic == "groundcam.detections"]
-    assert [((one.from_ns or 0) // 10**9, (one.to_ns or 0) // 10**9) for one in gaps] == [(5, 20), (20, 35), (35, 50)]
-    assert since == 50 * 10**9
 
 
 def test_producers_that_look_after_named_cameras_know_the_others_too() -> None:
