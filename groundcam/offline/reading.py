@@ -21,6 +21,8 @@ MOST_HEADER_BYTES = 16 * 1024 * 1024
 USUAL_FPS = 25.0
 UNKNOWN = "it is a picture or film of no known kind"
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+TURNS = (b"irot", b"imir")
+"""Boxes of AVIF and HEIC (ISO/IEC 23008-12, 6.5) that OpenCV passes over."""
 
 
 def reader(fps: float, max_pixels: int = MAX_PIXELS, *, keep_damaged: bool = False) -> Reader:
@@ -125,6 +127,8 @@ def _other(path: Path, max_pixels: int, why: str) -> Picture:
     data = _read(path, max_pixels)
     if data[4:8] == b"ftyp" and data[8:12] in HEIF_BRANDS:
         raise PassedOverError(path, "it is a HEIC picture of a kind that is not read here; convert it to JPEG")
+    if data[4:8] == b"ftyp" and any(box in data.partition(b"mdat")[0] for box in TURNS):
+        raise PassedOverError(path, f"it is stored turned, as FFmpeg alone reads it: {why}")
     image = decode_any(data, max_pixels)
     if image is None:
         raise PassedOverError(path, why)

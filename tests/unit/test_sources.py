@@ -1,6 +1,7 @@
 """Every file as a person sees it: what is published, and what `detect` looks at, against the upright original."""
 
 import io
+import sys
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from PIL import Image as Pillow
 from PIL import ImageOps
 
+from groundcam.offline.inputs import PassedOverError
 from groundcam.offline.reading import pictures
 from groundcam_producers.films.decoded import AS_IT_SAYS, Viewing
 from groundcam_producers.jpeg import encode
@@ -24,6 +26,7 @@ from groundcam_schemas import Frame
 from groundcam_schemas import encode as encode_message
 from groundcam_worker.parse import ParsedFrame, parse
 from groundcam_worker.pictures import decode_frame as look
+from heic import heic
 
 WIDTH, HEIGHT = 192, 128
 UNTURN = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 8, 7: 7, 8: 6}
@@ -138,7 +141,8 @@ def read(name: str, codec: str = "libx264") -> Callable[[], bytes]:
 Row = tuple[str, Callable[[], bytes], Viewing]
 ROWS: list[Row] = [
     *((f"{kind}-{turn}.bin", lambda kind=kind, turn=turn: still(kind, turn), AS_IT_SAYS)
-      for kind in ("JPEG", "PNG", "WEBP", "TIFF") for turn in range(1, 9)),
+      for kind in ("JPEG", "PNG", "WEBP", "TIFF", "AVIF") for turn in range(1, 9)),
+    *((f"HEIC-{turn}", lambda turn=turn: heic(stored(turn), turn), AS_IT_SAYS) for turn in range(1, 9)),
     *((f"matrix-{turn}", lambda turn=turn: turned(turn), AS_IT_SAYS) for turn in range(1, 9)),
     ("rotate-90.mp4", lambda: film(image=stored(6)), Viewing(rotate=90)),
     ("rotate-180.mp4", lambda: film(image=stored(3)), Viewing(rotate=180)),
@@ -183,6 +187,18 @@ def near(image: Image) -> bool:
     return bool(
         np.median(np.abs(image.astype(int) - expected)) < 8 and np.abs(image.astype(int) - expected).mean() < 12
     )
+
+
+@pytest.mark.parametrize("turn", range(1, 9))
+def test_without_ffmpeg_an_avif_is_upright_or_told(turn: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "groundcam_producers.video", None)
+    path = tmp_path / "still"
+    path.write_bytes(still("AVIF", turn))
+    if turn == 1:
+        assert near(next(pictures(path, 1.0)).image)
+    else:
+        with pytest.raises(PassedOverError, match=r"stored turned.*pip install 'groundcam\[producer\]'"):
+            list(pictures(path, 1.0))
 
 
 @pytest.mark.parametrize(("name", "content", "viewing"), ROWS, ids=[repr(row[0]) for row in ROWS])
