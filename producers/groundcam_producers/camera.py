@@ -19,7 +19,7 @@ from groundcam_producers.errors import (
     SourceTooLargeError,
     SourceUnusableError,
 )
-from groundcam_producers.feed import End, Feed
+from groundcam_producers.feed import End, Feed, Feeds
 from groundcam_producers.films.decoded import Decoded
 from groundcam_producers.jpeg import encode
 from groundcam_producers.opening import opened
@@ -60,6 +60,7 @@ class CameraLoop:
         self._stopping = threading.Event()
         self._numbers = count()
         self._tuning = task.tuning
+        self._feeds = Feeds(task.produce.hang_s)
         self._sampler = Sampler(self._tuning.fps)
         self._scaler = Scaler(self._tuning.max_size)
         self._backoff = Backoff(1.0, 60.0, random.random)
@@ -246,12 +247,9 @@ class CameraLoop:
             url = camera.full_url(self._task.environment)
         except SettingError as error:
             raise SourceError(str(error), "SettingError") from None
-        relay = None
-        if self._is_live:
-            relay = RtspRelay(url, camera.trust, produce.timeout_s, self._transport)
-
+        relay = RtspRelay(url, camera.trust, produce.timeout_s, self._transport) if self._is_live else None
         source = partial(opened, self._task, url, self._tuning, relay, self._transport)
-        return Feed(source, relay.close if relay else lambda: None)
+        return self._feeds.begin(source, relay.close if relay else lambda: None)
 
     def _wait_for_retry(self, error: SourceError, *, had_frames: bool) -> None:
         if error.kind == NO_TRANSPORT and self._task.camera.transport == "auto" and self._transport == "tcp":

@@ -1,12 +1,18 @@
 """A camera's process as its parent sees it."""
 
 import select
+import selectors
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 
 from groundcam_producers.settings import Tuning
 from groundcam_producers.task import CameraTask
+
+PAUSE_S = 5.0
+"""A turn that takes so long is a pause: of a container, a machine, or a whole group of processes."""
+START_S = 180.0
+"""Until a process shows its first sign of life; on a busy machine that takes long, and it ends by itself."""
 
 
 @dataclass(slots=True)
@@ -36,6 +42,25 @@ class Child:
         except OSError:
             return  # it is ending; the next one is started with it
         self.untold = None
+
+    def longest_silence_s(self, hang_s: float) -> float:
+        """Return how long it may show no life."""
+        return hang_s if self.lives else START_S + self.task.kafka.connect_timeout_s
+
+    def excuse(self, seconds: float) -> None:
+        """Its parent's turn took so long; a pause counts against nobody, since the process perhaps slept, too."""
+        if seconds < PAUSE_S:
+            return
+        self.seen_at += seconds
+        if self.leave_by is not None:
+            self.leave_by += seconds
+
+    def hang_up(self, selector: selectors.BaseSelector) -> None:
+        """Listen no more."""
+        if self.pipe is not None:
+            selector.unregister(self.pipe)
+            self.pipe.close()
+            self.pipe = None
 
 
 def _has_room(pipe: Connection) -> bool:

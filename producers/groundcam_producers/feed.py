@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from groundcam_producers.errors import SourceError
+from groundcam_producers.errors import SourceError, SourceHungError
 from groundcam_producers.films.decoded import Decoded
 from groundcam_producers.video import PictureFolder, VideoSource
 
@@ -33,7 +33,13 @@ class Feed:
         self._handing_over = False
         self._moved_at = time.monotonic()
         self.fps: float | None = None
-        threading.Thread(target=self._read, name="feed", daemon=True).start()
+        self._thread = threading.Thread(target=self._read, name="feed", daemon=True)
+        self._thread.start()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the source has let go."""
+        return not self._thread.is_alive()
 
     @property
     def silent_s(self) -> float:
@@ -78,3 +84,24 @@ class Feed:
             self._moved_at, self._handing_over = time.monotonic(), False
             return True
         return False
+
+
+class Feeds:
+    """The feeds of one camera, one after the other."""
+
+    def __init__(self, hang_s: float) -> None:
+        self._hang_s = hang_s
+        self._left: list[Feed] = []
+
+    def begin(self, open_source: Callable[[], VideoSource | PictureFolder], close: Callable[[], None]) -> Feed:
+        """Open the source anew. Raises SourceHungError where an earlier opening has not let go for too long.
+
+        Its thread, and perhaps a core, is lost to this process, and the next opening may hang as well.
+        """
+        self._left = [one for one in self._left if not one.is_over]
+        longest_s = max((one.silent_s for one in self._left), default=0.0)
+        if longest_s > self._hang_s:
+            raise SourceHungError(f"it has not let go for {longest_s:.0f} s", "Hang")
+        feed = Feed(open_source, close)
+        self._left.append(feed)
+        return feed

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from groundcam_producers.task import Beat
 from groundcam_runtime.metrics import Metrics
 from groundcam_schemas import CameraState, GapReason
 
@@ -58,6 +59,15 @@ class ProducerMetrics(Metrics):
         """Add to one of a camera's totals."""
         if amount:
             self._totals[name].labels(camera_id).inc(amount)
+
+    def beat(self, camera_id: str, beat: Beat) -> None:
+        """Count what a camera's process has done since its last sign of life."""
+        for total, amount in beat.totals.items():
+            self.add(camera_id, total, amount)
+        for reason, frames in beat.dropped.items():
+            self.dropped(camera_id, reason, frames)
+        if beat.last_frame_ns is not None:
+            self.frame(camera_id, beat.last_frame_ns)
 
     def dropped(self, camera_id: str, reason: GapReason, frames: int) -> None:
         """Count sampled frames that were not published."""

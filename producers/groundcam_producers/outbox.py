@@ -60,9 +60,16 @@ class Outbox:
         """Send a frame, or report that Kafka takes no more.
 
         With `wait` nothing is dropped: it is called until there is room, and gives up by returning False.
+        Raises MemoryError where there is none; also then the frame is sent or reported.
         """
         sent = _Sent(frame.seq, (frame.width, frame.height), self._begin_trace(frame), time.time_ns())
-        record = Record.of(self._task.topic, frame, frame.camera_id, self._task.partition, headers=sent.trace.headers)
+        try:
+            record = Record.of(
+                self._task.topic, frame, frame.camera_id, self._task.partition, headers=sent.trace.headers
+            )
+        except MemoryError:
+            self.skip(frame.seq, GapReason.TOO_LARGE)
+            raise
         while wait is not None and not self._publisher.has_room(record.size) and wait():
             self.poll()
         if self._publisher.has_room(record.size):

@@ -11,6 +11,7 @@ import time
 from multiprocessing.connection import Connection
 
 from groundcam_producers.camera import CameraLoop
+from groundcam_producers.endings import INCOMPLETE, UNUSABLE
 from groundcam_producers.errors import SourceHungError, SourceUnusableError
 from groundcam_producers.outbox import Outbox
 from groundcam_producers.task import Beat, CameraTask
@@ -27,10 +28,6 @@ log = logging.getLogger(__name__)
 
 FINISH_S = 10.0
 MIB = 1024 * 1024
-UNUSABLE = 4
-"""Exit code for a file that is no video: starting again would not help."""
-INCOMPLETE = 5
-"""Exit code after which Kafka lacks some of what was numbered; a file is not played again for it."""
 
 
 def main(task: CameraTask, pipe: Connection) -> None:
@@ -96,6 +93,10 @@ def _serve(task: CameraTask, pipe: Connection) -> int:
         )
         outbox.status(CameraState.OFFLINE if unusable else CameraState.STALLED, error=error.kind)
         code = UNUSABLE if unusable else 1
+    except Exception:
+        # What was numbered is still to be published, or told.
+        log.exception("camera %s: its process fails", task.camera_id)
+        code = 1
     if not outbox.finish(FINISH_S, loop.beat):
         log.error("camera %s: Kafka did not take everything in %.0f s", task.camera_id, FINISH_S)
         code = code or INCOMPLETE

@@ -16,7 +16,7 @@ from groundcam_producers.placement import in_shard
 from groundcam_producers.rtsp.tls import Trust
 from groundcam_runtime import redaction
 from groundcam_runtime.settings import SettingError, SettingsPart, Size, read_secret
-from groundcam_schemas.limits import CameraId, check_phrase
+from groundcam_schemas.limits import MAX_TEXT, CameraId, check_phrase
 
 LIVE_SCHEMES = ("rtsp", "rtsps")
 
@@ -162,7 +162,7 @@ class CameraSettings(SettingsPart):
     def public_url(self) -> str:
         """The URL as it may be shown; of a file only its name."""
         url = self.url.get_secret_value()
-        return redaction.public_url(url) if self.is_live else Path(url).name
+        return redaction.public_url(url)[:MAX_TEXT] if self.is_live else Path(url).name
 
     def full_url(self, environment: Mapping[str, str] = os.environ) -> str:
         """Return the URL with the password in it. Raises SettingError."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from groundcam_producers import process as camera_process
 from groundcam_producers.child import Child
+from groundcam_producers.endings import Ending, ending
 from groundcam_producers.fork_server import ForkServer, cores
 from groundcam_producers.metrics import ProducerMetrics
 from groundcam_producers.roster import Order
@@ -28,8 +29,6 @@ recurring = Recurring(log)
 STOP_S = camera_process.FINISH_S + 5.0
 TICK_S = 0.2
 STARTING_BY_CORE = 2
-START_S = 180.0
-"""Until a process shows its first sign of life; on a busy machine that takes long, and it ends by itself."""
 STEADY_S = 10.0
 
 
@@ -50,12 +49,11 @@ class Supervisor:
         secret_variables: Iterable[str] = (),
     ) -> None:
         """`secret_variables` are those of the environment that no camera's process shall see."""
-        self._is_job = is_job
         self._most_starting = STARTING_BY_CORE * cores()
         self._waiting: deque[str] = deque(tasks)
         self._tasks = tasks
         self._orders: SimpleQueue[Order] = SimpleQueue()
-        self._metrics, self._statuses, self._hang_s = metrics, statuses, hang_s
+        self._is_job, self._metrics, self._statuses, self._hang_s = is_job, metrics, statuses, hang_s
         self._fork_server = ForkServer(camera_process.main, secret_variables)
         self._children: dict[str, Child] = {}
         # Of pipes and of processes' ends: what is ready is found without a look at all the others.
@@ -128,13 +126,19 @@ class Supervisor:
         name = task.camera_id
         del self._standings[name]
         self.failed.discard(name)
+        self.ended.discard(name)
         self._metrics.removed(name)
+        # Else a state with an error would be taken for that of a camera that is still ours.
+        self._publish_status(task, CameraState.OFFLINE, None)
         self._statuses.send(Record(task.kafka.topics.cameras, None, name), urgent=True)
         log.info("camera %s: it is gone", name, extra={"camera": name})
 
     def _turn(self) -> None:
         self._listen(TICK_S)
-        now = self.ticked_at = time.monotonic()
+        now = time.monotonic()
+        for child in self._children.values():
+            child.excuse(now - self.ticked_at)
+        self.ticked_at = now
         while not self._orders.empty():
             self._obey(self._orders.get(), now)
         for name in self._gone:
@@ -145,6 +149,12 @@ class Supervisor:
         self._looked_at = now
         for name, child in self._children.items():
             self._watch_over(name, child, now)
+        self._start_what_is_due(now)
+        for delivery in self._statuses.poll():
+            if delivery.error is not None:
+                recurring.error("status", "Kafka refuses the state of a camera: %s", delivery.error)
+
+    def _start_what_is_due(self, now: float) -> None:
         for name, due in list(self._restart_at.items()):
             if now >= due:
                 del self._restart_at[name]
@@ -152,9 +162,6 @@ class Supervisor:
                 self._waiting.append(name)
         while self._waiting and sum(not child.lives for child in self._children.values()) < self._most_starting:
             self._start(self._waiting.popleft())
-        for delivery in self._statuses.poll():
-            if delivery.error is not None:
-                recurring.error("status", "Kafka refuses the state of a camera: %s", delivery.error)
 
     def _watch_over(self, name: str, child: Child, now: float) -> None:
         """Tell it what is new; end one that hangs, or does not go."""
@@ -162,7 +169,7 @@ class Supervisor:
         silent_s = now - child.seen_at
         if child.leave_by is not None:
             self._see_off(name, child, now)
-        elif silent_s > self._longest_silence_s(child):
+        elif silent_s > child.longest_silence_s(self._hang_s):
             log.error("camera %s: its process hangs for %.0f s and is ended", name, silent_s, extra={"camera": name})
             self._publish_status(child.task, CameraState.STALLED, "Hang")
             child.process.kill()
@@ -178,15 +185,13 @@ class Supervisor:
             child.hung = True
             self._publish_status(child.task, CameraState.OFFLINE, "Killed")
 
-    def _longest_silence_s(self, child: Child) -> float:
-        return self._hang_s if child.lives else START_S + child.task.kafka.connect_timeout_s
-
     def _start(self, name: str) -> None:
         ours, theirs = self._fork_server.context.Pipe()
         task = replace(self._tasks[name], away_since_ns=self._standings[name].last_frame_ns)
         process = self._fork_server.start(f"camera-{name}", task, theirs)
         theirs.close()
         now = time.monotonic()
+        self.ended.discard(name)
         self._standings[name].reason = "its process starts"
         self._children[name] = Child(task, process, ours, now, now)
         self._selector.register(ours, selectors.EVENT_READ, (name, True))
@@ -195,7 +200,7 @@ class Supervisor:
     def _ended(self, name: str, child: Child, now: float) -> None:
         while child.pipe is not None and child.pipe.poll():
             self._hear(name, child)
-        self._hang_up(child)
+        child.hang_up(self._selector)
         del self._children[name]
         code = child.process.exitcode
         self._now_is(name, CameraState.OFFLINE)
@@ -206,14 +211,19 @@ class Supervisor:
             else:
                 self._forget(child.task)
             return
-        if code == 0 and not child.task.camera.is_live:
+        what_follows = ending(code, is_live=child.task.camera.is_live, loops=self._tasks[name].tuning.loops)
+        if what_follows is Ending.PLAYED:
             self._metrics.ended(name)
             self.ended.add(name)
-            return  # the end of a file; a live camera has none, whoever ended its process
+            self.failed.discard(name)
+            return
+        if what_follows is Ending.AGAIN_AT_ONCE:
+            self._waiting.append(name)
+            return
         self.failed.add(name)
         standing = self._standings[name]
         standing.reason = standing.reason or f"its process ended with code {code}"
-        if code in (camera_process.UNUSABLE, camera_process.INCOMPLETE):
+        if what_follows is Ending.GIVEN_UP:
             return
         wait_s = standing.backoff.failed()
         what = "camera %s: its process ended with code %s; it starts again in %.1f s"
@@ -232,12 +242,6 @@ class Supervisor:
                 self._selector.unregister(key.fileobj)
                 self._gone.add(name)
 
-    def _hang_up(self, child: Child) -> None:
-        if child.pipe is not None:
-            self._selector.unregister(child.pipe)
-            child.pipe.close()
-            child.pipe = None
-
     def _hear(self, name: str, child: Child) -> None:
         """Take one beat, or the end of the pipe."""
         if child.pipe is None:
@@ -245,18 +249,14 @@ class Supervisor:
         try:
             beat: Beat = child.pipe.recv()
         except (EOFError, OSError):
-            self._hang_up(child)
+            child.hang_up(self._selector)
             return
         child.seen_at, child.lives = time.monotonic(), True
         standing = self._standings[name]
         self._now_is(name, beat.state)
         standing.reason = beat.reason
-        for total, amount in beat.totals.items():
-            self._metrics.add(name, total, amount)
-        for reason, frames in beat.dropped.items():
-            self._metrics.dropped(name, reason, frames)
+        self._metrics.beat(name, beat)
         if beat.last_frame_ns is not None:
-            self._metrics.frame(name, beat.last_frame_ns)
             standing.last_frame_ns = beat.last_frame_ns
             if time.monotonic() - child.started_at > STEADY_S:
                 standing.backoff.succeeded()
@@ -276,25 +276,25 @@ class Supervisor:
                 found[name] = standing.report(task, child.process.pid if child else None, now_ns)
         return found
 
-    def _publish_status(self, task: CameraTask, state: CameraState, error: str) -> None:
+    def _publish_status(self, task: CameraTask, state: CameraState, error: str | None) -> None:
         """Publish a state for a process that cannot do so any more."""
         status = task.status(state, error, time.time_ns())
         record = Record.of(task.kafka.topics.cameras, status, task.camera_id, as_json=task.produce.json_reports)
         self._statuses.send(record, urgent=True)
 
     def _stop_all(self) -> None:
-        for child in self._children.values():
-            child.process.terminate()
         deadline = time.monotonic() + STOP_S
+        while time.monotonic() < deadline and (alive := [c for c in self._children.values() if c.process.is_alive()]):
+            for child in alive:
+                child.process.terminate()  # again and again, as in `_see_off`
+            self._listen(TICK_S)  # a full pipe would keep a child from ending
         for name, child in list(self._children.items()):
-            while child.process.is_alive() and time.monotonic() < deadline:
-                self._listen(0.05)  # a full pipe would keep a child from ending
             if child.process.is_alive():
                 log.error("camera %s: its process does not stop and is ended", name, extra={"camera": name})
                 child.process.kill()
                 self._publish_status(child.task, CameraState.OFFLINE, "Killed")
             child.process.join()
             if name not in self._tasks:
-                self._hang_up(child)
+                child.hang_up(self._selector)
                 self._forget(child.task)
         self._statuses.flush(1.0)

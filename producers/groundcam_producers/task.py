@@ -41,7 +41,7 @@ class CameraTask:
         # No camera's process knows another camera: it runs a decoder on what strangers send.
         object.__setattr__(self, "produce", self.produce.model_copy(update={"cameras": {}, "only": None}))
 
-    def status(self, state: CameraState, error: str, since_ns: int) -> CameraStatus:
+    def status(self, state: CameraState, error: str | None, since_ns: int) -> CameraStatus:
         """Return a state for a process that cannot tell of itself any more."""
         return CameraStatus(
             camera_id=self.camera_id, state=state, since_ns=since_ns, url=self.camera.public_url, last_error=error,

@@ -85,6 +85,8 @@ class TwinWatch:
 
     def _see(self, record: Consumed, *, is_old: bool) -> None:
         if not record.value:
+            if not is_old and record.key:
+                self._twins.was_taken_back(record.key.decode("utf-8", "replace"), time.monotonic())
             return
         try:
             status = decode(CameraStatus, record.value)

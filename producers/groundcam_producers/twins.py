@@ -78,10 +78,21 @@ class Twins:
             camera.others.pop(other, None)
             if camera.twin == other:
                 self._forget(status.camera_id, camera, now)
+            self._was_overwritten(camera, now)
         else:
             _be_due(camera, max(now, camera.said_s + (REFRESH_S if camera.twin else ANSWER_S)))
             if not is_old:
                 self._heard(camera, status, now)
+
+    def was_taken_back(self, camera_id: str, now: float) -> None:
+        """Somebody took a camera's state back, perhaps one who handed it over to us."""
+        if camera := self._cameras.get(camera_id):
+            self._was_overwritten(camera, now)
+
+    def _was_overwritten(self, camera: _Camera, now: float) -> None:
+        """The last word on a camera is another's, and a goodbye: whoever reads the topic next must find it here."""
+        if not _is_farewell(camera.own):
+            _be_due(camera, max(now, camera.said_s + CORRECT_S))
 
     def _note_own(self, status: CameraStatus, now: float, *, is_repeat: bool) -> None:
         camera = self._cameras.setdefault(status.camera_id, _Camera(status))

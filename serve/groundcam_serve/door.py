@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from starlette.requests import HTTPConnection, Request
 
@@ -33,6 +34,7 @@ from groundcam_serve.visitors import Visitors
 from groundcam_serve.wall.wall import Wall
 from groundcam_serve.worker_process import WorkerProcess
 
+T = TypeVar("T")
 NS = 1_000_000_000
 COME_AGAIN_S = 2.0
 """Until a worker may be ready."""
@@ -149,8 +151,9 @@ class Door:
         above = [(name, value.encode("latin-1")) for name in CONTEXT_HEADERS if (value := request.headers.get(name))]
         trace = self.tracing.begin("answer request", began_ns, above, {"groundcam.pictures": len(pictures)})
         try:
-            asking = [self._ask(index, one, question, timeout_s, trace.headers) for index, one in enumerate(pictures)]
-            return await asyncio.gather(*asking)
+            return await together(
+                self._ask(index, one, question, timeout_s, trace.headers) for index, one in enumerate(pictures)
+            )
         finally:
             trace.end(time.time_ns())
 
@@ -170,6 +173,17 @@ class Door:
         times = reply.answer.timings_ns
         self.metrics.picture((time.time_ns() - began_ns - (times.inferred - times.batched)) / NS)
         return reply.answer
+
+
+async def together(asking: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """Return the results of all. Raises what the first of them raises, once none of the others goes on."""
+    tasks = [asyncio.create_task(one) for one in asking]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _problem(index: int, reply: Reply) -> Problem:

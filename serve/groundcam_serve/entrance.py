@@ -67,7 +67,7 @@ class Entrance:
         if len(hosts) > 1 or not self._is_ours(hosts[0] if hosts else ""):
             return Problem(421, "wrong-host", "there is no such host here (serve.names)")
         origin, site = headers.get("origin"), headers.get("sec-fetch-site", "")
-        is_foreign = origin is not None and urlsplit(origin).netloc.lower() != (hosts[0].lower() if hosts else "")
+        is_foreign = origin is not None and _host_of(origin) != (hosts[0].lower() if hosts else "")
         navigates = scope.get("method") == "GET" and headers.get("sec-fetch-mode") == "navigate"
         if is_foreign or (site in {"cross-site", "same-site"} and not navigates):
             return Problem(403, "cross-site", "a page of another site may not ask this service")
@@ -78,6 +78,14 @@ class Entrance:
         host = host.strip().lower()
         name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
         return self._any_name or not name or name == "localhost" or name in self._names or _is_address(name)
+
+
+def _host_of(origin: str) -> str | None:
+    """Return the host and port of an Origin header, None where it is no address."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return None
 
 
 def _is_address(name: str) -> bool:

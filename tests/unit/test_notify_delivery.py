@@ -114,6 +114,20 @@ def test_an_event_that_alone_is_answered_with_errors_does_not_keep_the_others() 
     assert [one.event.id for one in waiting.overdue(21.0)] == ["poison"]
 
 
+def test_what_fails_on_its_way_while_its_partition_goes_is_not_tried_again() -> None:
+    """It is its new owner's, who begins with it: else it would come twice, and late."""
+    waiting = Waiting(hook(give_up_s=3600.0))
+    lost, kept = item("a"), item("b", partition=P1)
+    for one in (lost, kept):
+        assert waiting.offer(one)
+    assert {waiting.next(0.0), waiting.next(0.0)} == {lost, kept}
+    waiting.forget(lambda claim: claim.partition == P1)
+    assert waiting.answered(lost, BUSY, 1.0, lambda: 0.0)
+    assert not waiting.answered(kept, BUSY, 1.0, lambda: 0.0)
+    assert waiting.count == 1
+    assert waiting.next(100.0) is kept
+
+
 def test_a_full_queue_takes_nothing_and_has_room_again_when_one_is_through() -> None:
     waiting = Waiting(hook(queue_events=2))
     first = item("a")

@@ -1,11 +1,14 @@
 """What one camera's outbox keeps, and what it tells, while Kafka takes nothing."""
 
 import gc
+import multiprocessing
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
+from groundcam_producers import process
+from groundcam_producers.camera import CameraLoop
 from groundcam_producers.outbox import Outbox
 from groundcam_producers.settings import CameraSettings, ProduceSettings
 from groundcam_producers.task import CameraTask
@@ -42,12 +45,15 @@ class SilentKafka:
         return finished
 
 
-def an_outbox(kafka: SilentKafka) -> Outbox:
-    task = CameraTask(
+def a_task() -> CameraTask:
+    return CameraTask(
         "gate", CameraSettings(url=SecretStr("rtsp://h/")), ProduceSettings(), KafkaSettings(), LogSettings(),
         TraceSettings(), "0", "groundcam.frames", 0, 10**6, None,
     )  # fmt: skip
-    return Outbox(task, kafka, "r", Tracing(TraceSettings(), "test", "0"))  # type: ignore[arg-type]
+
+
+def an_outbox(kafka: SilentKafka) -> Outbox:
+    return Outbox(a_task(), kafka, "r", Tracing(TraceSettings(), "test", "0"))  # type: ignore[arg-type]
 
 
 def a_frame(seq: int, data: bytes) -> Frame:
@@ -112,3 +118,43 @@ def test_a_frame_that_kafka_refuses_is_told_by_its_number() -> None:
     gaps = [decode(Gap, one.value) for one in kafka.sent if one.topic == "groundcam.detections"]
     assert [(one.first_seq, one.last_seq, one.reason) for one in gaps] == [(8, 8, GapReason.TOO_LARGE)]
     assert outbox.totals["frames_published"] == 2
+
+
+def test_a_frame_for_which_there_is_no_memory_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    kafka = SilentKafka(has_room=True)
+    outbox = an_outbox(kafka)
+
+    def none(*_: Any, **__: Any) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as starved:
+        starved.setattr(Record, "of", none)
+        with pytest.raises(MemoryError):
+            outbox.frame(a_frame(3, b"jpeg"), wait=None)
+    kafka.answers = True
+    assert outbox.finish(5.0, lambda: None)
+    assert [(one.first_seq, one.reason) for one in (decode(Gap, sent.value) for sent in kafka.sent)] == [
+        (3, GapReason.TOO_LARGE)
+    ]
+
+
+def test_what_was_numbered_is_sent_or_told_also_where_the_loop_fails(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    kafka = SilentKafka(has_room=True)
+    kafka.answers = True
+    kafka.close = lambda _timeout_s: None  # type: ignore[attr-defined]
+
+    def fails(loop: CameraLoop) -> None:
+        loop._outbox.skip(7, GapReason.UNDECODABLE)
+        raise ValueError("nobody thought of it")
+
+    monkeypatch.setattr(process, "Publisher", lambda *_, **__: kafka)
+    monkeypatch.setattr(process, "on_signal", lambda *_: None)
+    monkeypatch.setattr(CameraLoop, "run", fails)
+    ours, theirs = multiprocessing.Pipe()
+    with ours, theirs:
+        assert process._serve(a_task(), theirs) == 1
+    gaps = [decode(Gap, one.value) for one in kafka.sent if one.topic == "groundcam.detections"]
+    assert [(one.first_seq, one.reason) for one in gaps] == [(7, GapReason.UNDECODABLE)]
+    assert "nobody thought of it" in caplog.text

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from random import Random
 from typing import Any, Self
@@ -14,8 +15,8 @@ from pydantic import SecretStr, ValidationError
 
 from footage import jpeg
 from groundcam.devkafka.broker import free_port
-from groundcam_producers.errors import SourceError, SourceUnusableError
-from groundcam_producers.feed import End, Feed
+from groundcam_producers.errors import SourceError, SourceHungError, SourceUnusableError
+from groundcam_producers.feed import End, Feed, Feeds
 from groundcam_producers.films.decoded import Decoded
 from groundcam_producers.jpeg import encode
 from groundcam_producers.pace import Pace
@@ -210,6 +211,24 @@ def test_a_source_that_hangs_holds_up_nobody() -> None:
     assert feed.silent_s > 0.2
     feed.stop()
     hung.set()
+
+
+def test_a_source_that_does_not_let_go_is_opened_again_for_a_while_and_then_only_by_a_new_process() -> None:
+    """Each opening that hangs keeps a thread, and perhaps a core."""
+    hung = threading.Event()
+    feeds = Feeds(hang_s=0.3)
+    feed = feeds.begin(lambda: Stub(hung), lambda: None)  # type: ignore[arg-type,return-value]
+    assert isinstance(feed.take(5), Decoded)
+    feed.stop()
+    feeds.begin(lambda: Stub(hung), lambda: None).stop()  # type: ignore[arg-type,return-value]
+    until = time.monotonic() + 20
+    while feed.silent_s <= 0.3:
+        assert time.monotonic() < until
+    with pytest.raises(SourceHungError, match="has not let go"):
+        feeds.begin(lambda: Stub(hung), lambda: None)  # type: ignore[arg-type,return-value]
+    hung.set()
+    while not feed.is_over:
+        assert time.monotonic() < until
 
 
 def test_producers_that_look_after_named_cameras_know_the_others_too() -> None:

@@ -98,7 +98,7 @@ def test_a_page_of_another_site_can_neither_log_in_nor_use_a_session(service: Se
     form = service.ask("POST", "/v1/session", b'{"user": "anna", "password": "x"}', content_type="text/plain")
     assert form.status == 415
     attempts: list[dict[str, str]] = [
-        {"origin": "http://evil.example"}, {"origin": "http://localhost:9000"}, {"origin": "null"},
+        {"origin": "http://evil.example"}, {"origin": "http://localhost:9000"}, {"origin": "null"}, {"origin": "http://["},
         {"sec_fetch_site": "cross-site"}, {"sec_fetch_site": "same-site"},
         {"sec_fetch_site": "cross-site", "sec_fetch_mode": "navigate"},
     ]  # fmt: skip

@@ -112,6 +112,7 @@ def websocket(headers: dict[str, str]) -> dict[str, Any]:
         ({"host": "localhost:8000", "origin": "http://evil.example"}, False),
         ({"host": "localhost:8000", "origin": "http://localhost:9000"}, False),
         ({"host": "localhost:8000", "origin": "null"}, False),
+        ({"host": "localhost:8000", "origin": "http://["}, False),
         ({"host": "localhost:8000", "sec-fetch-site": "cross-site"}, False),
         ({"host": "localhost:8000", "sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}, False),
         ({"host": "evil.example", "origin": "http://evil.example"}, False),

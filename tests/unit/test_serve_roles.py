@@ -8,7 +8,17 @@ import pytest
 
 from asgi_service import Service, logged_in, three
 from groundcam_runtime.records import Consumed, Partition
-from groundcam_schemas import Detections, FrameRef, Model, QuestionRef, TimingsNs, encode
+from groundcam_schemas import (
+    Detections,
+    FrameRef,
+    Model,
+    QuestionRef,
+    TimingsNs,
+    Verdict,
+    WorkerState,
+    WorkerStatus,
+    encode,
+)
 from groundcam_serve.api import detections, events
 from groundcam_serve.problems import Problem
 from groundcam_serve.users import SCOPES_OF, Role
@@ -78,6 +88,15 @@ def test_who_sees_one_camera_sees_no_other_on_any_route(service: Service, monkey
                  "/v1/questions/*", "/v1/questions/yard/history", "/v1/events?camera=yard", "/v1/events?camera=gate&camera=yard", "/v1/objects?camera=yard",
                  "/v1/detections?camera=yard", "/v1/events?camera=yard&stream=true"):  # fmt: skip
         assert service.get(path, cookie=cookie).status == 403, path
+    verdicts = tuple(Verdict(camera_id=one, version="v", at_ns=1) for one in ("*", "yard", "gate"))
+    worker = WorkerStatus(
+        worker_id="w", group="g", state=WorkerState.READY, since_ns=1, at_ns=1, heartbeat_s=1.0, asked_for="demo",
+        verdicts=verdicts,
+    )  # fmt: skip
+    monkeypatch.setattr(service.app.state.door.boards, "workers", [worker])
+    for name, seen in (("vera", ["gate"]), ("anna", ["*", "yard", "gate"])):
+        (told,) = service.get("/v1/workers", cookie=logged_in(service, name)).json["workers"]
+        assert [one["camera_id"] for one in told["verdicts"]] == seen
     wanted: list[Any] = []
     monkeypatch.setattr(events, "page", lambda _kafka, asked: wanted.append(asked) or ([], None))
     assert service.get("/v1/events", cookie=cookie).status == 200

@@ -103,7 +103,39 @@ def test_after_a_restart_the_run_before_is_no_twin(ended: str) -> None:
     topic.wait(300)
     assert topic.news == []
     assert topic.twins() == {"b": None}
-    assert sum(is_repeat for _, is_repeat in topic.records) <= 2, "one of each"
+    repeats = [status.producer for status, is_repeat in topic.records if is_repeat]
+    assert repeats.count("a") <= 1
+    # Once more where the goodbye of the one before came last.
+    assert repeats.count("b") <= (2 if ended == "stopped slowly" else 1)
+    assert topic.records[-1][0].producer == "b"
+
+
+@pytest.mark.parametrize("how", ["a goodbye", "a goodbye, and its state is taken back"])
+def test_after_a_camera_was_handed_over_the_topic_has_the_state_of_who_plays_it(how: str) -> None:
+    topic = Topic()
+    topic.start("a")
+    topic.wait(60)
+    topic.start("b")
+    topic.wait(0.5)
+    del topic.living["a"]
+    topic.say(state("a", GOODBYE))
+    if how != "a goodbye":
+        topic.living["b"].was_taken_back("gate", topic.now)
+        topic.living["b"].was_taken_back("yard", topic.now)  # of which it knows nothing
+    topic.wait(3)
+    assert topic.records[-1] == (state("b"), True)
+    said = len(topic.records)
+    topic.wait(300)
+    assert len(topic.records) == said
+
+
+def test_of_a_camera_that_is_ours_no_more_nothing_is_said_when_it_is_taken_back() -> None:
+    topic = Topic()
+    topic.start("a")
+    topic.say(state("a", GOODBYE))
+    topic.living["a"].was_taken_back("gate", topic.now)
+    topic.wait(300)
+    assert len(topic.records) == 3
 
 
 def test_a_last_state_that_comes_late_from_one_that_was_ended_proves_nothing() -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from pathlib import Path as File
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
@@ -14,7 +13,7 @@ from groundcam_serve.api.answers import answered, problems
 from groundcam_serve.asking import asked_in, question_of
 from groundcam_serve.body import ClientGoneError, announced
 from groundcam_serve.door import COME_AGAIN_S, Door, door_of
-from groundcam_serve.jobs.runner import JobRunner
+from groundcam_serve.jobs.runner import Film, JobRunner
 from groundcam_serve.jobs.store import Job, JobState
 from groundcam_serve.problems import Problem
 
@@ -75,19 +74,19 @@ async def begin(
     if reason := door.boards.not_ready():
         raise Problem(503, "no-worker", f"no worker is ready: {reason}", retry_after_s=COME_AGAIN_S)
     size = announced(request, door.settings.max_job_bytes)
-    if not runner.reserve(size):
-        raise Problem(503, "overloaded", f"films of {runner.bytes} bytes lie here already", retry_after_s=COME_AGAIN_S)
-    job_id, path = runner.new_path()
+    if not runner.has_room(size):
+        raise _full(runner)
+    job_id, film = runner.new_film()
     job = Job(job_id, key.name, time.monotonic())
     is_begun = False
     try:
-        await _save(request, path, size, door.settings.body_timeout_s)
-        is_begun = runner.begin(job, path, size, asked, fps)
+        await _save(request, runner, film, size, door.settings.body_timeout_s)
+        is_begun = runner.begin(job, film, asked, fps)
         if not is_begun:
             raise Problem(503, "overloaded", "too many jobs are at work", retry_after_s=COME_AGAIN_S)
     finally:
         if not is_begun:
-            runner.release(path, size)
+            runner.release(film)
     return answered(_status(job), 202, {"Location": f"/v1/jobs/{job_id}"})
 
 
@@ -160,10 +159,14 @@ def _status(job: Job) -> JobStatus:
     )  # fmt: skip
 
 
-async def _save(request: Request, path: File, most: int, silence_s: float) -> None:
+def _full(runner: JobRunner) -> Problem:
+    why = f"films of {runner.bytes} bytes lie here already"
+    return Problem(503, "overloaded", why, retry_after_s=COME_AGAIN_S)
+
+
+async def _save(request: Request, runner: JobRunner, film: Film, most: int, silence_s: float) -> None:
     """Write a body to a file as it comes. Raises Problem where it is too large, or falls silent."""
-    size = 0
-    with path.open("wb") as out:
+    with film.path.open("wb") as out:
         while True:
             try:
                 message = await asyncio.wait_for(request.receive(), silence_s)
@@ -172,11 +175,12 @@ async def _save(request: Request, path: File, most: int, silence_s: float) -> No
             if message["type"] == "http.disconnect":
                 raise ClientGoneError
             chunk = message.get("body", b"")
-            size += len(chunk)
-            if size > most:
+            if film.size + len(chunk) > most:
                 raise Problem(413, "too-large", f"the film is larger than {most} bytes")
+            if not runner.grow(film, len(chunk)):
+                raise _full(runner)
             await asyncio.to_thread(out.write, chunk)
             if not message.get("more_body", False):
                 break
-    if not size:
+    if not film.size:
         raise Problem(422, "unprocessable", "the body is empty")

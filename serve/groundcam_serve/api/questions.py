@@ -82,7 +82,7 @@ async def every(request: Request) -> Response:
     """Say what is asked, by whom and since when."""
     door = door_of(request)
     key = door.require(request, "read")
-    shown = [_shown(door, one) for name, one in door.boards.questions.items() if _is_about(key, name)]
+    shown = [_shown(door, one) for name, one in door.boards.questions.items() if is_about(key, name)]
     return answered(QuestionsInForce(questions=shown))
 
 
@@ -198,12 +198,13 @@ def _require_version(door: Door, request: Request, camera: str) -> CameraQuestio
 
 def _require(door: Door, request: Request, scope: Any, camera: str) -> Key:
     key = door.require(request, scope, None if camera == EVERY_CAMERA else camera)
-    if not _is_about(key, camera):
+    if not is_about(key, camera):
         raise Problem(403, "not-allowed", f"{printable(key.name)} may see some cameras only")
     return key
 
 
-def _is_about(key: Key, camera: str) -> bool:
+def is_about(key: Key, camera: str) -> bool:
+    """Whether a key may read what a camera, or `*`, is asked."""
     return key.cameras is None if camera == EVERY_CAMERA else key.may_see(camera)
 
 

@@ -10,7 +10,9 @@ from groundcam_runtime.settings import SettingError
 from groundcam_schemas import CameraStatus, WorkerStatus
 from groundcam_serve import body
 from groundcam_serve.api.answers import answered, problems
+from groundcam_serve.api.questions import is_about
 from groundcam_serve.door import Door, door_of
+from groundcam_serve.keys import Key
 from groundcam_serve.problems import Problem
 
 router = APIRouter(tags=["workers and models"])
@@ -62,8 +64,14 @@ ORDER = ("stopping", "starting", "fetching", "loading", "warming_up", "ready")
 async def workers(request: Request) -> Response:
     """Say what each worker is: its model, state, progress, precision and device, and its verdicts on questions."""
     door = door_of(request)
-    door.require(request, "read")
-    return answered(Workers(workers=door.boards.workers))
+    key = door.require(request, "read")
+    return answered(Workers(workers=[_within(key, one) for one in door.boards.workers]))
+
+
+def _within(key: Key, worker: WorkerStatus) -> WorkerStatus:
+    """Return it without its verdicts on cameras that whoever asks may not see."""
+    verdicts = tuple(one for one in worker.verdicts if is_about(key, one.camera_id))
+    return worker.model_copy(update={"verdicts": verdicts})
 
 
 @router.get("/v1/models", response_model=Models, responses=problems())

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from groundcam_runtime.kafka.errors import KafkaProblem
 from groundcam_runtime.kafka.reader import Reader
@@ -40,10 +41,15 @@ async def streamed(
     """
     if door.streams >= door.settings.max_streams:
         raise Problem(503, "overloaded", f"{door.streams} readers are there already", retry_after_s=COME_AGAIN_S)
+    # At once: of those who come while a reader connects each is one more.
+    door.streams += 1
     try:
         reader, stream = await asyncio.to_thread(begin)
-    except KafkaProblem as problem:
-        raise Problem(503, "kafka", str(problem), retry_after_s=COME_AGAIN_S) from None
+    except BaseException as failed:
+        door.streams -= 1
+        if isinstance(failed, KafkaProblem):
+            raise Problem(503, "kafka", str(failed), retry_after_s=COME_AGAIN_S) from None
+        raise
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
     def may_go_on() -> bool:
@@ -52,18 +58,28 @@ async def streamed(
         except Problem:
             return False
 
-    return StreamingResponse(_events(door, Feed(reader, stream), may_go_on), media_type=KIND, headers=headers)
+    return _Counted(door, _events(Feed(reader, stream), may_go_on), media_type=KIND, headers=headers)
 
 
-async def _events(door: Door, feed: Feed, may_go_on: Callable[[], bool]) -> AsyncIterator[bytes]:
-    door.streams += 1
+class _Counted(StreamingResponse):
+    """One of the service's streams until its end, also where its client goes before it begins."""
+
+    def __init__(self, door: Door, events: AsyncIterator[bytes], *, media_type: str, headers: dict[str, str]) -> None:
+        super().__init__(events, media_type=media_type, headers=headers)
+        self._door = door
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._door.streams -= 1
+
+
+async def _events(feed: Feed, may_go_on: Callable[[], bool]) -> AsyncIterator[bytes]:
     asked_at = time.monotonic()
-    try:
-        async for event in feed.events():
-            if time.monotonic() - asked_at > RIGHTS_S:
-                if not may_go_on():
-                    return
-                asked_at = time.monotonic()
-            yield event
-    finally:
-        door.streams -= 1
+    async for event in feed.events():
+        if time.monotonic() - asked_at > RIGHTS_S:
+            if not may_go_on():
+                return
+            asked_at = time.monotonic()
+        yield event

@@ -7,8 +7,9 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from groundcam_runtime.kafka.errors import KafkaProblem
 from groundcam_runtime.kafka.record import Record
@@ -28,6 +29,15 @@ AT_ONCE = 2
 VERDICT_S = 5.0
 STALL_S = 120.0
 """A job of which nothing is said for so long has failed."""
+
+
+@dataclass(slots=True)
+class Film:
+    """A job's film in the temporary folder."""
+
+    path: Path
+    size: int = 0
+    """Bytes of it that are there."""
 
 
 class Producing(Protocol):
@@ -60,31 +70,36 @@ class JobRunner:
         self.bytes = 0
         """Of films that lie there, or come."""
 
-    def reserve(self, size: int) -> bool:
-        """Count a film's bytes, where there is room for it."""
-        if self.bytes and self.bytes + size > self._most_bytes:
+    def has_room(self, size: int) -> bool:
+        """Whether so many bytes may lie there besides the others; a first film may always."""
+        return not self.bytes or self.bytes + size <= self._most_bytes
+
+    def new_film(self) -> tuple[str, Film]:
+        """Return a new job's id, and its film, of which nothing is there yet."""
+        job_id = secrets.token_hex(8)
+        return job_id, Film(Path(self._folder.name) / job_id)
+
+    def grow(self, film: Film, size: int) -> bool:
+        """Count bytes of a film that came, where there is room for them: who announces many keeps nobody out."""
+        if self.bytes > film.size and not self.has_room(size):
             return False
+        film.size += size
         self.bytes += size
         return True
 
-    def new_path(self) -> tuple[str, Path]:
-        """Return a new job's id, and where its film goes."""
-        job_id = secrets.token_hex(8)
-        return job_id, Path(self._folder.name) / job_id
-
-    def release(self, path: Path, size: int) -> None:
+    def release(self, film: Film) -> None:
         """A film is needed no more."""
-        path.unlink(missing_ok=True)
-        self.bytes -= size
+        film.path.unlink(missing_ok=True)
+        self.bytes -= film.size
 
-    def begin(self, job: Job, path: Path, size: int, question: Question, fps: float | None) -> bool:
+    def begin(self, job: Job, film: Film, question: Question, fps: float | None) -> bool:
         """Begin a job with a film that is there; False where too many are at work."""
         if not self.store.add(job, time.monotonic()):
             return False
         self._changed[job.id] = asyncio.Event()
-        task = self._tasks[job.id] = asyncio.create_task(self._run(job, path, question, fps))
+        task = self._tasks[job.id] = asyncio.create_task(self._run(job, film.path, question, fps))
         # Also of one that was ended before its first step.
-        task.add_done_callback(lambda _task: self._ended(job, path, size))
+        task.add_done_callback(lambda _task: self._ended(job, film))
         return True
 
     def cancel(self, job: Job) -> None:
@@ -112,8 +127,8 @@ class JobRunner:
         if job is not None and job.id in self._changed:
             self._changed[job.id].set()
 
-    def _ended(self, job: Job, path: Path, size: int) -> None:
-        self.release(path, size)
+    def _ended(self, job: Job, film: Film) -> None:
+        self.release(film)
         self._tasks.pop(job.id, None)
         self._changed.pop(job.id, None)
 
@@ -127,7 +142,7 @@ class JobRunner:
             self.store.end(job, JobState.FAILED, time.monotonic(), "it failed; the log says why")
         finally:
             with suppress(KafkaProblem):
-                await asyncio.shield(asyncio.to_thread(self._put, job, None))
+                await _whole(self._put, job, None)
 
     async def _answer(self, job: Job, path: Path, question: Question, fps: float | None) -> None:
         async with self._turns:
@@ -142,11 +157,13 @@ class JobRunner:
         """Return how many frames are on Kafka; None where the job has failed."""
         if not job.state.is_through:
             job.state = JobState.DECODING
-        producing = await asyncio.to_thread(self._start, job.camera_id, path, fps)
+        begun: list[Producing] = []
         try:
-            frames, why = await asyncio.to_thread(producing.wait)
+            await _whole(lambda: begun.append(self._start(job.camera_id, path, fps)))
+            frames, why = await asyncio.to_thread(begun[0].wait)
         finally:
-            await asyncio.shield(asyncio.to_thread(producing.stop))
+            for producing in begun:
+                await _whole(producing.stop)
         if frames is None:
             self.store.end(job, JobState.FAILED, time.monotonic(), why)
         elif not job.state.is_through:
@@ -168,7 +185,7 @@ class JobRunner:
         """Put the question on Kafka, and return why all workers refuse it, if they do. Raises KafkaProblem."""
         now_ns = time.time_ns()
         message = CameraQuestion(**dict(question), camera_id=job.camera_id, set_by=job.owner, set_at_ns=now_ns)
-        await asyncio.to_thread(self._put, job, message)
+        await _whole(self._put, job, message)
         await self._boards.until(lambda: self._verdict(job, message).is_known, VERDICT_S)
         found = self._verdict(job, message)
         return found.refuses[0][1] if found.refuses and not found.takes else None
@@ -179,3 +196,18 @@ class JobRunner:
     def _put(self, job: Job, message: CameraQuestion | None) -> None:
         record = Record.of(self._kafka.topics.prompts, message, job.camera_id)
         send_now(self._kafka, [record], "the question")
+
+
+async def _whole(call: Callable[..., None], *arguments: Any) -> None:
+    """Do something on a thread to its end, also where the job is cancelled meanwhile: what undoes it comes after it."""
+    doing = asyncio.ensure_future(asyncio.to_thread(call, *arguments))
+    cancelled: asyncio.CancelledError | None = None
+    while not doing.done():
+        try:
+            await asyncio.wait([doing])
+        except asyncio.CancelledError as again:
+            cancelled = again
+    if cancelled is not None:
+        doing.exception()  # it is known, and matters no more
+        raise cancelled
+    doing.result()

@@ -37,5 +37,5 @@ class Minutes:
             line.append(place)
 
     def of(self, camera_id: str, now_ns: int) -> list[Place]:
-        """Return what is left of a camera's last minute, oldest first."""
-        return [one for one in self._cameras.get(camera_id, ()) if now_ns - one.captured_at_ns <= MINUTE_NS]
+        """Return what is left of a camera's last minute, oldest first. Any thread may call it."""
+        return [one for one in tuple(self._cameras.get(camera_id, ())) if now_ns - one.captured_at_ns <= MINUTE_NS]

@@ -27,6 +27,8 @@ class Item:
     attempts: int = 0
     why: str = ""
     """Why the last attempt failed."""
+    is_ours: bool = True
+    """False once its partition went while it was on its way: then it is not tried again."""
 
 
 @dataclass(slots=True)
@@ -110,14 +112,16 @@ class Waiting:
         first_s, most_s = settings.retry_s, settings.max_retry_s
         lane.due_s = now_s + delay_s(item.attempts, first_s, most_s, chance(), asked_s)
         self._resume_s = now_s + delay_s(self._failures, first_s, most_s, chance(), asked_s)
-        if now_s - item.taken_s >= settings.give_up_s:
+        if not item.is_ours or now_s - item.taken_s >= settings.give_up_s:
             self._leave(lane)
             return True
         return False
 
     def forget(self, is_ours: Callable[[Claim], bool]) -> None:
-        """Let go what is not ours any more; what is on its way ends by itself."""
+        """Let go what is not ours any more; what is on its way ends by itself, and is not tried again."""
         for lane in list(self._lanes.values()):
+            if lane.is_busy:
+                lane.items[0].is_ours = is_ours(lane.items[0].claim)
             kept = [one for one in lane.items if is_ours(one.claim) or (lane.is_busy and one is lane.items[0])]
             self.count -= len(lane.items) - len(kept)
             lane.items = deque(kept)
