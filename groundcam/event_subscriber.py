@@ -56,7 +56,7 @@ def subscribe_events(
 def follow_events(
     settings: KafkaSettings, wanted: EventFilter, start: Start, *, drop_repeats: bool
 ) -> Iterator[Event | None]:
-    """Yield events, and None when there was none for a moment, so that the caller can look around."""
+    """Yield events, and None from time to time, so that the caller can look around, whatever else comes."""
     repeats = EventRepeats()
     topic = settings.topics.events
     # The ends are taken here, before the list of what is open is read.
@@ -67,15 +67,13 @@ def follow_events(
                 if event.end is None and wanted.fits(event):
                     yield event
         while True:
-            records = reader.poll(POLL_S)
-            for record in records:
+            for record in reader.poll(POLL_S):
                 come = read_event(record) if wanted.may_fit(record.key) else None
                 if come is None or (repeats.is_repeat(come) and drop_repeats):
                     continue
                 if wanted.fits(come):
                     yield come
-            if not records:
-                yield None
+            yield None
 
 
 def read_event(record: Consumed) -> Event | None:

@@ -69,7 +69,7 @@ def probe_service(service: Service, question: str, timeout_s: float, *, wait: Ca
         try:
             return _ask(place, expected, service.key, question, max(0.1, deadline - time.monotonic()))
         except (_TryAgainError, ConnectionError, TimeoutError, OSError, http.client.HTTPException) as error:
-            why = str(error) or type(error).__name__
+            why = printable(str(error)) or type(error).__name__
         if time.monotonic() + PAUSE_S >= deadline or wait(PAUSE_S):
             raise NotServedError(f"{service.url} does not answer within {timeout_s:g} s: {why}")
 

@@ -43,12 +43,11 @@ def follow(
     *,
     drop_repeats: bool,
 ) -> Iterator[Detections | Gap | None]:
-    """Yield answers, and None when there was none for a moment, so that the caller can look around."""
+    """Yield answers, and None from time to time, so that the caller can look around, whatever others are told."""
     repeats = Repeats()
     with Reader(settings, [settings.topics.detections], start=start) as reader:
         while True:
-            records = reader.poll(POLL_S)
-            for record in records:
+            for record in reader.poll(POLL_S):
                 answer = read_answer(record.value or b"", record)
                 if answer is None or (cameras is not None and answer.camera_id not in cameras):
                     continue
@@ -59,8 +58,7 @@ def follow(
                 ):
                     continue
                 yield answer
-            if not records:
-                yield None
+            yield None
 
 
 def read_answer(value: bytes, record: Consumed | None = None) -> Detections | Gap | None:

@@ -1,6 +1,7 @@
 """`groundcam stream`"""
 
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Annotated
@@ -44,13 +45,15 @@ def record(
     if strangers := [name for name in topics or () if name not in NAMES]:
         raise typer.BadParameter(f"--topic: there is no {strangers[0]}; there are {', '.join(NAMES)}")
     kafka = start(config, bootstrap_servers, log_level="warning").kafka
-    stop, end_s = until_stopped(), time.monotonic() + for_s if for_s else None
+    end_s = time.monotonic() + for_s if for_s else None
+    lies_there = from_beginning and for_s is None and count is None
+    # What lies there has an end of its own, and Ctrl-C ends it as it ends any program.
+    stop = threading.Event() if lies_there else until_stopped()
 
     def go_on(number: int) -> bool:
         is_over = stop.is_set() or (end_s is not None and time.monotonic() >= end_s)
         return not is_over and (count is None or number < count)
 
-    lies_there = from_beginning and for_s is None and count is None
     try:
         number = record_topics(
             file, topics=topics or FOR_SUBSCRIBERS, go_on=None if lies_there else go_on,

@@ -1,6 +1,7 @@
 """A stream as it lies on Kafka: kept in a file, read again, published again."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -70,13 +71,20 @@ class Stream:
     def load(cls, path: Path | str) -> Self:
         """Read a file that `save` or `record` wrote. Raises OSError, ValueError for a file of another kind."""
         with Path(path).open("rb") as file:
-            entries = msgpack.Unpacker(file, use_list=False)
+            entries, whole = msgpack.Unpacker(file, use_list=False), 0
+            records = []
             try:
                 if next(entries, None) != FORMAT:
                     raise ValueError(f"{path} is no stream of groundcam")
-                return cls(tuple(Recorded(**entry) for entry in entries))
+                with suppress(msgpack.OutOfData):
+                    while True:
+                        whole = entries.tell()
+                        records.append(Recorded(**entries.unpack()))
             except (msgpack.UnpackException, TypeError, UnicodeDecodeError) as broken:
                 raise ValueError(f"{path} is damaged: {type(broken).__name__}") from None
+            if whole != Path(path).stat().st_size:
+                raise ValueError(f"{path} is damaged: it is cut off")
+        return cls(tuple(records))
 
     def save(self, path: Path | str) -> None:
         """Write it to a file. Raises OSError."""

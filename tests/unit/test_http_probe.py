@@ -1,10 +1,11 @@
 """`groundcam probe --url`: one picture to the HTTP service, over a real socket."""
 
 import json
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -106,6 +107,25 @@ def test_what_is_no_answer_is_told_at_once(answer: tuple[int, str], why: str) ->
 def test_no_answer_in_time_is_told_with_what_was_answered_last() -> None:
     with serving(NOT_YET) as served, pytest.raises(NotServedError, match="within 1 s: it answers 503: no worker"):
         probe_service(Service(served.url), "x", 1, wait=at_once)
+
+
+def test_what_a_server_says_reaches_no_terminal_as_it_is() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            with suppress(OSError):
+                while True:
+                    connection, _ = server.accept()
+                    with connection:
+                        connection.recv(1)
+                        connection.sendall(b"\x1b]0;owned\x07\x1b[2Jhello\r\n\r\n")
+
+        threading.Thread(target=answer, daemon=True).start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(NotServedError, match="hello") as told:
+            probe_service(Service(url), "person", 0.5, wait=at_once)
+        server.shutdown(socket.SHUT_RDWR)
+    assert str(told.value).isprintable()
 
 
 @pytest.fixture(scope="module")

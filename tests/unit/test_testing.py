@@ -111,6 +111,20 @@ def test_another_file_is_no_stream(tmp_path: Path, content: bytes) -> None:
         Stream.load(tmp_path / "file")
 
 
+def test_a_file_that_was_cut_off_is_not_taken_for_a_shorter_stream(tmp_path: Path) -> None:
+    """As where the disk was full. Between two records a cut leaves no trace."""
+    path, messages = tmp_path / "stream", list(story())[:3]
+    between = set()
+    for number in range(len(messages) + 1):
+        Stream.of(messages[:number]).save(path)
+        between.add(path.stat().st_size)
+    whole = path.read_bytes()
+    for size in set(range(1, len(whole))) - between:
+        path.write_bytes(whole[:size])
+        with pytest.raises(ValueError, match=r"(is damaged: it is cut off|is no stream of groundcam)"):
+            Stream.load(path)
+
+
 def by_name(as_json: bool = False) -> dict[str, Case]:
     return {one.name: one for one in cases(as_json=as_json)}
 

@@ -1,5 +1,7 @@
 """What becomes of frames that wait: the backlog, the batcher and the budget of pictures, moment by moment."""
 
+import math
+
 import pytest
 
 from groundcam_worker.policy.backlog import Backlog
@@ -52,6 +54,16 @@ def test_an_empty_backlog_has_nothing_next() -> None:
     assert (len(backlog), backlog.bytes) == (0, 0)
     with pytest.raises(KeyError):
         backlog.pop()
+
+
+def test_lines_that_are_never_calm_again_are_not_remembered() -> None:
+    """As of requests: their names are those of services, and of whoever may write to the topic."""
+    backlog: Backlog[int] = Backlog(lambda number: number % 2 == 0, math.inf)
+    for number in range(1000):
+        backlog.push(number, line=f"service-{number}", size=1, now=0.0)
+    assert backlog.shed(0.0) == list(range(0, 1000, 2))
+    assert backlog.items == list(range(1, 1000, 2))
+    assert not backlog._behind_until
 
 
 def test_frames_that_are_too_old_are_shed_in_order_and_leave_no_trace() -> None:

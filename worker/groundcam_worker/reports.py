@@ -83,6 +83,8 @@ class WorkerReports:
     def status(self) -> WorkerStatus:
         """Return what is told now."""
         asked = self._ask()
+        if reason := asked.get("reason"):
+            asked["reason"] = reason[:MAX_TEXT]
         with self._lock:
             self._fields |= asked
             return WorkerStatus(

@@ -1,6 +1,6 @@
 """Events and pictures that lie on Kafka already, searched from the newest back: what is asked for is mostly new."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from groundcam_runtime.kafka.reader import Reader
@@ -26,15 +26,22 @@ class Block:
 
 
 def backwards(
-    reader: Reader, begin: Mapping[Partition, int], end: Mapping[Partition, int], block: int = BLOCK
+    reader: Reader,
+    begin: Mapping[Partition, int],
+    end: Mapping[Partition, int],
+    block: int = BLOCK,
+    keep: Callable[[Consumed], bool] = lambda _record: True,
 ) -> Iterator[Block]:
-    """Yield what lies between some offsets and others (not included), the newest first. Raises KafkaProblem."""
+    """Yield what lies between some offsets and others (not included), the newest first. Raises KafkaProblem.
+
+    Of what is not to be kept nothing is held.
+    """
     first = reader.first_offsets()
     begin = {one: max(begin.get(one, 0), first.get(one, 0)) for one in end}
     upto = dict(end)
     while any(upto[one] > begin[one] for one in upto):
         down = {one: max(begin[one], offset - block) for one, offset in upto.items() if offset > begin[one]}
-        records = tuple(reader.span(down, {one: upto[one] for one in down}))
+        records = tuple(filter(keep, reader.span(down, {one: upto[one] for one in down})))
         upto |= down
         yield Block(records, dict(upto))
         block = min(LARGEST_BLOCK, 2 * block)
@@ -107,11 +114,8 @@ def picture(reader: Reader, event_id: str, life: ObjectLife) -> KeptPicture:
     """
     begin, end = reader.offsets_at(life.first_ms - AROUND_MS), reader.offsets_at(life.last_ms + AROUND_MS)
     wanted, found = event_id.encode(), KeptPicture(b"")
-    for block in backwards(reader, begin, end, PICTURES):
-        mine = sorted(
-            (one for one in block.records if one.key == wanted), key=lambda one: (one.timestamp_ms, one.offset)
-        )
-        for one in reversed(mine):
+    for block in backwards(reader, begin, end, PICTURES, lambda one: one.key == wanted):
+        for one in sorted(block.records, key=lambda one: (one.timestamp_ms, one.offset), reverse=True):
             if one.value:
                 return KeptPicture(one.value)
             reason = dict(one.headers).get("reason")

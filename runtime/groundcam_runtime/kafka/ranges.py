@@ -43,15 +43,15 @@ class Ranges:
         heard_at = time.monotonic()
         while (position := self._consumer.position(place)) is None or position < end:
             records = self._poll(place)
-            if records:
-                heard_at = time.monotonic()
-            elif time.monotonic() - heard_at > self._patience_s:
+            if not records and time.monotonic() - heard_at > self._patience_s:
                 raise UnreachableError(f"{self._where} has stopped answering")
             now_ns = time.time_ns()
             for record in records:
                 if record.offset >= end:
                     return
                 yield consumed(record, now_ns)
+            if records:
+                heard_at = time.monotonic()  # what the caller did with them was no silence of Kafka's
 
     def offset_at(self, partition: Partition, timestamp_ms: int) -> int | None:
         """Return the first offset that is not older than a time; None where there is none. Raises KafkaProblem."""

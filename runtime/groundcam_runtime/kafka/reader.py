@@ -128,14 +128,14 @@ class Reader:
         try:
             while left:
                 records = self._fetch(0.2)
-                if records:
-                    heard_at = time.monotonic()
-                elif time.monotonic() - heard_at > self._patience_s:
+                if not records and time.monotonic() - heard_at > self._patience_s:
                     # The client does not report a broker that has gone away, and polls for ever.
                     raise UnreachableError(f"{self._where} has stopped answering")
                 for record in records:
                     if record.offset < ends[kafka.TopicPartition(*record.partition)]:
                         yield record
+                if records:
+                    heard_at = time.monotonic()  # what the caller did with them was no silence of Kafka's
                 left = self._rest(left)
         finally:
             self._consumer.resume(*ends)

@@ -5,6 +5,7 @@ has fallen behind: from then on, until it has kept up for `calm_s`, a frame that
 moment at most. So it is answered evenly, with frames that are new, instead of with frames that are nearly stale.
 """
 
+import math
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
@@ -83,7 +84,8 @@ class Backlog(Generic[T]):
             self._is_stale(waiting[0].item) or (len(waiting) > 1 and now - waiting[0].since > patience_s)
         ):
             shed.append(self._take(waiting))
-        if shed:
+        # Whoever is never calm again is told by its oldest frame alone, and not remembered by its name for ever.
+        if shed and math.isfinite(self._calm_s):
             self._behind_until[line] = now + self._calm_s
         if not waiting:
             del self._lines[line]

@@ -54,9 +54,8 @@ class Sandbox:
         Raises FatalFrameError when the process does not survive it, FrameError when it reports that the frame
         cannot be answered, SandboxUnavailableError when it cannot be started.
         """
-        pipe = self._start() if self._pipe is None else self._pipe
+        pipe = self._given((jpeg, size, question))
         try:
-            pipe.send((jpeg, size, question))
             if not pipe.poll(LONGEST_S):
                 self.close()
                 raise FatalFrameError(f"it was still not answered after {LONGEST_S:.0f} s, alone in a process")
@@ -75,6 +74,21 @@ class Sandbox:
         if isinstance(found, FrameError | SandboxUnavailableError):
             raise found
         return found
+
+    def _given(self, frame: tuple[bytes, tuple[int, int], Question]) -> Connection:
+        """Hand a frame over; one that could not be is none that the process died of, while it waited for it."""
+        if self._pipe is not None and self._process is not None and self._process.is_alive():
+            with suppress(OSError):
+                self._pipe.send(frame)
+                return self._pipe
+        self.close()
+        pipe = self._start()
+        try:
+            pipe.send(frame)
+        except OSError:
+            self.close()
+            raise SandboxUnavailableError("it ended before it was given anything") from None
+        return pipe
 
     def close(self) -> None:
         """End the process."""
