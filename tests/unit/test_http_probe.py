@@ -1,11 +1,10 @@
 """`groundcam probe --url`: one picture to the HTTP service, over a real socket."""
 
 import json
-import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -110,21 +109,21 @@ def test_no_answer_in_time_is_told_with_what_was_answered_last() -> None:
 
 
 def test_what_a_server_says_reaches_no_terminal_as_it_is() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.wfile.write(b"\x1b]0;owned\x07\x1b[2Jhello\r\n\r\n")
 
-        def answer() -> None:
-            with suppress(OSError):
-                while True:
-                    connection, _ = server.accept()
-                    with connection:
-                        connection.recv(1)
-                        connection.sendall(b"\x1b]0;owned\x07\x1b[2Jhello\r\n\r\n")
+        def log_message(self, *_: object) -> None:
+            pass
 
-        threading.Thread(target=answer, daemon=True).start()
-        url = f"http://127.0.0.1:{server.getsockname()[1]}"
-        with pytest.raises(NotServedError, match="hello") as told:
-            probe_service(Service(url), "person", 0.5, wait=at_once)
-        server.shutdown(socket.SHUT_RDWR)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}).start()
+        try:
+            with pytest.raises(NotServedError, match="hello") as told:
+                probe_service(Service(f"http://127.0.0.1:{server.server_port}"), "person", 5, wait=lambda _s: True)
+        finally:
+            server.shutdown()
     assert str(told.value).isprintable()
 
 
