@@ -142,14 +142,13 @@ def test_a_damaged_model_is_refused_with_the_way_out_which_repairs_it(
     assert (folder / name).read_bytes() == files[name]
 
 
-def test_a_second_fetch_into_a_folder_waits_for_the_first(hub: Hub, tmp_path: Path) -> None:
+def test_a_second_fetch_waits_for_the_first(hub: Hub, into: Path | None, tmp_path: Path) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
-    folder = tmp_path / "shared"
     with ThreadPoolExecutor(1) as pool:
-        with alone_in(folder):
-            second = pool.submit(client.fetch, resolve(REPOSITORY), folder)
+        with alone_in(into or tmp_path / "cache" / ".locks" / f"models--{REPOSITORY.replace('/', '--')}"):
+            second = pool.submit(client.fetch, resolve(REPOSITORY), into)
             with pytest.raises(TimeoutError):
                 second.result(0.5)
-            assert not (folder / "config.json").exists()
+            assert not list(tmp_path.rglob("config.json"))
         assert second.result(60).fetched > 0

@@ -43,6 +43,17 @@ def test_after_a_worker_left_in_order_nothing_is_suspect() -> None:
         assert began(owner(Position(100, note)), 100).state.suspects_end == 0
 
 
+def test_who_comes_after_one_that_left_before_every_suspect_was_tried_tries_the_others() -> None:
+    """A frame that ends processes would cost one more of them, and what else is in its batch."""
+    assignment = owner(Position(100, IN_USE))
+    for offset in range(100, 100 + SUSPECTS):
+        left = assignment.finish([began(assignment, offset)])[ONE]
+        is_through = offset == 100 + SUSPECTS - 1
+        assert read_note(left.farewell).in_use is not is_through, offset
+    unknown = owner(None)
+    assert read_note(unknown.finish([began(unknown, 40)])[ONE].farewell).in_use
+
+
 def test_where_nobody_knows_how_a_partition_was_left_the_first_frames_that_come_are_suspects() -> None:
     assignment = owner(None)
     assert began(assignment, 40).state.suspects_end == 40 + SUSPECTS

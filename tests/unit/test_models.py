@@ -5,6 +5,7 @@ The Hub's own client runs here, against a Hub on loopback.
 
 import errno
 import json
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -252,6 +253,17 @@ def test_a_full_disk_is_told_in_one_sentence(hub: Hub, tmp_path: Path, monkeypat
     monkeypatch.setattr(client, "hf_hub_download", full)
     with pytest.raises(ModelError, match=f"cannot be fetched: the disk of {tmp_path} is full$"):
         client.fetch(resolve(REPOSITORY), tmp_path)
+
+
+def test_a_model_of_a_read_only_volume_needs_no_lock(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    client.fetch(resolve(REPOSITORY))
+    hub.downloads()
+
+    def refuse(*_args: object, **_options: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr("filelock.FileLock.acquire", refuse)
+    assert client.fetch(resolve(REPOSITORY)).fetched == 0
 
 
 def test_the_command_fetches_and_says_where_it_lies(hub: Hub, tmp_path: Path) -> None:

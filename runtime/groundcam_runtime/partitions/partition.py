@@ -51,7 +51,9 @@ class PartitionState:
         behind = (self.ledger.ahead | self.answered) if self.notes_ahead else ()
         ahead = tuple(sorted(one - offset for one in behind if one > offset))
         note, farewell = CommitNote(last=last, whole=whole, clocks=self.clocks, ahead=ahead).texts()
-        return Position(offset, note, farewell, self.epoch)
+        # Whoever comes after one that did not get to every suspect has to try the others.
+        tried = self.suspects_end is not None and offset >= self.suspects_end
+        return Position(offset, note, farewell if tried else note, self.epoch)
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -1,5 +1,6 @@
 """One process at a time fills a folder: several pods may share one volume."""
 
+import errno
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,20 +14,21 @@ LOCK = ".groundcam.lock"
 
 
 @contextmanager
-def alone_in(folder: Path | None) -> Iterator[None]:
-    """Wait while another process has the folder, which is made if need be. None needs no lock: the Hub's cache has
-    locks of its own.
+def alone_in(folder: Path) -> Iterator[None]:
+    """Wait while another process has the folder, which is made if need be.
+
+    A folder of a read-only volume needs no lock: nobody fills it.
     """
-    if folder is None:
-        yield
-        return
-    folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / LOCK)
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout:
         log.info("another process fills %s: waiting for it", folder)
         lock.acquire()
+    except OSError as error:
+        if error.errno != errno.EROFS:
+            raise
     try:
         yield
     finally:

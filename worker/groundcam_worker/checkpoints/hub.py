@@ -8,7 +8,6 @@ revisions, is ever loaded. In the Hub's cache the same is true of the name `main
 import errno
 import fnmatch
 import hashlib
-import json
 import logging
 import re
 import shutil
@@ -21,11 +20,11 @@ from typing import Any
 
 from huggingface_hub import HfApi, constants, errors, hf_hub_download, snapshot_download
 from huggingface_hub.file_download import repo_folder_name
-from pydantic import ValidationError
 
 from groundcam_worker.checkpoints import progress
 from groundcam_worker.checkpoints.catalogue import RECORD, FileRecord, ModelSource, Record, did_you_mean
 from groundcam_worker.checkpoints.folder_lock import alone_in
+from groundcam_worker.checkpoints.integrity import faults_of, leftovers, record_of, sha256_of
 from groundcam_worker.errors import ModelError
 
 log = logging.getLogger(__name__)
@@ -65,7 +64,7 @@ def commit_of(folder: Path) -> str | None:
 
     Raises ModelError for a record that cannot be read.
     """
-    if record := _record_of(folder):
+    if record := record_of(folder):
         return record.revision
     return folder.name if _COMMIT.match(folder.name) else None
 
@@ -84,7 +83,7 @@ def cached_folder(source: ModelSource) -> Path | None:
     was_whole = (folder / RECORD).is_file() or (
         (folder / "config.json").is_file() and any(folder.glob("*.safetensors"))
     )
-    return folder if was_whole and not _leftovers(folder) else None
+    return folder if was_whole and not leftovers(folder) else None
 
 
 def fetch(source: ModelSource, into: Path | None = None) -> Fetched:
@@ -99,7 +98,7 @@ def fetch(source: ModelSource, into: Path | None = None) -> Fetched:
     if there and source.revision and _is_recorded(source, there):
         return Fetched(there, source.revision, 0)
     _log_as_we_do()
-    with _one_sentence(source, into), alone_in(into):
+    with _one_sentence(source, into), alone_in(into or _place(source, ".locks")):
         info = HfApi().model_info(
             source.path, revision=source.revision, files_metadata=True, timeout=constants.HF_HUB_ETAG_TIMEOUT
         )
@@ -107,17 +106,21 @@ def fetch(source: ModelSource, into: Path | None = None) -> Fetched:
         files = {file.rfilename: file for file in info.siblings or () if _is_wanted(file.rfilename)}
         if "config.json" not in files or not fnmatch.filter(files, "*.safetensors"):
             raise ModelError(f"the model {source} has no config.json with *.safetensors; other formats are not loaded")
-        cache = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=source.path, repo_type="model")
-        folder = into or cache / "snapshots" / commit
+        folder = into or _place(source) / "snapshots" / commit
         fetched = _fill(source, folder, commit, files, local=into is not None)
         if into is None:
-            _point(cache / "refs" / (source.revision or constants.DEFAULT_REVISION), commit)
+            _point(_place(source) / "refs" / (source.revision or constants.DEFAULT_REVISION), commit)
     return Fetched(folder, commit, fetched)
+
+
+def _place(source: ModelSource, *kind: str) -> Path:
+    """Return a model's folder in the Hub's cache, or among what the cache holds of a kind. Raises ValueError."""
+    return Path(constants.HF_HUB_CACHE, *kind, repo_folder_name(repo_id=source.path, repo_type="model"))
 
 
 def _fill(source: ModelSource, folder: Path, commit: str, files: dict[str, Any], *, local: bool) -> int:
     """Fetch the files that are not what the Hub says of them, write the record, return how many there were."""
-    marker, old = folder / f"{RECORD}.incomplete", _record_of(folder)
+    marker, old = folder / f"{RECORD}.incomplete", record_of(folder)
     gone = [folder / name for name in (old.files if old else ()) if _is_wanted(name) and name not in files]
     if strangers := {path for path in folder.glob("*.safetensors") if path.name not in files}.difference(gone):
         raise ModelError(f"{folder} holds weights that are not of the model {source}: {strangers.pop().name}")
@@ -139,7 +142,7 @@ def _fill(source: ModelSource, folder: Path, commit: str, files: dict[str, Any],
             path.unlink(missing_ok=True)
         marker.write_text(new.model_dump_json(indent=1))
         marker.replace(folder / RECORD)
-    for path in _leftovers(folder):
+    for path in leftovers(folder):
         path.unlink(missing_ok=True)
     if local:
         shutil.rmtree(folder / ".cache" / "huggingface", ignore_errors=True)
@@ -185,7 +188,7 @@ def _sha256_if_right(path: Path, file: Any) -> str | None:
     """
     if not path.is_file() or file.size not in {None, path.stat().st_size}:
         return None
-    sha256 = _sha256(path)
+    sha256 = sha256_of(path)
     if file.lfs:
         return sha256 if sha256 == file.lfs.sha256 else None
     content = path.read_bytes() if file.blob_id else b""
@@ -193,71 +196,26 @@ def _sha256_if_right(path: Path, file: Any) -> str | None:
     return sha256 if file.blob_id in {None, git_id} else None
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _record_of(folder: Path) -> Record | None:
-    path = folder / RECORD
-    try:
-        return Record.model_validate_json(path.read_bytes()) if path.is_file() else None
-    except ValidationError:
-        raise ModelError(f"{path} cannot be read: remove it and run `groundcam models fetch` again") from None
-
-
 def _is_recorded(source: ModelSource, folder: Path) -> bool:
     """Return whether a folder holds the commit that a source names, whole."""
     with suppress(ModelError):
-        record = _record_of(folder)
+        record = record_of(folder)
         if record and (record.model, record.revision) == (source.path, source.revision):
             _check(source, folder)
             return True
     return False
 
 
-def _leftovers(folder: Path) -> list[Path]:
-    """Return what a download that was cut off has left."""
-    return sorted([*folder.glob("*.incomplete"), *(folder / ".cache" / "huggingface").rglob("*.incomplete")])
-
-
 def _check(source: ModelSource, folder: Path) -> None:
     """Raise ModelError for a folder in which a file is missing, cut off or not what was fetched."""
-    record = _record_of(folder)
-    if wrong := next(_wrong(folder, record), None):
+    record = record_of(folder)
+    if wrong := next(faults_of(folder, record), None):
         name = record.model if record else "NAME"
         if Path(source.path).is_dir():
             how = f"{name} --into {folder}"
         else:
             how = f"{source.name}@{source.revision}" if source.revision else source.name
         raise ModelError(f"the model {source} is not whole: {wrong}; run `groundcam models fetch {how}`")
-
-
-def _wrong(folder: Path, record: Record | None) -> Iterator[str]:
-    """Yield what is wrong in a folder: what costs nothing to find first, hashes last."""
-    for path in _leftovers(folder):
-        yield f"{path.name} was left by a download that was cut off"
-    if record is None:
-        index = folder / "model.safetensors.index.json"
-        if index.is_file() and not (folder / "model.safetensors").is_file():
-            yield from (f"{name} is missing" for name in _shards(index) if not (folder / name).is_file())
-        return
-    for name, file in record.files.items():
-        if not (folder / name).is_file():
-            yield f"{name} is missing"
-        elif (size := (folder / name).stat().st_size) != file.size:
-            yield f"{name} has {size} bytes instead of {file.size}"
-    for name, file in record.files.items():
-        if _sha256(folder / name) != file.sha256:
-            yield f"{name} is damaged"
-
-
-def _shards(index: Path) -> list[str]:
-    """Return the files that hold a model's weights. Raises ModelError."""
-    try:
-        return sorted(set(json.loads(index.read_bytes())["weight_map"].values()))
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise ModelError(f"{index} is damaged: it is no index of safetensors") from None
 
 
 def _log_as_we_do() -> None:

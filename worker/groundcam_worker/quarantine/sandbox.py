@@ -9,6 +9,7 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -34,17 +35,21 @@ Load = Callable[[], Detector]
 Answer = tuple[Detection, ...]
 LONGEST_S = 600.0
 ENDS_S = 5.0
+IDLE_S = 60.0
+"""A process that is given nothing for so long ends, and its model's memory is free again."""
 EXIT_DEVICE_LOST = 70
 """The worker's own exit code for a lost device."""
+EXIT_IDLE = 71
 
 
 class Sandbox:
     """Keeps one sandbox process while it is needed. Belongs to one thread."""
 
-    def __init__(self, load: Load, max_pixels: int) -> None:
+    def __init__(self, load: Load, max_pixels: int, idle_s: float = IDLE_S) -> None:
         """`load` is called in the other process, so it must be importable there."""
         self._load = load
         self._max_pixels = max_pixels
+        self._idle_s = idle_s
         self._process: BaseProcess | None = None
         self._pipe: Connection | None = None
 
@@ -65,6 +70,8 @@ class Sandbox:
             if process is not None:
                 process.join(ENDS_S)
                 code = process.exitcode
+            if code == EXIT_IDLE:  # it ended before it took the frame
+                return self.answer(jpeg, size, question)
             raise FatalFrameError(f"it ended the process twice, alone in it ({_how(code)} the second time)") from None
         finally:
             if self._process is not None and not self._process.is_alive():
@@ -104,7 +111,7 @@ class Sandbox:
         log.warning("a frame has ended this worker's process: it is tried again in a process of its own")
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
-        process = context.Process(target=_serve, args=(theirs, self._load, self._max_pixels), daemon=True)
+        process = context.Process(target=_serve, args=(theirs, self._load, self._max_pixels, self._idle_s), daemon=True)
         try:
             with interrupt_is_ours():
                 process.start()
@@ -121,7 +128,7 @@ class Sandbox:
         return self._pipe
 
 
-def _serve(pipe: Connection, load: Load, max_pixels: int) -> None:
+def _serve(pipe: Connection, load: Load, max_pixels: int, idle_s: float) -> None:
     """The main function of the sandbox process."""
     # What is sent to the whole group is the worker's to obey: this one ends with it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -134,9 +141,10 @@ def _serve(pipe: Connection, load: Load, max_pixels: int) -> None:
         return
     with suppress(EOFError, OSError):  # a worker that is gone needs no answer
         pipe.send(None)
-        while True:
+        while pipe.poll(idle_s):
             data, size, question = pipe.recv()
             pipe.send(_answer(detector, data, size, question, max_pixels))
+        sys.exit(EXIT_IDLE)
 
 
 def _answer(
