@@ -256,8 +256,8 @@ def test_a_full_disk_is_told_in_one_sentence(hub: Hub, tmp_path: Path, monkeypat
 
 
 def test_a_model_of_a_read_only_volume_needs_no_lock(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub.publish(small_files())
     client.fetch(resolve(REPOSITORY))
-    hub.downloads()
 
     def refuse(*_args: object, **_options: object) -> None:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
