@@ -9,6 +9,7 @@ from groundcam_schemas.codec import (
     decode_json,
     encode,
     encode_json,
+    is_readable,
 )
 from groundcam_schemas.deadletter import DeadLetter
 from groundcam_schemas.errors import SchemaError, UnsupportedVersionError
@@ -105,6 +106,7 @@ __all__ = [
     "encode_json",
     "event_id",
     "headers_of",
+    "is_readable",
     "new_run_id",
     "packed",
     "raw_frame_id",

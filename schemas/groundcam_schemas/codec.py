@@ -82,6 +82,15 @@ def encode_json(message: Message) -> bytes:
     return json.dumps({"schema": VERSIONS[type(message)], **content}).encode()
 
 
+def is_readable(message: Message) -> bool:
+    """Whether a message is within the bounds of those who read it, in msgpack."""
+    try:
+        _unpack(encode(message), limits.MAX_FRAME_BYTES if isinstance(message, Frame) else limits.MAX_MESSAGE_BYTES)
+    except SchemaError:
+        return False
+    return True
+
+
 def decode(kind: type[M], data: bytes) -> M:
     """Read one message of a known kind in either form, which the bytes themselves tell. Raises SchemaError."""
     if _JSON_MAP.match(data):
@@ -146,15 +155,19 @@ class _Budget:
 
     def map(self, pairs: list[tuple[Any, Any]]) -> dict[str, Any]:
         self._spend(len(pairs))
-        content = dict(pairs)
-        if len(content) != len(pairs):
-            raise SchemaError("", "a key occurs twice")
-        return content
+        return _map(pairs)
 
     def _spend(self, items: int) -> None:
         self._items += items + 1
         if self._items > limits.MAX_ITEMS:
             raise SchemaError("", f"has more than {limits.MAX_ITEMS} entries")
+
+
+def _map(pairs: list[tuple[Any, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) != len(pairs):
+        raise SchemaError("", "a key occurs twice")
+    return content
 
 
 def _refuse_extension(code: int, _data: bytes) -> None:
@@ -193,7 +206,7 @@ def _parse(data: bytes) -> dict[str, Any]:
     if len(data) > limits.MAX_MESSAGE_BYTES:
         raise SchemaError("", f"is {len(data)} bytes long, more than {limits.MAX_MESSAGE_BYTES}")
     try:
-        return _as_map(json.loads(data))
+        return _as_map(json.loads(data, object_pairs_hook=_map))
     except SchemaError:
         raise
     except (ValueError, RecursionError) as broken:

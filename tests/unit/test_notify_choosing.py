@@ -13,7 +13,7 @@ from groundcam_events.notify.policy.cool_down import CoolDown
 from groundcam_events.notify.policy.filters import Filter, lines_meant, zones_meant
 from groundcam_events.notify.policy.windows import is_open, window, windows_of
 from groundcam_events.notify.settings import HookSettings
-from groundcam_schemas import Cause, Event, EventType, LineCrossing, Severity, ZoneVisit
+from groundcam_schemas import Cause, Event, EventType, LineCrossing, Severity, Sighting, ZoneVisit
 
 NS = 1_000_000_000
 BEGIN_S = 1_700_000_000
@@ -27,6 +27,10 @@ def hook(**settings: Any) -> HookSettings:
 def visit(name: str, entered_s: int, left_s: int | None = None, *, dwelt: bool = True) -> ZoneVisit:
     left_ns = None if left_s is None else left_s * NS
     return ZoneVisit(name=name, entered_ns=entered_s * NS, left_ns=left_ns, dwell_ms=0, dwelt=dwelt)
+
+
+def look(at_s: float) -> Sighting:
+    return made_up(int((BEGIN_S + at_s) * NS)).first
 
 
 def event(at_s: float = 0.0, **changes: Any) -> Event:
@@ -176,6 +180,18 @@ def test_an_end_follows_where_something_was_sent_and_only_there() -> None:
     assert cool.lets_through(event(2, id="told", type=EventType.END))
     assert not cool.lets_through(event(3, id="untold", type=EventType.END))
     assert cool.lets_through(event(4, id="of a notifier before us", type=EventType.END))
+
+
+def test_an_end_of_what_was_held_back_since_it_became_of_interest_is_held_too() -> None:
+    """A webhook for alerts hears nothing of objects that appear, and what made this one an alert was held back."""
+    cool = CoolDown(60.0, ("camera", "label"))
+    assert cool.lets_through(event(0, id="told"))
+    assert not cool.lets_through(event(9, id="held", type=EventType.UPDATE, first=look(8)))
+    assert not cool.lets_through(event(9, id="from before", type=EventType.UPDATE, first=look(-8)))
+    assert not cool.lets_through(event(20, id="told", type=EventType.UPDATE))
+    assert not cool.lets_through(event(21, id="held", type=EventType.END, first=look(8)))
+    assert cool.lets_through(event(21, id="from before", type=EventType.END)), "a notifier before may have told it"
+    assert cool.lets_through(event(22, id="told", type=EventType.END))
 
 
 def test_a_clock_that_was_set_back_holds_nothing_and_memory_is_bounded() -> None:

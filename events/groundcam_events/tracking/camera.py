@@ -7,7 +7,7 @@ in a frame, or at anything that is not in the camera's own state.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from groundcam_events.tracking.events import event
+from groundcam_events.tracking.events import event, objects_now
 from groundcam_events.tracking.life import Asked, Life, Rest
 from groundcam_events.tracking.order import NS, Order
 from groundcam_events.tracking.places import Place
@@ -30,7 +30,7 @@ from groundcam_schemas import (
     Unseen,
     event_id,
 )
-from groundcam_schemas.limits import MAX_OPEN, MAX_UNSEEN
+from groundcam_schemas.limits import MAX_UNSEEN
 
 EDGE = 0.005
 """Of the picture's side: a box that ends so close to the edge touches it."""
@@ -115,14 +115,7 @@ class Camera:
 
     def now(self) -> ObjectsNow:
         """Return what is open."""
-        newest = [one.newest for one in self.state.lives if one.newest is not None]
-        return ObjectsNow(
-            camera_id=self.state.camera_id,
-            partition=self.state.partition,
-            offset=self.state.next_offset,
-            objects=tuple(newest[-MAX_OPEN:]),
-            more=max(0, len(newest) - MAX_OPEN),
-        )
+        return objects_now(self.state)
 
     def _look(self, answer: Detections) -> Iterator[Event]:
         state = self.state
@@ -133,6 +126,8 @@ class Camera:
         state.away_s, state.gaps = 0.0, []
         yield from self._no_longer_asked(answer)
         yield from self._forgotten(step.blind_s)
+        for life in state.lives:
+            life.resize(answer.source_width, answer.source_height)
         at_s = state.order.at_s
         tracker = Tracker(self._rules.tracks, [one.track for one in state.lives], state.next_number)
         found = [Detected(one.box, one.score, one.label) for one in answer.objects]
@@ -161,7 +156,7 @@ class Camera:
             state.lives = [one for one in state.lives if one not in gone]
 
     def _begin(self, track: Track, found: Object, answer: Detections, ordinal: int) -> Life:
-        sighting, asked = _sighting(found, answer), _asked(found, answer)
+        sighting, asked = _sighting(found, answer), _asked(track, found, answer)
         name = event_id(FrameId(answer.camera_id, answer.frame.run_id, answer.frame.seq), ordinal)
         at_ns = answer.captured_at_ns
         rest = Rest(found.box, self.state.order.at_s, at_ns)
@@ -173,7 +168,8 @@ class Camera:
         place = Place(_point(life.track, answer, anchor), at_s, answer.captured_at_ns)
         life.track.unseen_s = 0.0
         rules = self._rules_of(life)
-        causes = life.see(_sighting(found, answer), _asked(found, answer), place, self.state.zones, rules)
+        asked = _asked(life.track, found, answer)
+        causes = life.see(_sighting(found, answer), asked, place, self.state.zones, rules)
         if not causes:
             causes = list(life.due(at_s, rules))[:1]
         for cause in causes:
@@ -224,7 +220,7 @@ class Camera:
         if gap.last_seq is not None:
             is_over = state.order.is_over(gap.run_id, gap.last_seq)
         else:
-            is_over = gap.to_ns is not None and gap.to_ns <= state.order.captured_at_ns
+            is_over = gap.to_ns is not None and state.order.has_passed(gap.run_id, gap.to_ns)
         if is_over or gap in state.gaps:
             return
         state.gaps = [*state.gaps, gap][-MAX_UNSEEN:]
@@ -278,10 +274,12 @@ def _sighting(found: Object, answer: Detections) -> Sighting:
     )
 
 
-def _asked(found: Object, answer: Detections) -> Asked:
+def _asked(track: Track, found: Object, answer: Detections) -> Asked:
     question, model = answer.question, answer.model
+    known = track.label in question.classes
+    class_id = question.classes.index(track.label) if known else found.class_id
     return Asked(
-        question.id, question.version, found.class_id, model.name, model.revision,
+        question.id, question.version, class_id, model.name, model.revision,
         answer.source_width, answer.source_height,
     )  # fmt: skip
 

@@ -1,14 +1,17 @@
-"""An object's life as a message. Pure."""
+"""An object's life, and all that are open, as messages. Pure."""
 
 from typing import TYPE_CHECKING
 
 from groundcam_events.tracking.life import Life
-from groundcam_schemas import Cause, End, EndReason, Event, EventType, Model
+from groundcam_schemas import Cause, End, EndReason, Event, EventType, Model, ObjectsNow, is_readable
+from groundcam_schemas.limits import MAX_OPEN
 
 if TYPE_CHECKING:
     from groundcam_events.tracking.camera import CameraState
 
 MOST_SPEED = 1e6
+FEW = 10
+"""Objects that one message can hold, however many zones and lines they have been in."""
 
 
 def event(state: "CameraState", life: Life, cause: Cause, reason: EndReason | None) -> Event:
@@ -45,6 +48,23 @@ def event(state: "CameraState", life: Life, cause: Cause, reason: EndReason | No
         severity=life.where.severity,
         end=End(reason=reason, at_ns=life.last.captured_at_ns) if reason else None,
     )
+
+
+def objects_now(state: "CameraState") -> ObjectsNow:
+    """Return what is open, the newest objects where one message cannot hold all."""
+    newest = [one.newest for one in state.lives if one.newest is not None]
+    listed = newest[-MAX_OPEN:]
+    while True:
+        now = ObjectsNow(
+            camera_id=state.camera_id,
+            partition=state.partition,
+            offset=state.next_offset,
+            objects=tuple(listed),
+            more=len(newest) - len(listed),
+        )
+        if len(listed) <= FEW or is_readable(now):
+            return now
+        del listed[: max(1, len(listed) // 8)]
 
 
 def _speed(value: float) -> float:

@@ -4,14 +4,16 @@ import math
 from collections.abc import Sequence
 
 Point = tuple[float, float]
+NEAR = 1e-6
 
 
 def is_inside(point: Point, polygon: Sequence[Point]) -> bool:
     """Whether a point lies in a polygon, by the number of edges that a ray to the right crosses.
 
+    What is at the picture's right or lower border lies in a polygon that reaches there: boxes are cut off by it.
     The rule is that of M. Shimrat, "Algorithm 112: Position of point relative to polygon" (1962).
     """
-    x, y = point
+    x, y = (min(one, 1 - NEAR) for one in point)
     inside = False
     before_x, before_y = polygon[-1]
     for corner_x, corner_y in polygon:
@@ -59,10 +61,15 @@ def border(before: Point, after: Point, polygon: Sequence[Point]) -> float:
 
 
 def distance(point: Point, polygon: Sequence[Point], aspect: float) -> float:
-    """Return how far a point is from a polygon's border, in heights of the picture."""
+    """Return how far a point is from where one can cross a polygon's border, in heights of the picture.
+
+    Nothing is seen to cross the picture's own border, so that a polygon's edges on it do not count.
+    """
     x, y = point[0] * aspect, point[1]
     nearest = math.inf
     for (from_x, from_y), (to_x, to_y) in zip(polygon, [*polygon[1:], polygon[0]], strict=True):
+        if from_x == to_x in {0.0, 1.0} or from_y == to_y in {0.0, 1.0}:
+            continue
         start_x, end_x = from_x * aspect, to_x * aspect
         along_x, along_y = end_x - start_x, to_y - from_y
         length = max(1e-12, along_x**2 + along_y**2)

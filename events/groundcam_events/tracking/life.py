@@ -2,10 +2,10 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median
 
-from groundcam_events.tracking.motion import Box
+from groundcam_events.tracking.motion import Box, scaled
 from groundcam_events.tracking.places import Place, Whereabouts
 from groundcam_events.tracking.rules import LifeRules
 from groundcam_events.tracking.tracker import Track
@@ -119,6 +119,18 @@ class Life:
             return causes
         self.early += causes
         return self._appear(rules)
+
+    def resize(self, width: int, height: int) -> None:
+        """Go on in pictures of this size, in whose pixels everything is from now on: the camera shows the same."""
+        across, down = width / self.asked.width, height / self.asked.height
+        if across == down == 1.0:
+            return
+        self.asked = replace(self.asked, width=width, height=height)
+        self.track.motion.scale(across, down)
+        self.rest.box = scaled(self.rest.box, across, down)
+        self.first, self.last, self.best = (
+            one.model_copy(update={"box": scaled(one.box, across, down)}) for one in (self.first, self.last, self.best)
+        )
 
     def due(self, at_s: float, rules: LifeRules) -> Iterator[Cause]:
         """Yield what is to be told although nothing happened: at the end of a look in which it was seen."""

@@ -72,6 +72,14 @@ class Motion:
         self.at_s, self.vx, self.vy, self.shared_var = at_s, 0.0, 0.0, 0.0
         self.speed_var = (STANDING * self.size) ** 2
 
+    def scale(self, across: float, down: float) -> None:
+        """Go on in pictures that are so many times as wide, and as high."""
+        self.x, self.width, self.vx = self.x * across, self.width * across, self.vx * across
+        self.y, self.height, self.vy = self.y * down, self.height * down, self.vy * down
+        self.place_var, self.shared_var, self.speed_var = (
+            one * across * down for one in (self.place_var, self.shared_var, self.speed_var)
+        )
+
     def see(self, box: Box, at_s: float) -> None:
         """Take a look into account."""
         self.x, self.y, variance = self.at(at_s)
@@ -91,6 +99,12 @@ class Motion:
         self.place_var = (1 - gain) * variance
         self.width += SIZE_MEMORY * (width - self.width)
         self.height += SIZE_MEMORY * (height - self.height)
+
+
+def scaled(box: Box, across: float, down: float) -> Box:
+    """Return a box in a picture that is so many times as wide, and as high."""
+    x1, y1, x2, y2 = box
+    return x1 * across, y1 * down, x2 * across, y2 * down
 
 
 def bottom(box: Box) -> tuple[float, float, float, float]:

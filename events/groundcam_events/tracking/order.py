@@ -13,6 +13,8 @@ LEAP = 20.0
 """A frame that follows its neighbour by so many times the usual, and LEAP_S, comes from a clock that was set."""
 LEAP_S = 60.0
 RUNS = 8
+CONFIRMED = 5
+"""Looks of another run in a row that were captured before the newest one: the clock of that one was wrong, or is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,10 @@ class Order:
     """Between two looks, as it was until now; 0 before two followed each other."""
     runs: OrderedDict[str, int] = field(default_factory=OrderedDict)
     """The newest seq of runs before this one, the latest last."""
+    refused_run: str = ""
+    """The run of the looks since the newest one that were captured before it, though they are in order in their run."""
+    refused_seq: int = -1
+    refused: int = 0
 
     @property
     def usual_s(self) -> float:
@@ -58,18 +64,35 @@ class Order:
                 return None
             follows = seq == self.seq + 1
         else:
-            if passed_s <= 0 or seq <= self.runs.get(run_id, -1):
+            if seq <= self.runs.get(run_id, -1) or (passed_s <= 0 and not self._is_confirmed(run_id, seq)):
                 return None
             follows = False
             self._remember_run()
         step = self._step(passed_s, follows=follows)
         self.run_id, self.seq, self.captured_at_ns = run_id, seq, captured_at_ns
+        self.refused_run = ""
         self.at_s += step.passed_s
         return step
 
     def is_over(self, run_id: str, seq: int) -> bool:
         """Whether a frame lies before the newest look."""
         return seq <= (self.seq if run_id == self.run_id else self.runs.get(run_id, -1))
+
+    def has_passed(self, run_id: str, captured_at_ns: int) -> bool:
+        """Whether a time lies before the newest look; by the clock of a run that is not known nobody can tell."""
+        return captured_at_ns <= self.captured_at_ns and (run_id == self.run_id or run_id in self.runs)
+
+    def _is_confirmed(self, run_id: str, seq: int) -> bool:
+        """Whether so many looks lie before the newest one that they are what comes now: a clock was set back.
+
+        Fewer are late ones of a run that is over.
+        """
+        if run_id != self.refused_run:
+            self.refused_run, self.refused_seq, self.refused = run_id, -1, 0
+        if seq > self.refused_seq:
+            self.refused_seq = seq
+            self.refused += 1
+        return self.refused >= CONFIRMED
 
     def _step(self, passed_s: float, *, follows: bool) -> Step:
         was_set = passed_s <= 0 or (follows and passed_s > max(LEAP_S, LEAP * self.usual_s))

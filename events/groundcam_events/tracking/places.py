@@ -74,8 +74,12 @@ class Whereabouts:
         for zone in zones.zones:
             if not zone.labels or label in zone.labels:
                 yield from self._stay(zone, to, settle_s, margin, aspect)
+            elif (stay := self.stays.pop(zone.name, None)) and stay.inside:
+                self._end_stay(zone.name, stay, to.at_ns)
+                yield Cause.ZONE_LEFT
         for line in zones.lines:
             if line.labels and label not in line.labels:
+                self.sides.pop(line.name, None)
                 continue
             off = side(to.point, line.start, line.end, aspect)
             known = self.sides.get(line.name)
@@ -106,7 +110,7 @@ class Whereabouts:
         """Let all stays end: it was last seen then, or had left a zone before."""
         for name, stay in self.stays.items():
             if stay.inside:
-                self._end_visit(name, at_ns if stay.turning_s is None else stay.turning_ns)
+                self._end_stay(name, stay, at_ns)
                 stay.inside = False
 
     def told(self) -> tuple[ZoneVisit, ...]:
@@ -144,8 +148,12 @@ class Whereabouts:
             return Cause.ZONE_LEFT
         stay.entered_s, stay.dwelt = at_s, False
         self.visits.append(ZoneVisit(name=zone.name, entered_ns=stay.turning_ns, dwell_ms=0))
-        del self.visits[:-MAX_VISITS]
+        if len(self.visits) > MAX_VISITS:  # one that goes on is told of until it is over
+            del self.visits[next((n for n, one in enumerate(self.visits) if one.left_ns is not None), 0)]
         return Cause.ZONE_ENTERED
+
+    def _end_stay(self, name: str, stay: Stay, at_ns: int) -> None:
+        self._end_visit(name, at_ns if stay.turning_s is None else stay.turning_ns)
 
     def _end_visit(self, name: str, at_ns: int) -> None:
         for one in reversed(self.visits):

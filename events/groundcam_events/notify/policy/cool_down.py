@@ -32,8 +32,10 @@ class CoolDown:
     per: tuple[CoolDownPart, ...]
     most: int = MOST
     _sent: OrderedDict[Key, _Sent] = field(default_factory=OrderedDict)
-    _untold: OrderedDict[str, None] = field(default_factory=OrderedDict)
-    """Objects of which everything was held back so far."""
+    _told: OrderedDict[str, bool] = field(default_factory=OrderedDict)
+    """Of objects, whether anything was sent; False where everything was held back so far."""
+    _began_ns: int | None = None
+    """What was seen before may have been told by whoever was here before."""
 
     def lets_through(self, event: Event) -> bool:
         """Whether an event is sent; if so, others like it are held back from now on."""
@@ -42,12 +44,12 @@ class CoolDown:
         if event.type is EventType.END:
             return self._ends(event)
         at_ns, rank = event.last.captured_at_ns, event.severity.rank
+        self._began_ns = at_ns if self._began_ns is None else self._began_ns
         keys = self._keys(event)
         if all(self._is_held(key, at_ns, rank) for key in keys):
-            if event.type is EventType.NEW:
-                self._remember_untold(event.id)
+            self._remember(event.id, told=self._told.get(event.id, event.first.captured_at_ns < self._began_ns))
             return False
-        self._untold.pop(event.id, None)
+        self._remember(event.id, told=True)
         for key in keys:
             self._sent.pop(key, None)
             self._sent[key] = _Sent(at_ns, rank)
@@ -56,11 +58,7 @@ class CoolDown:
         return True
 
     def _ends(self, event: Event) -> bool:
-        """What is not known to be untold may have been told by whoever was here before."""
-        if event.id not in self._untold:
-            return True
-        del self._untold[event.id]
-        return False
+        return self._told.pop(event.id, True)
 
     def _is_held(self, key: Key, at_ns: int, rank: int) -> bool:
         """A clock that was set back is no reason to hold anything."""
@@ -75,7 +73,8 @@ class CoolDown:
         inside = dict.fromkeys(one.name for one in event.zones if one.left_ns is None)
         return [(*common, zone) for zone in inside or ("",)]
 
-    def _remember_untold(self, event_id: str) -> None:
-        self._untold[event_id] = None
-        while len(self._untold) > self.most:
-            self._untold.popitem(last=False)
+    def _remember(self, event_id: str, *, told: bool) -> None:
+        self._told[event_id] = told
+        self._told.move_to_end(event_id)
+        while len(self._told) > self.most:
+            self._told.popitem(last=False)
