@@ -3,6 +3,7 @@
 import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
 import { ask, ifStill, usePolled } from "./api.js";
 import { drawStill } from "./drawing.js";
+import { NumberField } from "./number.js";
 import { lengthOf, many, msOf, timeOf } from "./words.js";
 
 const DEFAULTS = { question: "", decoys: "", box_threshold: 0.3, text_threshold: 0.3, nms_iou: 0.7, nms_across: false, max_objects: 1000 };
@@ -27,8 +28,8 @@ export const bodyOf = (form, regions) => ({
 export function Threshold({ label, hint, value, set }) {
   return html`<label class="threshold">${label}
     <input type="range" min="0" max="1" step="0.01" value=${value} onInput=${event => set(Number(event.target.value))} />
-    <input type="number" min="0" max="1" step="0.01" value=${value} aria-label=${`${label}, as a number`}
-      onChange=${event => set(Math.max(0, Math.min(1, Number(event.target.value))))} />
+    <${NumberField} min="0" max="1" step="0.01" value=${value} aria-label=${`${label}, as a number`}
+      set=${number => set(Math.max(0, Math.min(1, number)))} />
     <small>${hint}</small></label>`;
 }
 
@@ -77,6 +78,8 @@ export function Question({ id, session, look }) {
   const known = every.said?.questions.find(one => one.camera_id === id);
   const forAll = every.said?.questions.find(one => one.camera_id === "*");
   const [form, setForm] = useState(/** @type {any} */ (null));
+  // The question that the form was filled from: one that somebody else has asked since is not overwritten unseen.
+  const [base, setBase] = useState(/** @type {any} */ (null));
   const [busy, setBusy] = useState("");
   const [problem, setProblem] = useState("");
   const [done, setDone] = useState("");
@@ -88,6 +91,7 @@ export function Question({ id, session, look }) {
   useEffect(() => {
     if (form !== null || !every.said) return;
     const own = known ?? forAll;
+    setBase(known);
     setForm(own ? formOf(own.question) : { ...DEFAULTS, question: (look?.answer?.classes ?? []).join(", ") });
   }, [every.said]);
   useEffect(() => {
@@ -105,6 +109,10 @@ export function Question({ id, session, look }) {
       await work();
     } catch (error) {
       setProblem(error.message);
+      if (error.status === 412) {
+        setBase(null);
+        every.again();
+      }
     }
     setBusy("");
   };
@@ -113,8 +121,9 @@ export function Question({ id, session, look }) {
     setPreview(await ask("POST", `/v1/cameras/${encodeURIComponent(id)}/preview`, { json: bodyOf(form, regions) }));
   });
   const send = () => during("ask", async () => {
-    const said = await ask("PUT", path, { json: bodyOf(form, regions), headers: ifStill(known) });
+    const said = await ask("PUT", path, { json: bodyOf(form, regions), headers: ifStill(base ?? known) });
     setAsked(said.version);
+    setBase(said);
     setDone(said.workers.length ? said.workers.map(one => `${one.worker} ${one.says}${one.reason ? `: ${one.reason}` : ""}`).join("; ")
       : "It is asked; no worker is there to say whether it takes it.");
     every.again();
@@ -123,6 +132,7 @@ export function Question({ id, session, look }) {
   const takeBack = () => during("take back", async () => {
     await ask("DELETE", path, { headers: ifStill(known) });
     setAsked("");
+    setBase(null);
     setDone("Taken back.");
     every.again();
   });
@@ -160,6 +170,9 @@ export function Question({ id, session, look }) {
     ${history.said?.questions.length > 0 && html`<section><h2>Asked before</h2><ol class="history">${history.said.questions.map(one => html`
       <li key=${one.set_at_ns}><span>${one.question ? formOf(one.question).question : "(taken back)"}</span>
         <small>${one.set_by || "somebody"}, ${timeOf(msOf(one.set_at_ns))}</small>
-        ${one.question && html`<button type="button" onClick=${() => setForm(formOf(one.question))}>Use</button>`}</li>`)}</ol></section>`}
+        ${one.question && html`<button type="button" onClick=${() => {
+          setForm(formOf(one.question));
+          setBase(known);
+        }}>Use</button>`}</li>`)}</ol></section>`}
   </form>`;
 }

@@ -46,11 +46,12 @@ export function Player({ socket, id, look, take, isAnswered }) {
   const [paths, setPaths] = useKept("paths", "on");
   const [view, setView] = useState(WHOLE);
   const [at, setAt] = useState(0);
-  const kept = useRef(/** @type {[Look, Blob][]} */ ([]));
+  const kept = useRef(/** @type {[Look, Blob][]} */ ([])), isPaused = useRef(false);
   const still = useRef(/** @type {any} */ (null)), stage = useRef(/** @type {any} */ (null));
   const age = useAge(look);
 
   const pause = on => {
+    isPaused.current = on; // A picture that is being read just now moves none of those that are kept.
     setAt(Math.max(0, kept.current.length - 1));
     setPaused(on);
   };
@@ -93,6 +94,7 @@ export function Player({ socket, id, look, take, isAnswered }) {
     move(-event.movementX / stage.current.clientWidth, -event.movementY / stage.current.clientHeight);
   };
   const wheel = event => {
+    if (view.zoom === 1 && event.deltaY > 0) return; // The page scrolls.
     event.preventDefault();
     zoom(event.deltaY < 0 ? 1 : -1);
   };
@@ -100,10 +102,11 @@ export function Player({ socket, id, look, take, isAnswered }) {
   const shown = paused ? kept.current[at]?.[0] ?? null : look;
   const note = shown ? noteOf(shown, isAnswered) : "";
   return html`<div class="player">
-    <div class=${`stage ${note ? "hatched" : ""}`} ref=${stage} tabindex="0" onKeyDown=${press} onPointerMove=${drag} onWheel=${wheel}
+    <div class=${`stage ${note ? "hatched" : ""} ${view.zoom === 1 ? "" : "zoomed"}`} ref=${stage} tabindex="0" onKeyDown=${press} onPointerMove=${drag} onWheel=${wheel}
       role="group" aria-label="Picture: space pauses, comma and full stop step, plus and minus zoom, arrows move">
       <${Live} socket=${socket} camera=${id} paused=${paused} boxes=${boxes} paths=${paths === "on"} view=${view} full=${true} take=${take}
         keep=${(one, blob) => {
+          if (isPaused.current) return;
           kept.current.push([one, blob]);
           if (kept.current.length > KEPT) kept.current.shift();
         }} />

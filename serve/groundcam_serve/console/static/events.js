@@ -3,7 +3,8 @@
 import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
 import { ask } from "./api.js";
 import { Notify } from "./notify.js";
-import { ENDS, lengthOf, many, msOf, timeOf } from "./words.js";
+import { follow } from "./stream.js";
+import { CUT, ENDS, lengthOf, many, msOf, timeOf } from "./words.js";
 
 const PAGE = 50;
 const MOST = 500;
@@ -16,7 +17,9 @@ function asked(query) {
   const said = new URLSearchParams();
   for (const name of FILTERS) {
     for (const value of query.getAll(name).filter(Boolean)) {
-      said.append(name, name === "from" || name === "to" ? new Date(value).toISOString() : value);
+      const isTime = name === "from" || name === "to";
+      if (isTime && Number.isNaN(Date.parse(value))) continue; // Anybody may have typed it into the address.
+      said.append(name, isTime ? new Date(value).toISOString() : value);
     }
   }
   return said;
@@ -28,6 +31,11 @@ export function causeOf(event) {
   return event.end ? `ended: ${ENDS[event.end.reason] ?? event.end.reason}` : words;
 }
 
+const nameOf = event => `${event.id} ${event.n}`;
+
+/** Lists in this order, each event once. @param {any[][]} lists */
+const together = (...lists) => [...new Map(lists.flat().map(one => [nameOf(one), one])).values()];
+
 /** @param {{query: URLSearchParams, go: (path: string) => void, fixed?: string}} props `fixed` is the only camera */
 export function Events({ query, go, fixed }) {
   const [events, setEvents] = useState(/** @type {any[] | null} */ (null));
@@ -36,32 +44,58 @@ export function Events({ query, go, fixed }) {
   const [isLive, setLive] = useState(false);
   const [told, setTold] = useState("");
   const text = asked(query).toString();
+  const [isCut, setCut] = useState(false);
+  const wanted = useRef(new AbortController());
+  /** What came since the newest page was asked for. */
+  const fresh = useRef(/** @type {any[]} */ ([]));
+  const most = useRef(MOST);
 
   const read = async behind => {
+    const { signal } = wanted.current;
+    if (behind) most.current += PAGE;
+    else fresh.current = [];
     try {
-      const page = await ask("GET", `/v1/events?${text}&limit=${PAGE}${behind ? `&before=${encodeURIComponent(behind)}` : ""}`);
-      setEvents(had => behind ? [...had ?? [], ...page.events] : page.events);
-      setBefore(page.before);
+      const page = await ask("GET", `/v1/events?${text}&limit=${PAGE}${behind ? `&before=${encodeURIComponent(behind)}` : ""}`, { signal });
+      if (signal.aborted) return;
+      setEvents(had => behind ? together(had ?? [], page.events) : together(fresh.current, page.events, had ?? []));
+      setBefore(had => behind || had === null ? page.before : had);
       setProblem("");
     } catch (error) {
-      setProblem(error.message);
+      if (!signal.aborted) setProblem(error.message);
     }
   };
-  useEffect(() => {
+  const begin = () => {
     setEvents(null);
+    setBefore(null);
+    setCut(false);
+    most.current = MOST;
     read(null);
-    if (query.get("to")) return undefined;
-    const stream = new EventSource(`/v1/events?${text}&start=end&stream=true`);
-    const take = message => {
-      const event = JSON.parse(message.data);
-      setEvents(had => [event, ...(had ?? []).filter(one => one.id !== event.id || one.n !== event.n)].slice(0, MOST));
-      setTold(`${event.label}, ${event.camera_id}: ${causeOf(event)}`);
+  };
+  useEffect(() => {
+    wanted.current = new AbortController();
+    begin();
+    let stop = () => {};
+    if (!query.get("to")) {
+      stop = follow(text, event => {
+        fresh.current = together([event], fresh.current).slice(0, MOST);
+        setEvents(had => together([event], had ?? []));
+        setTold(`${event.label}, ${event.camera_id}: ${causeOf(event)}`);
+      }, state => {
+        setLive(state === "live");
+        if (state === "live") read(null); // What happened until then.
+      });
+    }
+    return () => {
+      wanted.current.abort();
+      stop();
     };
-    for (const kind of ["new", "update", "end"]) stream.addEventListener(kind, take);
-    stream.onopen = () => setLive(true);
-    stream.onerror = () => setLive(false);
-    return () => stream.close();
   }, [text]);
+  useEffect(() => {
+    if (events && events.length > most.current) {
+      setEvents(events.slice(0, most.current));
+      setCut(true);
+    }
+  }, [events]);
 
   const filter = event => {
     event.preventDefault();
@@ -75,13 +109,13 @@ export function Events({ query, go, fixed }) {
   return html`<section class="events">
     ${!fixed && html`<div class="bar"><h1>Events</h1><span class=${`state ${isLive ? "online" : "connecting"}`}><span class="dot"></span>${isLive ? "live" : query.get("to") ? "of a time that is over" : "connecting"}</span>
       <span class="push"></span><${Notify} query=${text} /></div>`}
-    <form class="filter" onSubmit=${filter} aria-label="Which events">
-      ${!fixed && html`<label>Camera <input name="camera" value=${query.get("camera") ?? ""} /></label>`}
-      <label>Class <input name="label" value=${query.get("label") ?? ""} /></label>
-      <label>Zone or line <input name="zone" value=${query.get("zone") ?? ""} /></label>
-      <label>At least <select name="severity">${SEVERITIES.map(one => html`<option selected=${one === (query.get("severity") ?? "info")}>${one}</option>`)}</select></label>
-      <label>From <input name="from" type="datetime-local" value=${query.get("from") ?? ""} /></label>
-      <label>To <input name="to" type="datetime-local" value=${query.get("to") ?? ""} /></label>
+    <form class="filter" key=${query.toString()} onSubmit=${filter} aria-label="Which events">
+      ${!fixed && html`<label>Camera <input name="camera" defaultValue=${query.get("camera") ?? ""} /></label>`}
+      <label>Class <input name="label" defaultValue=${query.get("label") ?? ""} /></label>
+      <label>Zone or line <input name="zone" defaultValue=${query.get("zone") ?? ""} /></label>
+      <label>At least <select name="severity">${SEVERITIES.map(one => html`<option value=${one} selected=${one === (query.get("severity") ?? "info")}>${one}</option>`)}</select></label>
+      <label>From <input name="from" type="datetime-local" defaultValue=${query.get("from") ?? ""} /></label>
+      <label>To <input name="to" type="datetime-local" defaultValue=${query.get("to") ?? ""} /></label>
       <button class="main">Show</button>
     </form>
     ${problem && html`<p class="problem" role="status">${problem}</p>`}
@@ -89,7 +123,7 @@ export function Events({ query, go, fixed }) {
     ${events === null && !problem && html`<p class="lead" role="status">Reading events ...</p>`}
     ${events !== null && !newest.length && html`<p class="lead">There is no event${text ? " of that kind" : " yet: a tracker makes them (groundcam work --track)"}.</p>`}
     <ul class="objects">${newest.map(one => html`<${Card} key=${one.id} event=${one} />`)}</ul>
-    ${before && html`<button onClick=${() => read(before)}>Older ones</button>`}
+    ${isCut ? html`<button onClick=${begin}>${CUT}</button>` : before && html`<button onClick=${() => read(before)}>Older ones</button>`}
   </section>`;
 }
 

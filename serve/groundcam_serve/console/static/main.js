@@ -19,10 +19,19 @@ const go = path => {
   location.hash = path;
 };
 
+/** @param {string} part of an address, which anybody may have typed */
+function readable(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
 /** The part of the address behind #/, and its query. */
 function placeOf() {
   const [path, query] = location.hash.replace(/^#\/?/, "").split("?");
-  return { parts: path.split("/").map(decodeURIComponent), query: new URLSearchParams(query ?? "") };
+  return { parts: path.split("/").map(readable), query: new URLSearchParams(query ?? "") };
 }
 
 function Theme() {
@@ -83,12 +92,16 @@ function App() {
   const [part, name, tab] = place.parts;
   const { query } = place;
   const leave = async () => {
-    await ask("DELETE", "/v1/session");
-    begin();
+    try {
+      await ask("DELETE", "/v1/session");
+    } catch (error) {
+      if (error.status !== 401) return setLink(["lost", `Not logged out: ${error.message}`]);
+    }
+    return begin();
   };
   const shown = part === "" ? html`<${Wall} socket=${socket} query=${query} />`
-    : part === "camera" ? html`<${CameraPage} socket=${socket} id=${name} tab=${tab ?? ""} session=${session} query=${query} go=${go} />`
-      : part === "events" && name ? html`<${Event} id=${name} />`
+    : part === "camera" ? html`<${CameraPage} key=${name} socket=${socket} id=${name} tab=${tab ?? ""} session=${session} query=${query} go=${go} />`
+      : part === "events" && name ? html`<${Event} key=${name} id=${name} />`
         : part === "events" ? html`<${Events} query=${query} go=${go} />`
           : part === "question" ? html`<section><div class="bar"><h1>Question for all cameras</h1></div><${Question} id="*" session=${session} look=${null} /></section>`
             : part === "serve" ? html`<${Serve} session=${session} />`

@@ -35,6 +35,12 @@ export function bodyOf(shapes, anchor) {
 /** @param {Shape[]} shapes */
 export const regionsOf = shapes => shapes.filter(one => one.kind === "region").map(one => one.points);
 
+/** A name that two zones or lines have, or nothing: the service keeps one of each name. @param {Shape[]} shapes */
+export function sharedName(shapes) {
+  const names = shapes.filter(one => one.kind !== "region").map(one => one.name);
+  return names.find((one, n) => names.indexOf(one) !== n);
+}
+
 /** A new shape in the middle, with a name that is free. @param {Shape[]} shapes @param {"zone" | "line" | "region"} kind @returns {Shape} */
 export function newShape(shapes, kind) {
   const taken = new Set(shapes.map(one => one.name));

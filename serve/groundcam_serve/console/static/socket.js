@@ -5,12 +5,17 @@
 
 const AGAIN_MS = [250, 1000, 2000, 5000];
 const TOGETHER_MS = 50;
+const SETTLED_MS = 3000;
 const NOT_ALLOWED = 1008;
 
 export class WallSocket {
   /** @param {(state: "live" | "lost" | "refused", why: string) => void} tell */
   constructor(tell) {
-    this.tell = tell;
+    this.state = "";
+    this.tell = (state, why) => {
+      this.state = state;
+      tell(state, why);
+    };
     /** @type {Map<string, {wish: Wish, show: (look: Look, picture: Blob) => Promise<void>}>} */
     this.tiles = new Map();
     this.failed = 0;
@@ -24,14 +29,24 @@ export class WallSocket {
   open() {
     const socket = this.socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/v1/wall`);
     socket.binaryType = "arraybuffer";
-    socket.onopen = () => {
+    // A service with too many viewers takes a connection, and closes it: that is no success, which begins anew.
+    let settling = 0;
+    const settled = () => {
+      clearTimeout(settling);
       this.failed = 0;
-      this.said = "";
       this.tell("live", "");
+    };
+    socket.onopen = () => {
+      this.said = "";
+      settling = setTimeout(settled, SETTLED_MS);
       this.say();
     };
-    socket.onmessage = event => this.take(event.data);
+    socket.onmessage = event => {
+      if (this.state !== "live") settled();
+      this.take(event.data);
+    };
     socket.onclose = event => {
+      clearTimeout(settling);
       if (this.socket !== socket) return;
       this.tell(event.code === NOT_ALLOWED ? "refused" : "lost", event.reason);
       this.timer = setTimeout(() => this.open(), AGAIN_MS[Math.min(this.failed++, AGAIN_MS.length - 1)]);

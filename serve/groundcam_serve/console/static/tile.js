@@ -11,6 +11,11 @@ const STILL_FPS = 1;
 
 const calm = window.matchMedia("(prefers-reduced-motion: reduce)");
 
+/** Whether a look is older than the one shown. The service's own numbers begin anew when nobody looks for a while.
+ * @param {Look} look @param {Look | undefined} shown */
+const isBehind = (look, shown) => shown !== undefined && look.run === shown.run
+  && (look.seq < shown.seq || look.seq === shown.seq && !look.answer && !look.gap && Boolean(shown.answer || shown.gap));
+
 /**
  * A canvas that shows a camera while it is seen. `take` is told of looks, once a second at most.
  * @param {{socket: any, camera: string, paused: boolean, boxes: boolean, paths: boolean, view?: any, full?: boolean,
@@ -18,7 +23,7 @@ const calm = window.matchMedia("(prefers-reduced-motion: reduce)");
  */
 export function Live({ socket, camera, paused, boxes, paths, view, full, take, keep }) {
   const drawn = useRef(/** @type {any} */ (null));
-  const now = useRef(/** @type {any} */ ({ number: 0 }));
+  const now = useRef(/** @type {any} */ ({}));
   const trails = useRef(new Trails());
   const how = useRef(/** @type {any} */ ({}));
   how.current = { boxes, view, trails: paths ? trails.current.all : [] };
@@ -31,21 +36,26 @@ export function Live({ socket, camera, paused, boxes, paths, view, full, take, k
 
   useEffect(() => {
     const canvas = drawn.current;
-    let isSeen = false, width = 0;
+    let isSeen = false, width = 0, timer = 0;
+    const told = () => {
+      clearTimeout(timer);
+      timer = 0;
+      now.current.told = performance.now();
+      take(now.current.look);
+    };
     const show = async (look, blob) => {
       const picture = await createImageBitmap(blob).catch(() => null);
       if (!picture) return undefined; // A damaged one; the worker says so, too.
-      if (!drawn.current || look.number < now.current.number && look.run === now.current.look?.run) return picture.close();
+      if (!drawn.current || isBehind(look, now.current.look)) return picture.close();
       now.current.picture?.close();
-      now.current = { picture, look, number: look.number, told: now.current.told };
+      now.current = { picture, look, told: now.current.told };
       trails.current.take(look);
       if (paths) how.current.trails = trails.current.all;
       draw();
       keep?.(look, blob);
-      if (performance.now() - (now.current.told ?? -TELL_MS) >= TELL_MS) {
-        now.current.told = performance.now();
-        take(look);
-      }
+      const rest = (now.current.told ?? -TELL_MS) + TELL_MS - performance.now();
+      if (rest <= 0) told();
+      else if (!timer) timer = setTimeout(told, rest); // The last one is told, too.
       return undefined;
     };
     const say = () => {
@@ -70,6 +80,7 @@ export function Live({ socket, camera, paused, boxes, paths, view, full, take, k
       sizes.disconnect();
       sight.disconnect();
       calm.removeEventListener("change", say);
+      if (timer) told();
       socket.leave(camera);
     };
   }, [socket, camera, paused, full, paths]);

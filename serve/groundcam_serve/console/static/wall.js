@@ -3,10 +3,11 @@
 import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
 import { useKept, usePolled } from "./api.js";
 import { Tile } from "./tile.js";
-import { NO_CAMERAS } from "./words.js";
+import { NO_CAMERAS, NOT_THESE } from "./words.js";
 
 const LAYOUTS = ["auto", "1", "4", "9", "16"];
 const MOST = 64;
+const TURN_MS = 20000;
 const LEAST_PX = 220, READ_PX = 320, GAP_PX = 12;
 const BELOW_PX = 66; // A tile's name and counts.
 const ASPECT = 16 / 9;
@@ -75,16 +76,22 @@ export function Wall({ socket, query }) {
     const press = event => {
       if (/input|textarea|select/i.test(event.target.tagName) || event.ctrlKey || event.metaKey || event.altKey) return;
       if (event.key === "f") full();
-      else if (event.key === "p") setPaused(before => !before);
+      else if (event.key === "p" && !isKiosk) setPaused(before => !before);
       else if (event.key === "b") setBoxes(before => !before);
     };
     // Single letters act only while the focus is in the content: who dictates text elsewhere presses none by mistake.
     const content = document.getElementById("content");
     content?.addEventListener("keydown", press);
     return () => content?.removeEventListener("keydown", press);
-  }, []);
+  }, [isKiosk]);
 
   useEffect(() => isKiosk ? staysLit() : undefined, [isKiosk]);
+
+  useEffect(() => {
+    // Nobody turns the pages of a screen that hangs somewhere.
+    const timer = isKiosk ? setInterval(() => setPage(before => before + 1), TURN_MS) : 0;
+    return () => clearInterval(timer);
+  }, [isKiosk]);
 
   const full = () => document.fullscreenElement ? document.exitFullscreen() : root.current?.requestFullscreen();
   const choose = one => {
@@ -96,7 +103,7 @@ export function Wall({ socket, query }) {
   const chosen = query.get("wall")?.split(",").filter(Boolean);
   const cameras = said.cameras.filter(one => !chosen?.length || chosen.includes(one.camera_id));
   const size = layout === "auto" ? MOST : Number(layout);
-  const pages = Math.max(1, Math.ceil(cameras.length / size)), at = Math.min(page, pages - 1);
+  const pages = Math.max(1, Math.ceil(cameras.length / size)), at = isKiosk ? page % pages : Math.min(page, pages - 1);
   const shown = cameras.slice(at * size, (at + 1) * size);
   const wished = Number(query.get("cols")) || (layout === "auto" ? undefined : room[0] < 600 ? 1 : Math.sqrt(size));
   const { columns, side } = layoutFor(shown.length, room[0], room[1], wished);
@@ -119,10 +126,11 @@ export function Wall({ socket, query }) {
     </div>`}
     ${problem && html`<p class="problem" role="status">${problem}</p>`}
     ${!isAnswered && cameras.length > 0 && html`<p class="problem" role="status">No worker is ready: pictures are shown, and nobody answers. <a href="#/health">Health</a> says why.</p>`}
-    ${!cameras.length && html`<p class="lead">${NO_CAMERAS}</p>`}
+    ${!cameras.length && html`<p class="lead">${said.cameras.length ? NOT_THESE : NO_CAMERAS}</p>`}
     <div class="grid" ref=${grid} style=${{ "--columns": columns, "--side": `${Math.floor(side)}px` }}>
       ${shown.map(one => html`<${Tile} key=${one.camera_id} socket=${socket} camera=${one} paused=${paused} boxes=${boxes}
         paths=${paths === "on"} isAnswered=${isAnswered} />`)}
     </div>
+    ${isKiosk && pages > 1 && html`<p class="turn">${at + 1} of ${pages}</p>`}
   </section>`;
 }

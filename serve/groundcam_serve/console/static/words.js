@@ -69,10 +69,12 @@ export const NOBODY = "nobody answers";
 export const NOT_YET = "not looked at yet";
 export const NO_PICTURE = "no picture yet";
 export const NO_CAMERAS = "No camera has told of itself yet. Start one: groundcam produce --camera gate=rtsp://...";
+export const NOT_THESE = "None of these cameras has told of itself yet; the names in the address are the cameras' ids.";
+export const CUT = "So many came that the list was cut: read it again";
 export const CONNECTION_LOST = "No connection to groundcam; trying again.";
 
-const clock = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit", hour12: false });
-const clockSeconds = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
+const clock = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+const clockSeconds = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 const day = new Intl.DateTimeFormat([], { weekday: "short", day: "numeric", month: "short" });
 
 /** @param {number} ns nanoseconds since 1970 */

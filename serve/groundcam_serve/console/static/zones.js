@@ -4,7 +4,8 @@ import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
 import { ask, ifStill } from "./api.js";
 import { bodyOf as questionBody, formOf } from "./ask.js";
 import { colourOf } from "./drawing.js";
-import { bodyOf, moved, NAMES, newShape, regionsOf, shapesOf, split, without } from "./shapes.js";
+import { NumberField } from "./number.js";
+import { bodyOf, moved, NAMES, newShape, regionsOf, shapesOf, sharedName, split, without } from "./shapes.js";
 
 const STEP = 0.01, FINE = 0.001;
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
@@ -56,16 +57,17 @@ export function Zones({ socket, id, session }) {
   };
   const save = async () => {
     try {
+      const twice = sharedName(shapes), regions = regionsOf(shapes), own = known.question;
+      const areOthers = JSON.stringify(regions) !== JSON.stringify(own?.question.regions ?? []);
+      if (twice !== undefined) throw new Error(`Two are called "${twice}": give one of them another name.`);
+      if (areOthers && !own) throw new Error("A region belongs to a question: ask this camera something of its own first, under Question.");
       const headers = ifStill(known.zones);
       const body = bodyOf(shapes, known.zones?.anchor ?? "bottom_centre");
-      if (Object.keys(body.zones).length + Object.keys(body.lines).length) await ask("PUT", `/v1/cameras/${at}/zones`, { json: body, headers });
-      else if (known.zones) await ask("DELETE", `/v1/cameras/${at}/zones`, { headers });
-      const regions = regionsOf(shapes);
-      const own = known.question;
-      if (JSON.stringify(regions) !== JSON.stringify(own?.question.regions ?? [])) {
-        if (!own) throw new Error("A region belongs to a question: ask this camera something of its own first, under Question.");
-        await ask("PUT", `/v1/questions/${at}`, { json: questionBody(formOf(own.question), regions), headers: ifStill(own) });
-      }
+      let zones = known.zones;
+      if (Object.keys(body.zones).length + Object.keys(body.lines).length) zones = await ask("PUT", `/v1/cameras/${at}/zones`, { json: body, headers });
+      else if (zones) zones = await ask("DELETE", `/v1/cameras/${at}/zones`, { headers }).then(() => null);
+      setKnown({ ...known, zones }); // What follows may be refused, and these are saved.
+      if (areOthers) await ask("PUT", `/v1/questions/${at}`, { json: questionBody(formOf(own.question), regions), headers: ifStill(own) });
       await read();
       tell({ problem: "", done: "Saved. It holds from the next frame on." });
     } catch (error) {
@@ -146,15 +148,15 @@ function Board({ socket, id, shapes, chosen, choose, put }) {
 /** A shape's fields. @param {{shape: any, put: (shape: any) => void, remove: () => void}} props */
 function Fields({ shape, put, remove }) {
   const field = (name, label, more = {}) => html`<label>${label} <input value=${shape[name]} ...${more}
-    onChange=${event => put({ ...shape, [name]: more.type === "number" ? Number(event.target.value) : event.target.value })} /></label>`;
+    onInput=${event => put({ ...shape, [name]: event.target.value })} /></label>`;
   return html`<fieldset class="fields"><legend>${NAMES[shape.kind]}</legend>
     ${shape.kind !== "region" && html`${field("name", "Name")}${field("labels", "Only these classes", { placeholder: "all" })}
-      <label>Severity <select onChange=${event => put({ ...shape, severity: event.target.value })}>${SEVERITIES.map(one => html`<option selected=${one === shape.severity}>${one}</option>`)}</select></label>`}
-    ${shape.kind === "zone" && field("dwell_s", "Seconds inside", { type: "number", min: 0, step: 0.5 })}
+      <label>Severity <select onChange=${event => put({ ...shape, severity: event.target.value })}>${SEVERITIES.map(one => html`<option value=${one} selected=${one === shape.severity}>${one}</option>`)}</select></label>`}
+    ${shape.kind === "zone" && html`<label>Seconds inside <${NumberField} min="0" step="0.5" value=${shape.dwell_s} set=${dwell_s => put({ ...shape, dwell_s })} /></label>`}
     ${shape.kind === "line" && html`${field("to_right", "To the right is called")}${field("to_left", "To the left is called")}`}
     <table><thead><tr><th>Corner</th><th>% across</th><th>% down</th><th>More, fewer</th></tr></thead><tbody>${shape.points.map(([x, y], k) => html`<tr key=${k}><td>${k + 1}</td>
-      ${[x, y].map((value, axis) => html`<td><input type="number" min="0" max="100" step="0.1" value=${+(value * 100).toFixed(1)} aria-label=${`Corner ${k + 1}, per cent ${axis ? "down" : "across"}`}
-        onChange=${event => put(moved(shape, k, axis ? x : event.target.value / 100, axis ? event.target.value / 100 : y))} /></td>`)}
+      ${[x, y].map((value, axis) => html`<td><${NumberField} min="0" max="100" step="0.1" value=${+(value * 100).toFixed(1)} aria-label=${`Corner ${k + 1}, per cent ${axis ? "down" : "across"}`}
+        set=${number => put(moved(shape, k, axis ? x : number / 100, axis ? number / 100 : y))} /></td>`)}
       <td>${shape.kind !== "line" && html`<button onClick=${() => put(split(shape, k))} aria-label=${`A corner behind ${k + 1}`}>+</button>
         <button onClick=${() => put(without(shape, k))} aria-label=${`Remove corner ${k + 1}`}>−</button>`}</td></tr>`)}</tbody></table>
     <button onClick=${remove}>Remove ${shape.name}</button></fieldset>`;
