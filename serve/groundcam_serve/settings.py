@@ -42,7 +42,7 @@ class ServeSettings(SettingsPart):
     """Addresses and networks of proxies whose word counts: who a request is from, where it comes from (the header
     X-Forwarded-For), and whether it was encrypted (X-Forwarded-Proto)."""
     proxy_user_header: HeaderName = "X-Forwarded-User"
-    """In which header these proxies say who it is; null where they do not, or where clients could set it."""
+    """In which header these proxies say who it is; empty where they do not, or where clients could set it."""
     proxy_role_header: HeaderName = None
     """In which header they say the role: viewer, operator or admin."""
     proxy_role: Role = "viewer"

@@ -59,7 +59,7 @@
 {{- if include "groundcam.isSasl" $kafka }}
 {{- if eq $kafka.sasl.mechanism "OAUTHBEARER" }}
 - secret:
-    name: {{ $kafka.oauth.existingSecret }}
+    name: {{ $kafka.oauth.existingSecret | quote }}
     items:
       {{- if $kafka.oauth.tokenKey }}
       - {key: {{ $kafka.oauth.tokenKey | quote }}, path: oauth-token}
@@ -68,7 +68,7 @@
       {{- end }}
 {{- else }}
 - secret:
-    name: {{ $kafka.sasl.existingSecret }}
+    name: {{ $kafka.sasl.existingSecret | quote }}
     items:
       - {key: {{ $kafka.sasl.passwordKey | quote }}, path: sasl-password}
 {{- end }}
@@ -77,12 +77,12 @@
 {{- with $kafka.tls.ca }}
 {{- if .existingSecret }}
 - secret:
-    name: {{ .existingSecret }}
+    name: {{ .existingSecret | quote }}
     items:
       - {key: {{ .key | quote }}, path: ca.crt}
 {{- else if .existingConfigMap }}
 - configMap:
-    name: {{ .existingConfigMap }}
+    name: {{ .existingConfigMap | quote }}
     items:
       - {key: {{ .key | quote }}, path: ca.crt}
 {{- end }}
@@ -90,7 +90,7 @@
 {{- with $kafka.tls.client }}
 {{- if .existingSecret }}
 - secret:
-    name: {{ .existingSecret }}
+    name: {{ .existingSecret | quote }}
     items:
       - {key: {{ .certKey | quote }}, path: client.crt}
       - {key: {{ .keyKey | quote }}, path: client.key}
@@ -109,8 +109,8 @@
 - name: GROUNDCAM_KAFKA__SASL_USERNAME
   valueFrom:
     secretKeyRef:
-      name: {{ $kafka.sasl.existingSecret }}
-      key: {{ $kafka.sasl.usernameKey }}
+      name: {{ $kafka.sasl.existingSecret | quote }}
+      key: {{ $kafka.sasl.usernameKey | quote }}
 {{- end }}
 {{- end }}
 
@@ -147,7 +147,7 @@ http:
 {{/* As the program names it itself. */}}
 {{- define "groundcam.group" -}}
 {{- $name := trimSuffix "." .Values.kafka.topicPrefix | default "groundcam" -}}
-{{- $isFake := or (eq .Values.model.name "fake") (hasPrefix "fake:" .Values.model.name) -}}
+{{- $isFake := ne (include "groundcam.model.isFake" .) "" -}}
 {{- default (printf "%s-worker%s" $name (ternary ".fake" "" $isFake)) .Values.worker.group -}}
 {{- end }}
 
@@ -223,7 +223,7 @@ is missing only that camera's file is, and the pod starts for the others. What a
 {{- range $id, $camera := .cameras }}
 {{- with $camera.existingSecret }}
 - secret:
-    name: {{ . }}
+    name: {{ . | quote }}
     optional: true
     items:
       - {key: {{ default "password" $camera.passwordKey | quote }}, path: {{ $id | quote }}}

@@ -3,7 +3,11 @@
 {{/* Whether the model comes from the Hub at all. */}}
 {{- define "groundcam.model.isOfHub" -}}
 {{- $model := .Values.model -}}
-{{- if not (or (eq $model.cache.type "bundled") (eq $model.cache.type "image") (eq $model.name "demo") (hasPrefix "fake" $model.name)) }}true{{ end -}}
+{{- if not (or (eq $model.cache.type "bundled") (eq $model.cache.type "image") (eq $model.name "demo") (include "groundcam.model.isFake" .)) }}true{{ end -}}
+{{- end }}
+
+{{- define "groundcam.model.isFake" -}}
+{{- if or (eq .Values.model.name "fake") (hasPrefix "fake:" .Values.model.name) }}true{{ end -}}
 {{- end }}
 
 {{- define "groundcam.model.isFetched" -}}
@@ -38,7 +42,7 @@
     pullPolicy: {{ $cache.image.pullPolicy }}
   {{- else }}
   persistentVolumeClaim:
-    claimName: {{ ternary $cache.existingClaim (printf "%s-models" (include "groundcam.fullname" .)) (eq $cache.type "existingClaim") }}
+    claimName: {{ ternary $cache.existingClaim (printf "%s-models" (include "groundcam.fullname" .)) (eq $cache.type "existingClaim") | quote }}
     {{- if not (include "groundcam.model.isFetched" .) }}
     readOnly: true
     {{- end }}
@@ -55,7 +59,7 @@
 accessModes:
   {{- toYaml $pvc.accessModes | nindent 2 }}
 {{- with $pvc.storageClassName }}
-storageClassName: {{ . }}
+storageClassName: {{ . | quote }}
 {{- end }}
 resources:
   requests:
@@ -85,8 +89,8 @@ resources:
     - name: HF_TOKEN
       valueFrom:
         secretKeyRef:
-          name: {{ . }}
-          key: {{ $model.hub.tokenKey }}
+          name: {{ . | quote }}
+          key: {{ $model.hub.tokenKey | quote }}
     {{- end }}
   resources:
     {{- toYaml $model.resources | nindent 4 }}

@@ -25,8 +25,8 @@
 
 {{/* What pods are found by; it must never change. Of (dict "root" $ "component" "worker"). */}}
 {{- define "groundcam.selector" -}}
-app.kubernetes.io/name: {{ include "groundcam.name" .root }}
-app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/name: {{ include "groundcam.name" .root | quote }}
+app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
 {{- with .component }}
 app.kubernetes.io/component: {{ . }}
 {{- end }}

@@ -159,7 +159,7 @@ spec:
         {{- with $values.keys.existingSecret }}
         - name: keys
           secret:
-            secretName: {{ . }}
+            secretName: {{ . | quote }}
             defaultMode: 0440
             items:
               - {key: {{ $values.keys.key | quote }}, path: keys.yaml}
@@ -167,7 +167,7 @@ spec:
         {{- with $users }}
         - name: users
           secret:
-            secretName: {{ . }}
+            secretName: {{ . | quote }}
             defaultMode: 0440
             items:
               - {key: {{ $values.users.key | quote }}, path: users.yaml}
@@ -175,7 +175,7 @@ spec:
         {{- with $values.tls.existingSecret }}
         - name: tls
           secret:
-            secretName: {{ . }}
+            secretName: {{ . | quote }}
             defaultMode: 0440
             items:
               - {key: {{ $values.tls.certKey | quote }}, path: tls.crt}
