@@ -57,7 +57,8 @@ def _placed(event: Event, named: str) -> str:
             return f"has been in {named} for {_stay(event)}"
         case Cause.ZONE_LEFT:
             return f"left {named} after {_stay(event)}"
-    return f"crossed {named}: {printable(event.lines[-1].direction)}" if event.lines else "crossed a line"
+    ways = [one.direction for one in event.lines if one.name in named_in(event)]
+    return f"crossed {named}: {printable(ways[-1])}" if ways else "crossed a line"
 
 
 def stay_ns(event: Event) -> int:

@@ -29,8 +29,8 @@ VERSIONS: dict[type[BaseModel], str] = {
     Attempt: "attempt/1.0",
     WorkerStatus: "worker-status/1.1",
     Reply: "reply/1.2",
-    Event: "event/1.1",
-    ObjectsNow: "objects/1.1",
+    Event: "event/1.2",
+    ObjectsNow: "objects/1.2",
     CameraZones: "zones/1.1",
 }
 """What each message has in its field `schema`: its name, its major and its minor version."""

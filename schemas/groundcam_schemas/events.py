@@ -170,6 +170,8 @@ class Event(_Part):
     """Where in the object's life it stands."""
     cause: Cause
     """Why it was sent."""
+    about: limits.Text = ""
+    """The zone or line that the cause tells of; empty for other causes, and from trackers that do not say it yet."""
     camera_id: limits.CameraId
     """The camera's id, which is the record's key, too."""
     label: limits.Phrase

@@ -2,10 +2,14 @@
 
 import pytest
 
+from groundcam_events.notify.policy.filters import Filter
+from groundcam_events.notify.settings import HookSettings
 from groundcam_events.tracking.camera import Camera, CameraState
 from groundcam_events.tracking.events import objects_now
 from groundcam_events.tracking.order import CONFIRMED
-from groundcam_events.tracking.rules import LifeRules
+from groundcam_events.tracking.rules import LifeRules, Rules
+from groundcam_events.tracking.state import decode_state, encode_state
+from groundcam_runtime.events.filter import EventFilter, named_in
 from groundcam_schemas import (
     CameraZones,
     Cause,
@@ -149,6 +153,49 @@ def test_a_stay_that_goes_on_is_told_however_many_there_were_since() -> None:
     last = events[-1]
     assert len(last.zones) == MAX_VISITS
     assert [one.name for one in last.zones if one.left_ns is None][:1] == ["yard"]
+
+
+def test_what_happens_in_one_look_is_told_of_each_zone_and_line_by_its_name() -> None:
+    """At a frame a second people step over two borders at once; whoever wants to hear of one of them hears of it."""
+    area = zones(
+        Zone(name="street", polygon=((0.3, 0.0), (1.0, 0.0), (1.0, 1.0), (0.3, 1.0)), severity=Severity.ALERT),
+        Zone(name="yard", polygon=((0.34, 0.0), (1.0, 0.0), (1.0, 1.0), (0.34, 1.0))),
+        lines=(
+            Line(name="fence", start=(0.34, 0.0), end=(0.34, 1.0)),
+            Line(name="kerb", start=(0.3, 0.0), end=(0.3, 1.0)),
+        ),
+    )
+    events, _ = followed(
+        film([Walker("person", across(400, 200, 100), 0, 4)], seconds=12, fps=1, jitter=0.0), zones=area
+    )
+    told = {(one.cause, one.about) for one in events if one.about}
+    assert told == {(Cause.ZONE_ENTERED, one) for one in ("street", "yard")} | {
+        (Cause.LINE_CROSSED, one) for one in ("fence", "kerb")
+    }
+    assert not any(one.about for one in events if one.cause in {Cause.APPEARED, Cause.ENDED})
+    for name in ("street", "yard", "fence", "kerb"):
+        kind, cause = ("zones", "zone_entered") if name in {"street", "yard"} else ("lines", "line_crossed")
+        hook = Filter(HookSettings.model_validate({"url": "https://h.example/", "causes": [cause], kind: [name]}))
+        assert sum(map(hook.wants, events)) == 1, name
+        assert sum(map(EventFilter.of(zones=[name], causes=[cause]).fits, events)) == 1, name
+
+
+def test_what_happened_before_an_object_was_told_of_keeps_its_names_over_a_restart() -> None:
+    area = zones(Zone(name="yard", polygon=((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)), labels=("person",)))
+    answers = list(film([Walker("person", standing(500, 400))], seconds=3, fps=5, jitter=0.0))
+    for told_by_older in (False, True):
+        camera = Camera(CameraState("gate"), LifeRules(tracks=Rules(looks=6)))
+        camera.change_zones(area)
+        assert take(camera, answers[:5]) == []
+        (life,) = camera.state.lives
+        assert (life.early, life.early_about) == ([Cause.ZONE_ENTERED], ["yard"])
+        if told_by_older:
+            life.early_about = []
+        again = Camera(decode_state(encode_state(camera.state)), LifeRules(tracks=Rules(looks=6)))
+        first, second = take(again, answers[5:7], 5)[:2]
+        assert (first.cause, second.cause) == (Cause.APPEARED, Cause.ZONE_ENTERED)
+        assert second.about == ("" if told_by_older else "yard")
+        assert named_in(second) == ["yard"]
 
 
 def resized(one: Detections, width: int, height: int) -> Detections:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from groundcam_events.tracking.events import event, objects_now
 from groundcam_events.tracking.life import Asked, Life, Rest
 from groundcam_events.tracking.order import NS, Order
-from groundcam_events.tracking.places import Place
+from groundcam_events.tracking.places import Happened, Place
 from groundcam_events.tracking.rules import LifeRules
 from groundcam_events.tracking.tracker import Detected, Track, Tracker
 from groundcam_schemas import (
@@ -171,9 +171,9 @@ class Camera:
         asked = _asked(life.track, found, answer)
         causes = life.see(_sighting(found, answer), asked, place, self.state.zones, rules)
         if not causes:
-            causes = list(life.due(at_s, rules))[:1]
-        for cause in causes:
-            yield self._tell(life, cause)
+            causes = [Happened(one) for one in life.due(at_s, rules)][:1]
+        for one in causes:
+            yield self._tell(life, one.cause, about=one.about)
 
     def _rules_of(self, life: Life) -> LifeRules:
         return self._rules.of(life.track.label)
@@ -239,9 +239,9 @@ class Camera:
             life.where.end(life.last.captured_at_ns)
             yield self._tell(life, Cause.ENDED, reason)
 
-    def _tell(self, life: Life, cause: Cause, reason: EndReason | None = None) -> Event:
+    def _tell(self, life: Life, cause: Cause, reason: EndReason | None = None, about: str = "") -> Event:
         life.label = life.track.label
-        told = event(self.state, life, cause, reason)
+        told = event(self.state, life, cause, reason, about)
         life.newest = told.model_copy(update={"path": (), "unseen": ()})
         life.n += 1
         life.told_s = self.state.order.at_s

@@ -14,8 +14,8 @@ FEW = 10
 """Objects that one message can hold, however many zones and lines they have been in."""
 
 
-def event(state: "CameraState", life: Life, cause: Cause, reason: EndReason | None) -> Event:
-    """Return the next event of a life; `reason` where it is the last."""
+def event(state: "CameraState", life: Life, cause: Cause, reason: EndReason | None, about: str = "") -> Event:
+    """Return the next event of a life; `reason` where it is the last, `about` the zone or line that it tells of."""
     asked, motion = life.asked, life.track.motion
     kind = EventType.END if reason else EventType.UPDATE if life.n else EventType.NEW
     return Event(
@@ -23,6 +23,7 @@ def event(state: "CameraState", life: Life, cause: Cause, reason: EndReason | No
         n=life.n,
         type=kind,
         cause=cause,
+        about=about,
         camera_id=state.camera_id,
         label=life.label,
         class_id=asked.class_id,

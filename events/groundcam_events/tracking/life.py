@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from statistics import median
 
 from groundcam_events.tracking.motion import Box, scaled
-from groundcam_events.tracking.places import Place, Whereabouts
+from groundcam_events.tracking.places import Happened, Place, Whereabouts
 from groundcam_events.tracking.rules import LifeRules
 from groundcam_events.tracking.tracker import Track
 from groundcam_schemas import CameraZones, Cause, Event, Motion, PathPoint, Sighting, Unseen
@@ -76,6 +76,8 @@ class Life:
     motion_since_ns: int = 0
     early: list[Cause] = field(default_factory=list)
     """What happened before it was told of."""
+    early_about: list[str] = field(default_factory=list)
+    """Of each the zone or line; states of trackers before have none."""
     newest: Event | None = None
     """The newest event, without path and unseen times."""
     told_s: float = 0.0
@@ -94,10 +96,10 @@ class Life:
 
     def see(
         self, sighting: Sighting, asked: Asked, place: Place, zones: CameraZones | None, rules: LifeRules
-    ) -> list[Cause]:
+    ) -> list[Happened]:
         """Take a look into account; return what there is to tell, the most important first."""
         is_first = not self.scores
-        causes: list[Cause] = []
+        causes: list[Happened] = []
         if not is_first:
             self.seen += 1
             self.missed += self.missed_now
@@ -112,12 +114,13 @@ class Life:
             )
             causes += moves
         self._walk(place)
-        causes += self._rest(sighting.box, place, rules)
+        causes += map(Happened, self._rest(sighting.box, place, rules))
         if not is_first and _is_better(sighting, self.best):
             self.best, self.best_told = sighting, False
         if self.is_told:
             return causes
-        self.early += causes
+        self.early += [one.cause for one in causes]
+        self.early_about += [one.about for one in causes]
         return self._appear(rules)
 
     def resize(self, width: int, height: int) -> None:
@@ -160,11 +163,13 @@ class Life:
         out = (x1 <= 1 and vx < 0, y1 <= 1 and vy < 0, x2 >= self.asked.width - 1 and vx > 0)
         return any(out) or (y2 >= self.asked.height - 1 and vy > 0)
 
-    def _appear(self, rules: LifeRules) -> list[Cause]:
+    def _appear(self, rules: LifeRules) -> list[Happened]:
         if self.track.looks < rules.tracks.looks or self.median_score < rules.new_score:
             return []
-        early, self.early = self.early, []
-        return [Cause.APPEARED, *early]
+        unknown = [""] * (len(self.early) - len(self.early_about))
+        early = map(Happened, self.early, [*unknown, *self.early_about])
+        self.early, self.early_about = [], []
+        return [Happened(Cause.APPEARED), *early]
 
     def _walk(self, place: Place) -> None:
         """Keep the path's points: far from each other, and the latest place at its end."""

@@ -17,6 +17,14 @@ NS_PER_MS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
+class Happened:
+    """Something to tell, and the zone or line that it is about."""
+
+    cause: Cause
+    about: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """Where an object's anchor was at one look."""
 
@@ -66,7 +74,7 @@ class Whereabouts:
 
     def move(
         self, to: Place, label: str, zones: CameraZones, *, settle_s: float, margin: float, aspect: float
-    ) -> Iterator[Cause]:
+    ) -> Iterator[Happened]:
         """Take a look into account; yield what happened.
 
         `margin` is how far from a border or a line, in heights of the picture, an object is clearly on one side of it.
@@ -76,7 +84,7 @@ class Whereabouts:
                 yield from self._stay(zone, to, settle_s, margin, aspect)
             elif (stay := self.stays.pop(zone.name, None)) and stay.inside:
                 self._end_stay(zone.name, stay, to.at_ns)
-                yield Cause.ZONE_LEFT
+                yield Happened(Cause.ZONE_LEFT, zone.name)
         for line in zones.lines:
             if line.labels and label not in line.labels:
                 self.sides.pop(line.name, None)
@@ -94,7 +102,7 @@ class Whereabouts:
                 self.crossings.append(LineCrossing(name=line.name, direction=direction, at_ns=max(0, at_ns)))
                 del self.crossings[:-MAX_VISITS]
                 self._raise_to(line.severity)
-                yield Cause.LINE_CROSSED
+                yield Happened(Cause.LINE_CROSSED, line.name)
             self.sides[line.name] = Side(off > 0, to.point, to.at_ns)
         self.last = to
 
@@ -121,7 +129,7 @@ class Whereabouts:
             for one in self.visits
         )
 
-    def _stay(self, zone: Zone, to: Place, settle_s: float, margin: float, aspect: float) -> Iterator[Cause]:
+    def _stay(self, zone: Zone, to: Place, settle_s: float, margin: float, aspect: float) -> Iterator[Happened]:
         stay = self.stays.setdefault(zone.name, Stay())
         if is_inside(to.point, zone.polygon) == stay.inside:
             stay.own, stay.turning_s = to, None
@@ -132,14 +140,14 @@ class Whereabouts:
                 stay.turning_s = before.at_s + part * (to.at_s - before.at_s)
                 stay.turning_ns = max(0, before.at_ns + int(part * (to.at_ns - before.at_ns)))
             if stay.turning_s is not None and to.at_s - stay.turning_s >= settle_s:
-                yield self._turn(zone, stay)
+                yield Happened(self._turn(zone, stay), zone.name)
                 stay.own = to
         if stay.inside and not stay.dwelt and to.at_s - stay.entered_s >= zone.dwell_s:
             stay.dwelt = True
             self._raise_to(zone.severity)
             self._replace_visit(zone.name, dwelt=True)
             if zone.dwell_s > 0:
-                yield Cause.ZONE_DWELT
+                yield Happened(Cause.ZONE_DWELT, zone.name)
 
     def _turn(self, zone: Zone, stay: Stay) -> Cause:
         stay.inside, at_s, stay.turning_s = not stay.inside, stay.turning_s or 0.0, None

@@ -62,9 +62,12 @@ class EventFilter:
 def named_in(event: Event) -> list[str]:
     """Return the zones or lines that an event is about.
 
-    One that tells of a zone or a line is about that one: of zones those that were entered, or left, last, or those in
-    which it has been for long enough. Any other is about all in which the object was and that it crossed.
+    One that tells of a zone or a line is about that one. Where it does not say which, as those of older trackers: of
+    zones those that were entered, or left, last, or those in which it has been for long enough. Any other is about all
+    in which the object was and that it crossed.
     """
+    if event.about:
+        return [event.about]
     visits = event.zones
     match event.cause:
         case Cause.ZONE_ENTERED:

@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 from groundcam_events.notify.policy.windows import is_open, windows_of
 from groundcam_events.notify.settings import HookSettings
+from groundcam_runtime.events.filter import named_in
 from groundcam_schemas import Cause, Event, Severity
 
 
@@ -34,21 +35,10 @@ class Filter:
 
 def zones_meant(event: Event) -> list[str]:
     """Return the zones that an event is about: where its cause is a zone, that one, else all of the object's."""
-    match event.cause:
-        case Cause.ZONE_ENTERED:
-            latest = max((one.entered_ns for one in event.zones), default=0)
-            return [one.name for one in event.zones if one.entered_ns == latest]
-        case Cause.ZONE_LEFT:
-            latest = max((one.left_ns or 0 for one in event.zones), default=0)
-            return [one.name for one in event.zones if one.left_ns == latest]
-        case Cause.ZONE_DWELT:
-            return [one.name for one in event.zones if one.dwelt and one.left_ns is None]
-    return [one.name for one in event.zones]
+    is_about_one = event.cause in {Cause.ZONE_ENTERED, Cause.ZONE_LEFT, Cause.ZONE_DWELT}
+    return named_in(event) if is_about_one else [one.name for one in event.zones]
 
 
 def lines_meant(event: Event) -> list[str]:
     """Return the lines that an event is about: where its cause is a line, that one, else all of the object's."""
-    if event.cause is Cause.LINE_CROSSED:
-        latest = max((one.at_ns for one in event.lines), default=0)
-        return [one.name for one in event.lines if one.at_ns == latest]
-    return [one.name for one in event.lines]
+    return named_in(event) if event.cause is Cause.LINE_CROSSED else [one.name for one in event.lines]

@@ -27,7 +27,7 @@ function asked(query) {
 
 /** What happened, in words. @param {any} event */
 export function causeOf(event) {
-  const words = event.cause.replaceAll("_", " ");
+  const words = event.cause.replaceAll("_", " ") + (event.about ? `: ${event.about}` : "");
   return event.end ? `ended: ${ENDS[event.end.reason] ?? event.end.reason}` : words;
 }
 
