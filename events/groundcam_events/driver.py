@@ -218,11 +218,30 @@ class Driver:
 
     def _end_silent(self, tracker: PartitionTracker, now: float) -> None:
         """Nothing comes of a whole partition, so no record shows that time passes."""
-        silent_s = now - self._heard_at[tracker.number]
-        if not tracker.is_ahead or self.behind.get(tracker.number, 0) or silent_s < self._rules.silent_s:
+        names = [name for name, one in tracker.cameras.items() if one.state.lives]
+        if not names or now - self._heard_at[tracker.number] < self._rules.silent_s or not self._is_read(tracker, now):
             return
-        for event in tracker.end_silent([name for name, one in tracker.cameras.items() if one.state.lives]):
+        for event in tracker.end_silent(names):
             self._tell(tracker, event)
+
+    def _is_read(self, tracker: PartitionTracker, now: float) -> bool:
+        """Whether everything of a partition was taken. What lies behind that may be markers of transactions alone."""
+        number, next_offset = tracker.number, tracker.next_offset
+        if tracker.is_ahead and not self.behind.get(number, 0):
+            return True
+        if next_offset is None or now < self._retry_at:
+            return False
+        try:
+            is_read = self._states.is_end(Partition(self._topic, number), next_offset)
+        except KafkaProblem as problem:
+            recurring.warning("a partition's end that cannot be read", "silent cameras wait: %s", problem)
+            self._retry_at = now + RETRY_S
+            return False
+        if is_read:
+            tracker.known_end, self.behind[number] = next_offset, 0
+        else:
+            self._heard_at[number] = now  # it will be taken
+        return is_read
 
     def _tell_objects(self, camera_id: str) -> None:
         for tracker in self.partitions.values():

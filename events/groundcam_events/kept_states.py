@@ -77,6 +77,11 @@ class KeptStates:
         with Ranges(self._kafka) as ranges:
             return ranges.ends(partitions)
 
+    def is_end(self, partition: Partition, offset: int) -> bool:
+        """Whether there is no record at an offset and behind it. Raises KafkaProblem."""
+        with Ranges(self._kafka) as ranges:
+            return next(ranges.read(partition, offset, ranges.ends([partition])[partition]), None) is None
+
     def of(self, partition: int) -> list[str]:
         """Return the cameras that were in a partition, the longest silent first."""
         mine = [one for one in self._decoded.values() if one.partition == partition]

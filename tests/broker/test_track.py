@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import psutil
 import pytest
+from kafka import KafkaProducer
 
 from conftest import Program, Start, Wait
 from footage import frame, publisher
@@ -41,6 +42,39 @@ def answers(seconds: float, seed: int = 1, fps: float = 5) -> list[Detections | 
 def heard(kafka: KafkaSettings) -> Iterator[Heard]:
     with Heard(kafka) as one:
         yield one
+
+
+def send_in_a_transaction(kafka: KafkaSettings, some: list[Detections]) -> None:
+    """As workers do with `work.transactional`: behind the answers lies a marker that nobody is given."""
+    producer = KafkaProducer(bootstrap_servers=kafka.bootstrap_servers, transactional_id=kafka.topic_prefix)
+    producer.init_transactions()
+    producer.begin_transaction()
+    for one in some:
+        producer.send(kafka.topics.detections, encode(one), one.camera_id.encode())
+    producer.commit_transaction()
+    producer.close()
+
+
+@pytest.mark.parametrize("is_started_again", [False, True])
+def test_a_partition_that_ends_in_a_transaction_can_fall_silent_too(
+    kafka: KafkaSettings, start: Start, wait: Wait, heard: Heard, *, is_started_again: bool
+) -> None:
+    box = (100.0, 100.0, 200.0, 300.0)
+    send_in_a_transaction(kafka, [answer(seq, seq / 5, [found("person", box)]) for seq in range(20)])
+    silence = {"GROUNDCAM_TRACK__SILENT_S": "3600" if is_started_again else "2"}
+    tracker = start(kafka, *TRACK, **SHORT, **silence)
+    wait(lambda: len(heard.by_now()) > 0, 60, "somebody is there")
+    if is_started_again:
+        assert tracker.stop() == 0, tracker.log
+        assert objects_now(kafka)["gate"], "what is there stays over a stop"
+        start(kafka, *TRACK, **SHORT, GROUNDCAM_TRACK__SILENT_S="2")
+    wait(lambda: ends(heard.by_now()) != [], 30, "the end")
+    assert ends(heard.by_now()) == ["silent"]
+
+
+def ends(told: Told) -> list[str]:
+    events = [decode(Event, value) for some in told.events.values() for value in some]
+    return [one.end.reason.value for one in events if one.end]
 
 
 def same(found: Told, wanted: Told) -> None:
