@@ -302,6 +302,8 @@ def test_no_page_breaks_a_rule_of_wcag_that_a_program_can_check(
             shown.page.wait_for_timeout(700)
             if "zones" in place:
                 shown.page.get_by_role("button", name="New zone").click()
+            width = shown.read("() => document.documentElement.scrollWidth")
+            assert width <= size[0], f"something of {place} is beside the screen"
             shown.read(script)
             found = shown.read("rules => axe.run(document, rules)", rules)["violations"]
             told = [(one["id"], one["help"], [node["html"][:200] for node in one["nodes"]]) for one in found]
