@@ -22,6 +22,7 @@ from groundcam_schemas import (
     decode_json,
     encode,
     encode_json,
+    is_readable,
 )
 
 GOLDEN = Path(__file__).parent.parent / "golden"
@@ -110,6 +111,29 @@ def test_a_key_that_is_no_text_or_occurs_twice_is_refused() -> None:
     twice = bytes([once[0] + 1]) + once[1:] + msgpack.packb("more") + b"\x02"
     with pytest.raises(SchemaError, match="occurs twice"):
         decode(Gap, twice)
+
+
+def test_a_key_that_occurs_twice_in_json_is_refused_as_in_msgpack_at_every_depth() -> None:
+    """Readers that take the first of them, and such that take the last, would read two messages."""
+    text = json.dumps(GAP).encode()
+    for twice in (b'{"camera_id": "other", ' + text[1:], text[:-1] + b', "more": {"a": 1, "a": 2}}'):
+        with pytest.raises(SchemaError, match="occurs twice"):
+            decode_json(Gap, twice)
+        with pytest.raises(SchemaError, match="occurs twice"):
+            decode_answer(twice)
+
+
+def test_a_message_is_readable_where_its_bytes_and_entries_are_within_bounds() -> None:
+    frame = decode(Frame, (GOLDEN / "frame-1.1.msgpack").read_bytes())
+    assert is_readable(frame.model_copy(update={"data": bytes(16 * MIB - 5000)}))
+    assert not is_readable(frame.model_copy(update={"data": bytes(16 * MIB)}))
+    told = decode(Gap, (GOLDEN / "gap-1.0.msgpack").read_bytes())
+    assert is_readable(told.model_copy(update={"camera_id": "a" * 500}))
+    assert not is_readable(told.model_copy(update={"camera_id": "a" * MIB})), "only a frame may be so long"
+    answer = decode(Detections, (GOLDEN / "detections-1.2.msgpack").read_bytes())
+    found = answer.objects[0].model_copy(update={"class_scores": (0.5,) * 20})
+    assert is_readable(answer.model_copy(update={"objects": (found,) * 500}))
+    assert not is_readable(answer.model_copy(update={"objects": (found,) * 1000}))
 
 
 def test_of_two_wrong_fields_the_first_is_named() -> None:
