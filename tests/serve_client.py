@@ -127,6 +127,11 @@ def serve(
     return program, Client(port, key)
 
 
+def work(start: Callable[..., Any], kafka: KafkaSettings, model: str, *options: str) -> Any:
+    """Start a worker in a group of its own."""
+    return start(kafka, "work", "--model", model, "--group", kafka.topic_prefix, *options)
+
+
 def form(parts: list[tuple[str, str | None, bytes]]) -> tuple[bytes, str]:
     """A multipart form of (name, file name or None, content); returns it with its content type."""
     boundary = "f7a0b1"

@@ -1,9 +1,7 @@
 """The HTTP service in front of real workers: what each client gets."""
 
 import base64
-import http.client
 import json
-import socket
 import time
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from conftest import Program, Start, Wait
+from conftest import Start, Wait
 from footage import encoded, jpeg, publisher
 from groundcam.audit import audit, totals
 from groundcam.demo.scene import SCENES
@@ -20,11 +18,7 @@ from groundcam_runtime.kafka.reader import Reader
 from groundcam_runtime.kafka.record import Record
 from groundcam_runtime.settings import KafkaSettings
 from groundcam_schemas import CameraState, CameraStatus, Detections, Frame, Question, decode_answer, encode
-from groundcam_serve.keys import new_key
-from groundcam_serve.passwords import kept
-from groundcam_serve.user_file import save
-from groundcam_serve.users import no_users, user_of
-from serve_client import Client, form, serve
+from serve_client import Client, form, serve, work
 
 pytestmark = pytest.mark.broker
 
@@ -32,26 +26,6 @@ SCENE = SCENES[0]
 PICTURE = cv2.cvtColor(SCENE.picture(2.0), cv2.COLOR_RGB2BGR)
 PNG, JPEG = (bytes(cv2.imencode(kind, PICTURE)[1]) for kind in (".png", ".jpg"))
 NS = 1_000_000_000
-
-
-def work(start: Start, kafka: KafkaSettings, model: str, *options: str) -> Program:
-    return start(kafka, "work", "--model", model, "--group", kafka.topic_prefix, *options)
-
-
-@pytest.fixture
-def door(start: Start, wait: Wait, kafka: KafkaSettings) -> Callable[..., Client]:
-    """Start a service and a worker, and return once both are ready."""
-
-    def begin(model: str = "fake", *options: object, key: str | None = None) -> Client:
-        work(start, kafka, model)
-        _, client = serve(start, kafka, *options, key=key)
-        wait(lambda: client.is_ready and answers(client), 90, "an answer")
-        return client
-
-    def answers(client: Client) -> bool:
-        return client.detect(JPEG, "red circle", timeout_s=8).status in {200, 401, 403}
-
-    return begin
 
 
 def by_kafka(kafka: KafkaSettings, data: bytes, encoding: str, question: Question) -> list[Any]:
@@ -185,132 +159,6 @@ def test_a_question_that_the_model_cannot_be_asked_is_refused_and_names_it(door:
     assert (answer.status, answer.json["field"]) == (422, "question"), answer.body
 
 
-def test_a_request_ends_at_its_deadline_and_a_late_reply_is_dropped(door: Callable[..., Client], wait: Wait) -> None:
-    free = _free_port()
-    client = door("fake:1500ms", "--http-port", free)
-    began = time.monotonic()
-    answer = client.detect(JPEG, "person", timeout_s=0.5)
-    assert answer.status == 504
-    assert answer.json["type"] == "urn:groundcam:deadline"
-    assert 0.4 < time.monotonic() - began < 1.4
-    wait(lambda: b"groundcam_http_late_replies 1.0" in Client(free).get("/metrics").body, 30, "the late reply")
-    assert client.detect(JPEG, "person", timeout_s=20).status == 200
-
-
-def test_with_no_worker_a_request_is_refused_at_once_with_why(start: Start, wait: Wait, kafka: KafkaSettings) -> None:
-    _, client = serve(start, kafka)
-    wait(lambda: _answers(client), 30, "the service")
-    answer = client.detect(JPEG, "person")
-    assert (answer.status, answer.headers["retry-after"]) == (503, "2")
-    assert "no worker has told of itself" in answer.json["detail"]
-    assert client.get("/readyz").status == 503
-    assert client.get("/v1/models").json == {"models": []}
-
-
-def test_a_client_that_has_gone_holds_no_place(door: Callable[..., Client], wait: Wait) -> None:
-    port = _free_port()
-    client = door("fake:2000ms", "--http-port", port)
-
-    def waiting(number: int) -> bool:
-        return f"groundcam_http_waiting_pictures {number}.0".encode() in Client(port).get("/metrics").body
-
-    wait(lambda: waiting(0), 30, "quiet")
-    connection = http.client.HTTPConnection("127.0.0.1", client.port)
-    connection.request("POST", "/v1/detect?question=person", JPEG)
-    wait(lambda: waiting(1), 10, "the request")
-    connection.close()
-    wait(lambda: waiting(0), 1.5, "its place")
-
-
-def test_slow_headers_and_slow_bodies_are_cut(door: Callable[..., Client], tmp_path: Any) -> None:
-    config = tmp_path / "config.yaml"
-    config.write_text("serve: {body_timeout_s: 1}")
-    client = door("fake", "--config", config)
-
-    def drip(first: bytes, each: bytes, seconds: float) -> tuple[float, bytes]:
-        with socket.create_connection(("127.0.0.1", client.port)) as connection:
-            connection.sendall(first)
-            began = time.monotonic()
-            connection.settimeout(0.1)
-            while time.monotonic() - began < seconds:
-                try:
-                    if (data := connection.recv(4096)) or data == b"":
-                        return time.monotonic() - began, data
-                except TimeoutError:
-                    pass
-                try:
-                    connection.sendall(each)
-                except OSError:
-                    return time.monotonic() - began, b""
-        pytest.fail(f"still open after {seconds} s")
-
-    took_s, _ = drip(b"GET /v1/workers HTTP/1.1\r\nHost: localhost\r\n", b"X: y\r\n", 12)
-    assert took_s < 8
-    head = b"POST /v1/detect?question=a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n"
-    took_s, data = drip(head, b"x", 8)
-    assert took_s < 4
-    assert b" 408 " in data.split(b"\r\n")[0]
-    assert client.detect(JPEG, "person").status == 200
-
-
-def test_keys_and_logins_open_what_they_are_for_and_changes_hold_within_a_second(
-    start: Start, wait: Wait, kafka: KafkaSettings, tmp_path: Any
-) -> None:
-    work(start, kafka, "fake")
-    path = tmp_path / "keys.yaml"
-    detect, detect_key = new_key("app", ("detect",))
-    read, read_key = new_key("wall", ("read", "cameras"))
-    both = [detect_key.model_copy(update={"pictures_per_s": 1.0}), read_key.model_copy(update={"cameras": ("gate",)})]
-    path.write_text(json.dumps({"keys": [one.model_dump(mode="json", exclude_none=True) for one in both]}))
-    people, password = tmp_path / "users.yaml", "correct horse battery"
-    save(people, no_users().changed("anna", user_of("anna", kept(password), "operator", ("gate",))))
-    program, stranger = serve(start, kafka, "--keys", str(path), "--users", str(people))
-    app, wall, wrong = (Client(stranger.port, key) for key in (detect, read, detect[:-1] + "x"))
-    wait(lambda: stranger.is_ready and app.detect(JPEG, "person", timeout_s=2).status == 200, 60, "an answer")
-    routes = [
-        ("POST", "/v1/detect?question=a", "detect"), ("GET", "/v1/workers", "read"), ("GET", "/v1/models", "read"),
-        ("POST", "/v1/models", "models"), ("DELETE", "/v1/models", "models"), ("GET", "/v1/cameras", "read"),
-        ("GET", "/v1/cameras/gate/latest.jpg", "cameras"), ("GET", "/v1/cameras/gate/frames", "cameras"),
-        ("GET", "/v1/questions", "read"), ("GET", "/v1/questions/gate", "read"), ("PUT", "/v1/questions/gate", "ask"),
-        ("DELETE", "/v1/questions/gate", "ask"), ("GET", "/v1/detections", "read"),
-    ]  # fmt: skip
-    for method, route, scope in routes:
-        for client in (stranger, wrong):
-            answer = client.ask(method, route)
-            assert answer.status == 401, (method, route, answer.body)
-            assert answer.headers["www-authenticate"].startswith("Bearer")
-        for client, scopes in ((app, {"detect"}), (wall, {"read", "cameras"})):
-            if scope not in scopes:
-                refused = client.ask(method, route)
-                assert (refused.status, scope in refused.json["detail"]) == (403, True), (method, route)
-    assert wall.get("/v1/workers").status == 200
-    assert wall.get("/v1/cameras/yard/latest.jpg").status == 403, "it is about the gate"
-    assert wall.get("/v1/detections?camera=yard").status == 403
-    assert app.ask("GET", "/v1/workers", X_API_Key=read).status == 403, "the first header counts"
-    assert stranger.get("/v1/workers", X_API_Key=read).status == 200
-    limited: list[Any] = []
-    wait(lambda: limited.append(app.detect(JPEG, "person")) or limited[-1].status == 429, 10, "its rate")
-    assert 1 <= int(limited[-1].headers["retry-after"]) <= 2
-    cookie = _logged_in(stranger, "anna", password)
-    assert stranger.ask("POST", "/v1/detect?question=person", JPEG, Cookie=cookie).status == 200
-    assert stranger.ask("POST", "/v1/models", b"{}", Cookie=cookie).status == 403
-    assert stranger.get("/v1/cameras/yard/latest.jpg", Cookie=cookie).status == 403, "she sees the gate"
-    assert stranger.get("/v1/workers", Cookie=cookie, Origin="http://evil.example").status == 403
-    with stranger.events(Cookie=cookie) as open_stream:
-        assert stranger.ask("DELETE", "/v1/session", Cookie=cookie).status == 204
-        assert stranger.get("/v1/workers", Cookie=cookie).status == 401
-        assert not list(open_stream), "nothing comes after the logout, and then the stream ends"
-    again = _logged_in(stranger, "anna", password)
-    save(people, no_users())
-    wait(lambda: stranger.get("/v1/workers", Cookie=again).status == 401, 5, "her removal")
-    path.write_text(json.dumps({"keys": [both[1].model_dump(mode="json", exclude_none=True)]}))
-    wait(lambda: app.detect(JPEG, "person").status == 401, 5, "the change")
-    path.write_text("keys: [")
-    assert wall.get("/v1/workers").status == 200, "a broken file changes nothing"
-    for secret in (detect, read, password, cookie, again):
-        assert secret not in program.log
-
-
 def test_questions_are_set_by_version_and_the_workers_verdict_comes_back(
     door: Callable[..., Client], kafka: KafkaSettings
 ) -> None:
@@ -393,26 +241,8 @@ def test_a_worker_with_transactions_replies_too(start: Start, wait: Wait, kafka:
     wait(lambda: client.is_ready and client.detect(JPEG, "person", timeout_s=3).status == 200, 90, "an answer")
 
 
-def _answers(client: Client) -> bool:
-    try:
-        return client.get("/healthz").status == 200
-    except OSError:
-        return False
-
-
-def _logged_in(client: Client, user: str, password: str) -> str:
-    found = client.send("POST", "/v1/session", {"user": user, "password": password})
-    assert found.status == 200, found.body
-    return found.headers["set-cookie"].partition(";")[0]
-
-
 def _until(ask: Callable[[], Any], status: int) -> Any:
     deadline = time.monotonic() + 20
     while (answer := ask()).status != status:
         assert time.monotonic() < deadline, answer.body
     return answer
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])

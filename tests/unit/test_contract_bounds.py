@@ -190,6 +190,7 @@ BOUNDS: dict[tuple[str, str], tuple[Sequence[Any], Sequence[Any]]] = {
     ("event", "class_id"): COUNT,
     ("event", "question_id"): NAME,
     ("event", "question_version"): NAME,
+    ("event", "about"): TEXT,
     ("event", "zones_version"): TEXT,
     ("event", "source_width"): SIDE,
     ("event", "source_height"): SIDE,
