@@ -100,16 +100,17 @@ class Need:
 def need(load: Load) -> Need:
     """Return what a load takes. Raises ValueError for numbers that make no sense."""
     _require_sense(load)
-    frames, requests = load.cameras * load.fps, load.requests_per_s
+    # A producer neither invents frames nor enlarges them.
+    frames, requests = load.cameras * min(load.fps, load.camera_fps), load.requests_per_s
+    frame_pixels = min(load.frame_pixels, load.camera_pixels)
     detector_s = (frames + requests) * load.detector_s
     workers = max(1, math.ceil(round(detector_s / load.utilization, 9)))
-    jpeg = load.jpeg_bytes if load.jpeg_bytes is not None else JPEG_BYTES_PER_PIXEL * load.frame_pixels
-    frame_mpixels = min(load.frame_pixels, load.camera_pixels) / MPIXEL
+    jpeg = load.jpeg_bytes if load.jpeg_bytes is not None else JPEG_BYTES_PER_PIXEL * frame_pixels
     start = load.cameras * CAMERA_START_S
     decode = load.cameras * load.camera_fps * load.camera_pixels / MPIXEL * PRODUCER_DECODE_S_PER_MPIXEL
-    encode = frames * (PRODUCER_FRAME_S + frame_mpixels * PRODUCER_ENCODE_S_PER_MPIXEL)
+    encode = frames * (PRODUCER_FRAME_S + frame_pixels / MPIXEL * PRODUCER_ENCODE_S_PER_MPIXEL)
     request_bytes = requests * JPEG_BYTES_PER_PIXEL * load.request_pixels
-    worker_pixels = frames * load.frame_pixels + requests * load.request_pixels
+    worker_pixels = frames * frame_pixels + requests * load.request_pixels
     # A camera's frames lie on one partition, requests on all of them in turn.
     partitions = SPARE_PARTITIONS * workers
     if not requests:

@@ -112,10 +112,10 @@ def detect(
             for picture, answer in answered(pictures, detector, asked, settings.batch_size):
                 bar.update()
                 problem = _tell(picture, answer, report, drawing, reference, detector, bar)
-                if problem is not None and (said := troubles.add(problem)):
+                if problem is not None and (said := troubles.add(problem, picture.path if picture else None)):
                     bar.write(f"groundcam: {printable(said)}", sys.stderr)
     finally:
-        drawing.finish()
+        _finish(drawing, troubles)
     for line in troubles.lines(report.pictures):
         print(f"groundcam: {line}", file=sys.stderr)
     if summary := report.summary():
@@ -131,6 +131,8 @@ def _tell(
 
     Raises OSError, such as for a full disk, and DetectorLostError: no later picture fares better.
     """
+    from groundcam.offline.inputs import NotDrawnError
+
     if picture is None or isinstance(answer, Exception):
         failed: Exception = answer
         return failed
@@ -140,9 +142,21 @@ def _tell(
         drawing.add(picture, answer)
     except (OSError, DetectorLostError):
         raise
+    except NotDrawnError as error:
+        return error
     except Exception as error:  # noqa: BLE001 - whatever it is, it is about this picture
         return RuntimeError(f"{picture.path} cannot be compared or drawn: {type(error).__name__}: {error}")
     return None
+
+
+def _finish(drawing: Any, troubles: Any) -> None:
+    """Write what belongs to the last file. Raises OSError."""
+    from groundcam.offline.inputs import NotDrawnError
+
+    try:
+        drawing.finish()
+    except NotDrawnError as error:
+        print(f"groundcam: {printable(troubles.add(error))}", file=sys.stderr)
 
 
 def _question(settings: Any, thresholds: tuple[float, ...]) -> Question:

@@ -20,6 +20,14 @@ class InputError(Exception):
     """A path cannot be read; the sentence says which and why."""
 
 
+class NotDrawnError(InputError):
+    """What was found in a file is written of nowhere; the rest of it is as it should be."""
+
+    def __init__(self, path: Path, error: Exception) -> None:
+        super().__init__(f"{path} cannot be drawn: {type(error).__name__}: {error}")
+        self.path = path
+
+
 class PassedOverError(InputError):
     """A file of a folder is neither picture nor film."""
 

@@ -95,16 +95,18 @@ def _played(path: Path, film: "VideoSource", fps: float) -> Iterator[Picture]:
 
     sampler, count, failed = Sampler(fps), Counter[bool](), None
     first: Picture | None = None
+    begin_s: float | None = None  # a recording's clock may have gone on for days when it began
     try:
         with film:
             for index, decoded in enumerate(film):
                 time_s = decoded.time_s if decoded.time_s is not None else index / (film.fps or USUAL_FPS)
+                begin_s = time_s if begin_s is None else begin_s
                 count[decoded.is_corrupt] += 1
                 if decoded.is_corrupt or not sampler.keep(time_s):
                     continue
                 if first is not None:
                     yield first
-                picture = Picture(path, rgb(decoded), time_s)
+                picture = Picture(path, rgb(decoded), time_s - begin_s)
                 first = picture if index == 0 else None
                 if first is None:
                     yield picture

@@ -4,11 +4,12 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TextIO
 
 from tqdm import tqdm
 
-from groundcam.offline.inputs import DamageError, Inputs, PassedOverError, Picture
+from groundcam.offline.inputs import DamageError, Inputs, NotDrawnError, PassedOverError, Picture
 from groundcam.offline.reading import is_still
 from groundcam_runtime.printable import printable
 from groundcam_schemas import Object
@@ -45,15 +46,16 @@ class Troubles:
     def __init__(self, inputs: Inputs) -> None:
         self._passed_over = [(path.name, why) for path, why in inputs.folders]
         self._files = len(inputs.files)
-        self._failed: list[str] = []
+        self._failed: set[Path] = set()
 
-    def add(self, error: Exception) -> str:
-        """Take note of one; return what is to be said of it at once, nothing where the end is early enough."""
+    def add(self, error: Exception, path: Path | None = None) -> str:
+        """Take note of one, of a file; return what is to be said at once, nothing where the end is early enough."""
         if isinstance(error, PassedOverError):
             self._passed_over.append((error.path.name, error.why))
             return ""
         if not isinstance(error, DamageError):
-            self._failed.append(str(error))
+            known = error.path if isinstance(error, NotDrawnError) else path
+            self._failed.add(known or Path(str(error)))
         return str(error)
 
     def lines(self, answered: int) -> list[str]:
@@ -63,7 +65,7 @@ class Troubles:
             names = ", ".join(f"{printable(name)} ({why})" for name, why in self._passed_over)
             lines.append(f"passed over: {names}")
         if not answered and not self._failed:
-            self._failed.append("nothing")
+            self._failed.add(Path())
             lines.append("there is no picture and no film in what was given")
         elif self._failed and self._files > 1:
             lines.append(f"{len(self._failed)} of {self._files} files could not be read or answered whole")

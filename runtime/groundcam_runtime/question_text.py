@@ -25,9 +25,13 @@ _NUMBER = re.compile(r"[ \t]*(\d+)[.)][ \t]+")
 _SEPARATORS = re.compile(r"\s*[,;|•‣▪●]\s*|\s+/\s+|\s*\.(?:\s+|$)|[ \t]*[\n\r\t\v\f\x85\u2028\u2029]\s*")
 _DECIMAL_COMMA = re.compile(r"[^,;|\n]*:\s*[01]?,\d")
 _THRESHOLD = re.compile(r"(.*\S)\s*:\s*(\d+(?:\.\d+)?|\.\d+)\s*(%?)", re.DOTALL)
+_NUMBER_ALONE = re.compile(r"\s*(\d+(\.\d+)?|\.\d+)\s*%?\s*")
 _NO_THRESHOLD = re.compile(r".*:\s*[^\w\s]*\s*\.?\d[\w.,%+-]*", re.DOTALL)
+_STOP_INSIDE = re.compile(r"[\w)]\.\s+\w")
+_LISTED_OTHERWISE = re.compile(r"[,;|\n]")
 _BRACKETS = {"[": "]", "(": ")", "{": "}"}
 _QUOTES = {'"': '"', "'": "'", "“": "”", "„": "“", "\u2018": "\u2019", "«": "»", "「": "」", "『": "』", "`": "`"}
+_APOSTROPHE = re.compile(r"(?<=\w)['\u2019](?=\w)")
 _ENCLOSING = {**_BRACKETS, **_QUOTES}
 
 
@@ -43,7 +47,13 @@ def parse_classes(text: str) -> tuple[ClassSpec, ...]:
     stripped = text.translate(_KNOWN).strip()
     if found := _DECIMAL_COMMA.search(stripped):
         raise QuestionError(f"{found[0].strip()!r} has a comma where a threshold has a point: {RIGHT_FORM}")
-    parts = _SEPARATORS.split(_without_marks(_without(stripped)))
+    bare = _without_marks(_without(stripped))
+    if _LISTED_OTHERWISE.search(bare) and (stop := _STOP_INSIDE.search(bare)):
+        near = bare[max(0, stop.start() - 15) : stop.end() + 15].strip()
+        raise QuestionError(
+            f"{near!r} has a full stop that may end a class or belong to it; leave it out, or separate all by commas"
+        )
+    parts = _SEPARATORS.split(bare)
     if parts and not parts[-1]:
         parts.pop()
     if not parts:
@@ -93,7 +103,7 @@ def question_texts(value: object) -> object:
     match value:
         case str():
             return (value,)
-        case dict() if value and all(isinstance(one, float | int) for one in value.values()):
+        case dict() if value and all(map(_is_number, value.values())):
             return (_listed(value),)
         case dict():
             return tuple(f"{camera}={_listed(asked)}" for camera, asked in value.items())
@@ -109,18 +119,41 @@ def question_texts(value: object) -> object:
 def _listed(value: object) -> str:
     match value:
         case dict():
-            return ", ".join(f"{phrase}:{threshold}" for phrase, threshold in value.items())
+            return ", ".join(f"{phrase}:{_threshold(phrase, one)}" for phrase, one in value.items())
         case list() | tuple():
             return ", ".join(map(_listed, value))
+        case bool() | None:
+            raise QuestionError(
+                f"{str(value).lower()} is no class; if it is meant to be one, put it into quotation marks"
+            )
         case _:
             return str(value)
 
 
+def _threshold(phrase: object, value: object) -> str:
+    """Return a class's threshold in a list; what stands there in a map of cameras is none. Raises QuestionError."""
+    if _is_number(value) or (isinstance(value, str) and _NUMBER_ALONE.fullmatch(value)):
+        return str(value)
+    raise QuestionError(
+        f"{phrase!r} stands in a list, with {value!r} as its threshold: write a class as - {phrase}, or with its"
+        f" threshold as - {phrase}: 0.4; a camera's question is - {phrase}=person, dog"
+    )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, float | int) and not isinstance(value, bool)
+
+
 def _without(text: str) -> str:
     """Return a text without the brackets and quotation marks around all of it."""
-    while len(text) > 1 and _ENCLOSING.get(text[0]) == text[-1] and not {text[0], text[-1]} & set(text[1:-1]):
+    while len(text) > 1 and _ENCLOSING.get(text[0]) == text[-1] and not _is_within(text[0] + text[-1], text[1:-1]):
         text = text[1:-1].strip()
     return text
+
+
+def _is_within(signs: str, text: str) -> bool:
+    """Whether one of these signs stands in a text; an apostrophe within a word is none of them."""
+    return not set(signs).isdisjoint(_APOSTROPHE.sub("", text))
 
 
 def _without_marks(text: str) -> str:

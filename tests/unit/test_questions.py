@@ -1,5 +1,7 @@
 """How people write questions, and which one holds for which camera."""
 
+import re
+
 import pytest
 
 from groundcam_runtime.question_text import parse_classes, parse_decoys, parse_question, question_texts
@@ -84,6 +86,8 @@ def test_a_class_may_have_a_threshold_of_its_own(text: str, classes: list[tuple[
         ("person\\ndog", "has a backslash in it"),
         ("gate,yard=person", "'yard=person' has a = in it"),
         ("my camera=person", "has a = in it"),
+        ("st. bernard, dog", "'st. bernard, dog' has a full stop that may end a class or belong to it"),
+        ("dog; no. 5 sign", "has a full stop that may end a class"),
     ],
 )
 def test_a_question_that_cannot_be_asked_names_its_class(text: str, names: str) -> None:
@@ -147,6 +151,36 @@ def test_a_question_may_be_for_one_camera() -> None:
 )
 def test_a_question_in_a_file_may_be_a_list_or_a_map(value: object, texts: object) -> None:
     assert question_texts(value) == texts
+
+
+@pytest.mark.parametrize(
+    ("value", "names"),
+    [
+        ([{"gate": "person, dog"}, {"yard": "cat"}], "'gate' stands in a list, with 'person, dog' as its threshold"),
+        ([{"person": None}], "'person' stands in a list, with None as its threshold"),
+        ([{"person": True}], "with True as its threshold"),
+        (["person", {"dog": [0.4]}], "'dog' stands in a list"),
+        ({"person": True}, "true is no class"),
+        ({"gate": None}, "none is no class"),
+        (["person", False], "false is no class"),
+    ],
+)
+def test_what_is_neither_a_class_nor_a_threshold_in_a_file_is_named(value: object, names: str) -> None:
+    with pytest.raises(QuestionError, match=re.escape(names)):
+        question_texts(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "phrases"),
+    [
+        ("'driver's license'", ("driver's license",)),
+        ("\u2018driver\u2019s license\u2019, dog", ("driver\u2019s license", "dog")),
+        ("'dog', 'cat'", ("dog", "cat")),
+        ("dogs' bowl", ("dogs' bowl",)),
+    ],
+)
+def test_an_apostrophe_within_a_word_is_no_quotation_mark(text: str, phrases: tuple[str, ...]) -> None:
+    assert tuple(one.phrase for one in parse_question(text)[1].classes) == phrases
 
 
 def test_the_strongest_question_holds() -> None:

@@ -17,6 +17,7 @@ from groundcam_worker.detectors.grounding_dino.scoring import (
     scored_classes,
 )
 from groundcam_worker.detectors.grounding_dino.text import Row, marks_of
+from groundcam_worker.detectors.rows import best_of, detections
 
 (CAPTION,) = captions_of([(7, 8), (9,)], Marks(begin=1, stop=2, end=3), 16)
 """[CLS] open door . dog . [SEP]: the tokens 1 and 2 are those of class 0, the token 4 is that of class 1."""
@@ -181,3 +182,17 @@ def test_a_model_that_gives_no_numbers_is_an_error_and_no_empty_picture(at: int)
     found[at, 0] = math.nan
     with pytest.raises(ArithmeticError, match=r"work\.precision"):
         objects([found], Question.of("a"), 10, 10)
+
+
+def test_a_model_that_gives_no_number_for_a_class_that_was_asked_does_not_look_as_if_it_saw_nothing() -> None:
+    """Of any model; what stands in the columns of a shorter question is nobody's."""
+    nan = math.nan
+    scores = torch.tensor(
+        [[[0.6, 0.2, 0.1], [0.1, nan, 0.1], [0.6, nan, 0.1]], [[0.6, 0.1, nan], [0.1, 0.1, nan], [nan, nan, nan]]]
+    )
+    best, at = best_of(scores, torch.tensor([[0.3, 0.3, 0.3], [0.3, 0.3, 2.0]]))
+    assert best.isnan().tolist() == [[False, True, True], [False, False, True]]
+    assert best[0, 0] == pytest.approx(0.6)
+    assert (int(at[0, 0]), float(best[1, 1])) == (0, -1.0)
+    with pytest.raises(ArithmeticError, match="no numbers"):
+        detections(rows((nan, 0, FIRST), (0.9, 0, ELSEWHERE)), Question.of("a"), (10, 10))

@@ -17,6 +17,13 @@ from groundcam_worker.settings import WorkSettings
 LOAD = Load(cameras=40, fps=5, detector_s=0.010)
 
 
+def test_a_producer_neither_enlarges_frames_nor_sends_more_than_a_camera_gives() -> None:
+    small = replace(LOAD, camera_pixels=640 * 480)
+    assert need(replace(small, frame_pixels=960 * 544)) == need(replace(small, frame_pixels=640 * 480))
+    assert need(small).frames_bytes_per_s < need(LOAD).frames_bytes_per_s
+    assert need(replace(LOAD, fps=50, camera_fps=25)) == need(replace(LOAD, fps=25, camera_fps=25))
+
+
 def test_workers_follow_from_the_detectors_time_and_never_exceed_what_was_asked_of_them() -> None:
     found = need(LOAD)
     assert (found.frames_per_s, found.workers) == (200, 3)

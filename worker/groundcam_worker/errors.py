@@ -32,6 +32,8 @@ __all__ = [
     "first_line",
 ]
 
+NO_NUMBERS = "the model gives no numbers (NaN); in fp16 that is an overflow: set work.precision to bf16 or fp32"
+
 
 class WorkerError(Exception):
     """Base of what a running worker meets."""

@@ -34,5 +34,7 @@ class VideoWriter:
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        self._container.mux(self._stream.encode(None))
-        self._container.close()
+        try:
+            self._container.mux(self._stream.encode(None))
+        finally:
+            self._container.close()

@@ -15,6 +15,8 @@ from groundcam_runtime.pictures.orientation import upright
 MAX_PIXELS = 33_177_600
 """8K (7680 x 4320)."""
 WITH_ALPHA = 4
+ANIMATION_BYTES = 256 * 1024 * 1024
+"""Of an animation, so much is decoded at once: a minute of 1080p would be 15 GB."""
 _REDUCED = (
     (8, cv2.IMREAD_REDUCED_COLOR_8), (4, cv2.IMREAD_REDUCED_COLOR_4), (2, cv2.IMREAD_REDUCED_COLOR_2),
 )  # fmt: skip
@@ -109,17 +111,28 @@ def animation(data: bytes, max_pixels: int = MAX_PIXELS) -> Iterator[tuple[float
     """Yield the pictures of an animated WebP with the second at which each is shown. Raises PictureError."""
     header = picture_header(data)
     require_pixels(header, max_pixels)
+    portion = max(1, ANIMATION_BYTES // (WITH_ALPHA * header.width * header.height))
+    begin_ms, start = 0, 0
+    while found := _portion(data, start, portion):
+        for frame, milliseconds in found:
+            rgb = frame[..., 2::-1]
+            opaque = on_white(rgb, frame[..., 3]) if frame.shape[2] == WITH_ALPHA else rgb.copy()
+            yield begin_ms / 1000, as_image(opaque)
+            begin_ms += int(milliseconds)
+        start += len(found)
+        if len(found) < portion:
+            return
+
+
+def _portion(data: bytes, start: int, most: int) -> list[tuple[Any, int]]:
+    """Return pictures of an animation from one on, with how long each is shown in milliseconds. Raises PictureError."""
     try:
-        is_one, found = cv2.imdecodeanimation(np.frombuffer(data, np.uint8))
+        is_one, found = cv2.imdecodeanimation(np.frombuffer(data, np.uint8), start=start, count=most)
     except cv2.error as error:
         raise PictureError(f"it cannot be decoded ({error.code})") from None
-    if not is_one:
+    if not is_one and start == 0:
         raise PictureError("it cannot be decoded")
-    begin_ms = 0
-    for frame, milliseconds in zip(found.frames, found.durations, strict=True):
-        rgb = frame[..., 2::-1]
-        yield begin_ms / 1000, as_image(on_white(rgb, frame[..., 3]) if frame.shape[2] == WITH_ALPHA else rgb.copy())
-        begin_ms += int(milliseconds)
+    return list(zip(found.frames, found.durations, strict=True)) if is_one else []
 
 
 def _decoded(data: bytes, header: JpegHeader | PictureHeader) -> Image:

@@ -102,8 +102,11 @@ def sheet(pictures: Sequence[Image], columns: int, width: int = 640) -> Image:
 def write(path: Path, image: Image) -> None:
     """Write an RGB picture. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(str(path), cv2.cvtColor(image, cv2.COLOR_RGB2BGR)):
-        raise OSError(f"{path} could not be written")
+    # OpenCV itself cannot open a file whose name is no UTF-8, and ends the process.
+    is_made, data = cv2.imencode(path.suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    if not is_made:
+        raise OSError(f"{path} could not be written: its picture is too large for that kind of file")
+    path.write_bytes(data.tobytes())
 
 
 def jpeg(image: Image, quality: int = 85) -> bytes:

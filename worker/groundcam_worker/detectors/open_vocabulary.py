@@ -23,7 +23,7 @@ from groundcam_worker.detectors.devices import name_of, precision_of
 from groundcam_worker.detectors.omdet_turbo import OmDetTurbo
 from groundcam_worker.detectors.owlv2 import Owlv2
 from groundcam_worker.detectors.protocol import Detection, Synchronous
-from groundcam_worker.detectors.rows import detections, with_class_scores
+from groundcam_worker.detectors.rows import best_of, detections, with_class_scores
 from groundcam_worker.errors import ModelError, QuestionError
 
 KEPT_QUESTIONS = 256
@@ -181,7 +181,6 @@ def _thresholds(questions: Sequence[Question]) -> Tensor:
 
 def _best_classes(logits: Tensor, boxes: Tensor, thresholds: Tensor) -> Tensor:
     """Return [B, Q, 6]: score (below 0 where no class passes), class, x1, y1, x2, y2 in fractions."""
-    scores = logits.sigmoid()
-    best, classes = torch.where(scores > thresholds[:, None], scores, -1.0).max(-1)
+    best, classes = best_of(logits.sigmoid(), thresholds)
     centre, half = boxes[..., :2], boxes[..., 2:] / 2
     return torch.cat([torch.stack([best, classes.to(best.dtype)], -1), centre - half, centre + half], -1)

@@ -36,11 +36,11 @@ from groundcam_worker.detectors.grounding_dino.recordings import (
     compiled,
     tokens_for,
 )
-from groundcam_worker.detectors.grounding_dino.scoring import NO_NUMBERS, objects, rows_of, scored_classes
+from groundcam_worker.detectors.grounding_dino.scoring import objects, rows_of, scored_classes
 from groundcam_worker.detectors.grounding_dino.second_look import SecondLook
 from groundcam_worker.detectors.grounding_dino.text import Reader, Row, TextSide
 from groundcam_worker.detectors.protocol import Detection
-from groundcam_worker.errors import ModelError
+from groundcam_worker.errors import NO_NUMBERS, ModelError
 
 log = logging.getLogger(__name__)
 
