@@ -4,6 +4,7 @@ import logging
 from collections.abc import Collection, Iterator
 from typing import Any, Literal
 
+from groundcam_runtime.events.filter import names
 from groundcam_runtime.kafka.reader import Reader
 from groundcam_runtime.records import Consumed
 from groundcam_runtime.recurring import Recurring
@@ -44,12 +45,13 @@ def follow(
     drop_repeats: bool,
 ) -> Iterator[Detections | Gap | None]:
     """Yield answers, and None from time to time, so that the caller can look around, whatever others are told."""
+    wanted = None if cameras is None else names(cameras)
     repeats = Repeats()
     with Reader(settings, [settings.topics.detections], start=start) as reader:
         while True:
             for record in reader.poll(POLL_S):
                 answer = read_answer(record.value or b"", record)
-                if answer is None or (cameras is not None and answer.camera_id not in cameras):
+                if answer is None or (wanted is not None and answer.camera_id not in wanted):
                     continue
                 if (
                     drop_repeats

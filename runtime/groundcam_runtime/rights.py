@@ -122,6 +122,8 @@ def _service(topics: Topics) -> Iterator[Line]:
     yield "topic", [topics.frames, topics.recordings], READ, "cameras' pictures, and what the console shows of them"
     yield "topic", [topics.events, topics.objects, topics.pictures, topics.zones], READ, "events"
     yield "topic", [topics.zones], ("write",), "setting zones"
+    yield "topic", [topics.recordings, topics.detections, topics.cameras], WRITE, "films (POST /v1/jobs)"
+    yield "topic", [topics.recordings], ("describe-configs",), "films with frames of more than 1 MB"
     yield "cluster", [CLUSTER], ("idempotent-write",), OLD_BROKERS
 
 

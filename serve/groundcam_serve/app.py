@@ -1,5 +1,6 @@
 """The application: routes, what a problem looks like, and the API's description."""
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -87,11 +88,11 @@ def _add_pages(app: FastAPI, door: Door) -> None:
     if door.wall:
         app.mount("/console", ConsoleFiles())
 
-    @app.get("/healthz", include_in_schema=False)
+    @app.api_route("/healthz", methods=["GET", "HEAD"], include_in_schema=False)
     async def live() -> PlainTextResponse:
         return PlainTextResponse("ok\n")
 
-    @app.get("/readyz", include_in_schema=False)
+    @app.api_route("/readyz", methods=["GET", "HEAD"], include_in_schema=False)
     async def ready() -> PlainTextResponse:
         reason = door.exchange.kafka_trouble or door.boards.not_ready()
         return PlainTextResponse(f"{reason or 'ok'}\n", 503 if reason else 200)
@@ -148,8 +149,18 @@ async def _refuse_as_starlette(request: Request, error: Exception) -> Response:
 
 def _methods(request: Request) -> list[str]:
     """Return what an address can be asked, by any of its routes."""
-    routes = [one for one in request.app.router.routes if one.matches(request.scope)[0] is not Match.NONE]
+    routes = [one for one in _leaves(request.app.router.routes) if one.matches(request.scope)[0] is not Match.NONE]
     return sorted({method for one in routes for method in getattr(one, "methods", None) or ()})
+
+
+def _leaves(routes: Iterable[Any]) -> Iterator[Any]:
+    """Yield routes, and those of routers that were included."""
+    for one in routes:
+        within = getattr(one, "routes", None) or getattr(getattr(one, "original_router", None), "routes", None)
+        if within:
+            yield from _leaves(within)
+        else:
+            yield one
 
 
 async def _refuse_fields(request: Request, error: Exception) -> Response:

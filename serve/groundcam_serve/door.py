@@ -5,6 +5,7 @@ import time
 from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
 from starlette.requests import HTTPConnection, Request
 
@@ -77,8 +78,7 @@ class Door:
     streams: int = 0
     searches: int = 0
     """Of events that lie on Kafka, at work now."""
-    asking: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """One question is set after the other, so that a version that was asked for is that which is replaced."""
+    _asking: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
     zoning: asyncio.Lock = field(default_factory=asyncio.Lock)
     """The same of zones."""
 
@@ -113,6 +113,10 @@ class Door:
         if camera_id is not None and not key.may_see(camera_id):
             raise Problem(403, "not-allowed", f"{printable(key.name)} may not see the camera {camera_id}")
         return key
+
+    def asking(self, camera_id: str) -> asyncio.Lock:
+        """One question of a camera is set after the other: a version that was asked for is that which is replaced."""
+        return self._asking.setdefault(camera_id, asyncio.Lock())
 
     def require_rate(self, key: Key, pictures: int) -> None:
         """Use some of a key's rate. Raises Problem."""

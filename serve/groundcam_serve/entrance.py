@@ -6,6 +6,7 @@ import time
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -37,6 +38,8 @@ class Entrance:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if self._door.visitors.is_encrypted(HTTPConnection(scope)):
+            scope["scheme"] = "https"  # a redirect to http:// would send a key in the clear
         began_s, status = time.monotonic(), 0
 
         async def counted(message: Message) -> None:

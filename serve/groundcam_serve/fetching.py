@@ -10,14 +10,20 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 from groundcam_serve.problems import Problem
 
 TIMEOUT_S = 5.0
 HTTPS = 443
+UNICAST, SIX_TO_FOUR = ipaddress.IPv6Network("2000::/3"), ipaddress.IPv6Network("2002::/16")
+"""RFC 4291, RFC 3056."""
 OK = 200
 CHUNK = 64 * 1024
+_THREADS = ThreadPoolExecutor(8, thread_name_prefix="fetch")
+"""Threads of their own: slow hosts, and slow name servers, hold up no other work."""
 
 
 async def fetch(url: str, index: int, hosts: Sequence[str], most: int) -> bytes:
@@ -26,12 +32,17 @@ async def fetch(url: str, index: int, hosts: Sequence[str], most: int) -> bytes:
         why = f"picture {index}: pictures by URL are off here (serve.url_hosts)"
         raise Problem(422, "unprocessable", why, picture=index)
     host, target = _parts(url, index, hosts)
+    connected: list[socket.socket] = []
     try:
         async with asyncio.timeout(2 * TIMEOUT_S):
-            return await asyncio.to_thread(_get, host, target, most)
+            return await asyncio.get_running_loop().run_in_executor(_THREADS, _get, host, target, most, connected)
     except (OSError, http.client.HTTPException, ValueError) as error:
         reason = str(error) if isinstance(error, _RefusedError) else type(error).__name__
         raise Problem(422, "unprocessable", f"picture {index} cannot be fetched: {reason}", picture=index) from None
+    finally:
+        for one in connected:
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)  # whoever reads from it, a byte every few seconds, is through
 
 
 class _RefusedError(ValueError):
@@ -59,8 +70,8 @@ def _parts(url: str, index: int, hosts: Sequence[str]) -> tuple[str, str]:
     return host, (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
 
-def _get(host: str, target: str, most: int) -> bytes:
-    """Raises OSError, HTTPException and _RefusedError."""
+def _get(host: str, target: str, most: int, connected: list[socket.socket]) -> bytes:
+    """Fetch; `connected` gets what is connected meanwhile. Raises OSError, HTTPException and _RefusedError."""
     addresses = [found[4][0] for found in socket.getaddrinfo(host, HTTPS, type=socket.SOCK_STREAM)]
     public = [one for one in addresses if _is_public(str(one))]
     if not public or len(public) < len(addresses):
@@ -68,8 +79,10 @@ def _get(host: str, target: str, most: int) -> bytes:
     context = ssl.create_default_context()
     with (
         socket.create_connection((str(public[0]), HTTPS), TIMEOUT_S) as plain,
-        context.wrap_socket(plain, server_hostname=host) as secured,
+        context.wrap_socket(plain, server_hostname=host, do_handshake_on_connect=False) as secured,
     ):
+        connected.append(secured)
+        secured.do_handshake()
         connection = http.client.HTTPSConnection(host, timeout=TIMEOUT_S)
         connection.sock = secured
         connection.request("GET", target, headers={"Accept": "image/*", "User-Agent": "groundcam"})
@@ -92,4 +105,6 @@ def _is_public(address: str) -> bool:
     found = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped:
         found = found.ipv4_mapped
+    if isinstance(found, ipaddress.IPv6Address) and (found not in UNICAST or found in SIX_TO_FOUR):
+        return False  # among them are such that hold an address of IPv4: NAT64, 6to4
     return found.is_global and not found.is_multicast

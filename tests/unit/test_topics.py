@@ -219,7 +219,13 @@ def test_a_worker_reads_frames_and_questions_and_writes_answers() -> None:
 
 def test_the_console_may_read_what_it_shows_and_write_what_is_asked_in_it() -> None:
     """It is the service's role; what `watch --html` was to a subscriber is no subscriber's any more."""
-    found = {(one.operation, one.name.removeprefix("t.")) for one in rights(Role.SERVICE, TOPICS, "g")}
+    given = rights(Role.SERVICE, TOPICS, "g")
+    films = {(one.operation, one.name.removeprefix("t.")) for one in given if one.only_for.startswith("films")}
+    needed = {
+        (operation, name) for name in ("recordings", "detections", "cameras") for operation in ("write", "describe")
+    }
+    assert films == needed | {("describe-configs", "recordings")}, "what a producer writes, which the service starts"
+    found = {(one.operation, one.name.removeprefix("t.")) for one in given if not one.only_for.startswith("films")}
     read = {name for operation, name in found if operation == "read"}
     shown = {
         "frames",

@@ -84,7 +84,14 @@ def named_in(event: Event) -> list[str]:
 
 
 def _set(given: Collection[str] | None) -> frozenset[str] | None:
-    return None if given is None else frozenset(given)
+    return None if given is None else names(given)
+
+
+def names(given: Collection[str]) -> frozenset[str]:
+    """Return names as a set. Raises ValueError for a single text, whose letters would be the names."""
+    if isinstance(given, str):
+        raise ValueError(f"{given!r} is a text, not a list: write [{given!r}]")  # noqa: TRY004 - as for any other setting
+    return frozenset(given)
 
 
 def _known(kind: type[Kind], what: str, name: str) -> Kind:

@@ -184,8 +184,13 @@ async def _taken(request: Request, door: Door, texts: dict[str, str]) -> tuple[l
 
 async def _form(data: bytes, kind: str, texts: dict[str, str]) -> tuple[list[bytes], Question, float | None]:
     form = await body.form_of(data, kind, MOST_IN_FORM)
-    files = [await one.read() for _, one in form.multi_items() if isinstance(one, UploadFile)]
+    given = [(name, one) for name, one in form.multi_items() if isinstance(one, UploadFile)]
+    files = [await one.read() for name, one in given if name != "request"]
     fields = {name: value for name, value in form.multi_items() if isinstance(value, str)}
+    for name, one in given:
+        if name == "request":  # browsers give a part with a type of its own a file's name
+            fields[name] = (await one.read()).decode("utf-8", "replace")
+    await form.close()
     if unknown := sorted(set(fields) - {*FIELDS, "request", "timeout_s"}):
         raise Problem(422, "unprocessable", f"{unknown[0][:60]}: there is no such field", field=unknown[0][:60])
     timeout_s = None

@@ -22,6 +22,7 @@ from groundcam_serve.door import COME_AGAIN_S, Door, door_of
 from groundcam_serve.following.history import MOST_FOR_A_LIFE, Wanted, life_of, page, picture_of
 from groundcam_serve.following.lives import LifeStream
 from groundcam_serve.following.stream import RecordStream, id_of, positions_of
+from groundcam_serve.jobs.store import is_of_job
 from groundcam_serve.keys import Key, Scope
 from groundcam_serve.problems import Problem
 
@@ -97,7 +98,7 @@ async def events(
     """
     door = door_of(request)
     key = door.require(request, "read")
-    wanted = EventFilter.of(_cameras(door, request, key, camera), label or None, zone or None, cause or None, severity)
+    wanted = _Shown.of(_cameras(door, request, key, camera), label or None, zone or None, cause or None, severity)
     topic = door.kafka.topics.events
     if stream or KIND in request.headers.get("accept", ""):
         place = place_of(request, topic)
@@ -142,12 +143,12 @@ async def objects(request: Request, *, camera: Names = None, label: Names = None
     """Say what is in front of each camera now: the newest event of each object that is open, without its path."""
     door = door_of(request)
     key = door.require(request, "read")
-    chosen = EventFilter.of(_cameras(door, request, key, camera), label or None)
+    chosen = _Shown.of(_cameras(door, request, key, camera), label or None)
     await require_board(door)
     found = [
         one.model_copy(update={"objects": tuple(each for each in one.objects if chosen.fits(each))})
         for name, one in door.objects.objects.items()
-        if chosen.cameras is None or name in chosen.cameras
+        if key.may_see(name) and (chosen.cameras is None or name in chosen.cameras)
     ]
     return answered(ObjectsInFront(cameras=found))
 
@@ -157,6 +158,14 @@ def _picture(event: str, camera_id: str, data: bytes, label: str = "") -> Respon
     if label.isprintable() and label:
         headers["X-Groundcam-Label"] = label
     return Response(data, media_type="image/jpeg", headers=headers)
+
+
+class _Shown(EventFilter):
+    """Of cameras; the films of jobs are none."""
+
+    def fits(self, event: Event) -> bool:
+        """Whether an event is wanted, and of a camera."""
+        return not is_of_job(event.camera_id) and super().fits(event)
 
 
 async def require_board(door: Door) -> None:

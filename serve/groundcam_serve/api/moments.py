@@ -1,12 +1,14 @@
 """Times as addresses have them (RFC 3339)."""
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 from pydantic import AwareDatetime, BeforeValidator
 
 NS = 1_000_000_000
+DAY_S = 86_400
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LAST_NS = 2**63 - 1
 
 
@@ -24,8 +26,5 @@ def ns_of(moment: datetime | None, otherwise: int) -> int:
     """Return a time in nanoseconds since 1970, within what Kafka and messages can have."""
     if moment is None:
         return otherwise
-    try:
-        seconds = moment.timestamp()
-    except (OverflowError, ValueError, OSError):
-        return otherwise
-    return min(LAST_NS, max(0, int(seconds * NS)))
+    since = moment - EPOCH  # in whole microseconds, which a float of seconds is not
+    return min(LAST_NS, max(0, (since.days * DAY_S + since.seconds) * NS + since.microseconds * 1000))

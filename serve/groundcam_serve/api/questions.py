@@ -145,7 +145,7 @@ async def put(
     if not force and camera != EVERY_CAMERA and camera not in door.boards.cameras:
         raise Problem(404, "not-found", f"there is no camera {camera} (force=true asks one that is to come)")
     message = CameraQuestion(**dict(question), camera_id=camera, set_by=key.name, set_at_ns=time.time_ns())
-    async with door.asking:
+    async with door.asking(camera):
         before = _require_version(door, request, camera)
         verdicts = {one.worker_id: verdict.at_ns for one in door.boards.workers if (verdict := verdict_on(one, camera))}
         await _send(door, camera, message)
@@ -162,7 +162,7 @@ async def take_back(request: Request, camera: CameraPath) -> Response:
     """Take a question back: the workers' own holds again."""
     door = door_of(request)
     _require(door, request, "ask", camera)
-    async with door.asking:
+    async with door.asking(camera):
         if _require_version(door, request, camera) is None:
             raise Problem(404, "not-found", f"{_name(camera)} is asked nothing over Kafka")
         await _send(door, camera, None)

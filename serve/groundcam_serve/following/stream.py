@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from groundcam_runtime.records import Consumed, Partition
 from groundcam_runtime.repeats import Repeats
 from groundcam_schemas import Detections, FrameId, Gap, SchemaError, decode_answer, encode_json
+from groundcam_serve.jobs.store import is_of_job
 
 MOST_PARTITIONS = 1000
 _PLACE = re.compile(r"([0-9]{1,6}):([0-9]{1,19})")
@@ -22,10 +23,10 @@ class RecordStream(ABC):
 
     def begin(self, next_offsets: Mapping[Partition, int], first_offsets: Mapping[Partition, int]) -> None:
         """Reading begins here; what is before `first_offsets` Kafka has deleted."""
+        # An event's id names all of them: who comes again with one reads what it does not name from its beginning.
+        self._next = {partition: max(one, first_offsets.get(partition, 0)) for partition, one in next_offsets.items()}
         for partition, offset in next_offsets.items():
-            first = first_offsets.get(partition, 0)
-            self._next[partition] = max(offset, first)
-            if offset < first:
+            if offset < (first := self._next[partition]):
                 data = f'{{"partition": {partition.number}, "from": {offset}, "to": {first - 1}}}'
                 self._lost.append(self._event("lost", data))
 
@@ -75,7 +76,7 @@ class EventStream(RecordStream):
         return "gap" if isinstance(answer, Gap) else "detections", encode_json(answer).decode()
 
     def _is_of_interest(self, answer: Detections | Gap) -> bool:
-        if self._cameras is not None and answer.camera_id not in self._cameras:
+        if is_of_job(answer.camera_id) or (self._cameras is not None and answer.camera_id not in self._cameras):
             return False
         if isinstance(answer, Gap):
             return True

@@ -28,7 +28,9 @@ AT_ONCE = 2
 """Films that are decoded; others wait for their turn."""
 VERDICT_S = 5.0
 STALL_S = 120.0
-"""A job of which nothing is said for so long has failed."""
+"""A job has failed once nothing is said of any frame for so long: no worker is at work."""
+LONGEST_STALL_S = 1800.0
+"""And once nothing is said of its own: while others are answered its frames may wait for their turn."""
 
 
 @dataclass(slots=True)
@@ -67,6 +69,8 @@ class JobRunner:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._changed: dict[str, asyncio.Event] = {}
         self._turns = asyncio.Semaphore(AT_ONCE)
+        self._heard_s = time.monotonic()
+        """When an answer came last, whosever it was."""
         self.bytes = 0
         """Of films that lie there, or come."""
 
@@ -111,6 +115,7 @@ class JobRunner:
 
     def take(self, answer: Detections | Gap) -> None:
         """Take an answer, or a gap; any thread may call it."""
+        self._heard_s = time.monotonic()
         if answer.camera_id.startswith(PREFIX):
             with suppress(RuntimeError):  # the loop has ended
                 self._loop.call_soon_threadsafe(self._took, answer)
@@ -171,13 +176,17 @@ class JobRunner:
         return frames
 
     async def _until_answered(self, job: Job) -> None:
-        changed = self._changed[job.id]
+        changed, moved_s = self._changed[job.id], time.monotonic()
         while not (job.is_answered or job.state.is_through):
             changed.clear()
             try:
                 await asyncio.wait_for(changed.wait(), STALL_S)
+                moved_s = time.monotonic()
             except TimeoutError:
-                why = f"nothing was said of {(job.frames or 0) - len(job.seen)} frames for {STALL_S:.0f} s"
+                now_s = time.monotonic()
+                if now_s - max(self._heard_s, moved_s) < STALL_S and now_s - moved_s < LONGEST_STALL_S:
+                    continue
+                why = f"nothing was said of {(job.frames or 0) - len(job.seen)} frames for {now_s - moved_s:.0f} s"
                 self.store.end(job, JobState.FAILED, time.monotonic(), why)
         self.store.end(job, JobState.DONE, time.monotonic())
 

@@ -1,5 +1,6 @@
 """Videos that are answered frame by frame: what became of each so far. Pure: time comes in as an argument."""
 
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -9,6 +10,12 @@ MAX_GAP = 10_000_000
 """Numbers of one gap; a film of a hundred hours has fewer frames."""
 PREFIX = "job-"
 """Begins the camera id of a job's frames."""
+_ITS_CAMERA = re.compile(r"job-[0-9a-f]{16}")
+
+
+def is_of_job(camera_id: str) -> bool:
+    """Whether frames of this id are a film of somebody's, which nobody else is told of."""
+    return _ITS_CAMERA.fullmatch(camera_id) is not None
 
 
 class JobState(StrEnum):
