@@ -17,7 +17,7 @@ from groundcam_schemas import CameraQuestion
 from groundcam_schemas.questions import EVERY_CAMERA
 from groundcam_serve import body
 from groundcam_serve.api.answers import answered, problems
-from groundcam_serve.api.versions import etag, require_version, tag, tags
+from groundcam_serve.api.versions import etag, require_version, tag
 from groundcam_serve.asking import Asked, question_of
 from groundcam_serve.door import COME_AGAIN_S, Door, door_of
 from groundcam_serve.keys import Key
@@ -89,7 +89,7 @@ async def every(request: Request) -> Response:
 @router.get(
     "/v1/questions/{camera}",
     response_model=QuestionInForce,
-    responses={**problems(404, 422), 200: {"headers": ETAG}, 304: {"description": "It is the one that you have"}},
+    responses={**problems(404, 422), 200: {"headers": ETAG}},
 )
 async def one(request: Request, camera: CameraPath) -> Response:
     """Say what a camera, or `*`, is asked."""
@@ -98,9 +98,8 @@ async def one(request: Request, camera: CameraPath) -> Response:
     known = door.boards.questions.get(camera)
     if known is None:
         raise Problem(404, "not-found", f"{_name(camera)} is asked nothing over Kafka: its workers' own question holds")
-    if tag(known.version) in tags(request, "if-none-match"):
-        return Response(status_code=304, headers={"ETag": tag(known.version)})
-    return answered(_shown(door, known), headers={"ETag": tag(known.version)})
+    # The tag is the question's, for If-Match; what workers say of it comes later, so that no answer stands for another.
+    return answered(_shown(door, known), headers={"ETag": tag(known.version), "Cache-Control": "no-store"})
 
 
 @router.get("/v1/questions/{camera}/history", response_model=QuestionsAsked, responses=problems(422))
