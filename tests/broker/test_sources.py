@@ -82,7 +82,7 @@ def test_an_owner_that_dies_while_it_gives_partitions_up_and_comes_back_by_its_n
     with said.open("w") as out:
         first = subprocess.Popen(
             [sys.executable, "-c", script], stdout=out,
-            env=environment(kafka) | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])},
+            env=environment(kafka) | {"PYTHONPATH": os.pathsep.join([*sys.path, str(Path(__file__).parent)])},
         )  # fmt: skip
     with closing(Member(kafka, 0.5, "two")) as second, closing(Member(kafka, 0.5, "one")) as again:
         try:
