@@ -1,6 +1,7 @@
 """The wall without a worker, over a restart, and what strangers do to it."""
 
 import json
+import time
 from collections.abc import Iterator
 
 import psutil
@@ -14,7 +15,7 @@ from websockets import frame_of, said, upgrade
 
 pytestmark = pytest.mark.broker
 
-CLOSED, BINARY = 8, 2
+TEXT, BINARY, CLOSED = 1, 2, 8
 MARKUP = "<b>bold</b><script>alert(1)</script>"
 MIB = 1024 * 1024
 
@@ -84,6 +85,26 @@ def test_who_says_something_else_is_told_why_and_closed(site: Stack) -> None:
         assert kind == CLOSED
         assert int.from_bytes(content[:2], "big") == 1008
         assert b"width" in content
+
+
+def test_who_asks_for_a_reply_is_told_that_it_is_served(site: Stack) -> None:
+    connection, _ = upgrade(site.client.port)
+    with connection:
+        connection.sendall(said({"watch": {}, "reply": True}))
+        assert frame_of(connection) == (TEXT, b'{"watching":[]}')
+
+
+def test_who_asks_for_replies_is_told_why_it_is_left_however_much_it_says(site: Stack) -> None:
+    """The server drops a connection behind its close frame; who speaks then would find it broken, and read nothing."""
+    cut, _ = upgrade(site.client.port)
+    with cut:
+        cut.sendall(said({"watch": {}, "reply": True}) + said({"shout": 1}) + said({"drawn": "gate"}) * 100)
+        assert frame_of(cut)[1] == b'{"watching":[]}'
+        kind, content = frame_of(cut)
+        assert (kind, json.loads(content)["closing"]) == (TEXT, 1008)
+        begun = time.monotonic()
+        assert frame_of(cut)[0] == CLOSED
+        assert time.monotonic() - begun > 1, "it may read that in peace"
 
 
 def test_pictures_come_only_as_fast_as_they_are_taken(site: Stack) -> None:

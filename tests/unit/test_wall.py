@@ -13,7 +13,7 @@ from groundcam_schemas import Detections, FrameId, encode
 from groundcam_serve.api.preview import spread
 from groundcam_serve.wall.frames import picture_in
 from groundcam_serve.wall.looks import CameraLooks, Picture
-from groundcam_serve.wall.messages import MOST_CHARACTERS, MOST_TILES, message, said_in
+from groundcam_serve.wall.messages import MOST_CHARACTERS, MOST_TILES, farewell, message, reply, said_in
 from groundcam_serve.wall.minutes import Minutes, Place
 from groundcam_serve.wall.places import Places
 from groundcam_serve.wall.tiles import CREDIT, DEAF_S, Tiles, Wish
@@ -204,6 +204,13 @@ def test_what_is_said_of_a_picture_comes_with_it() -> None:
 def test_a_page_that_says_something_else_is_told_in_a_sentence(text: str) -> None:
     with pytest.raises(ValueError, match=r"^[^\n]{5,200}$"):
         said_in(text)
+
+
+def test_a_page_that_asks_for_a_reply_is_told_which_of_its_cameras_it_gets() -> None:
+    assert said_in('{"watch": {}, "reply": true}').reply
+    assert not said_in('{"watch": {}}').reply
+    assert json.loads(reply({"yard", "gate"})) == {"watching": ["gate", "yard"]}
+    assert json.loads(farewell(1013, "no room")) == {"closing": 1013, "reason": "no room"}
 
 
 # -- pictures of the last minute

@@ -4,7 +4,8 @@ from fastapi import APIRouter, WebSocket
 
 from groundcam_serve.door import Door
 from groundcam_serve.problems import Problem
-from groundcam_serve.wall.viewer import AGAIN, POLICY, Viewer
+from groundcam_serve.wall.leaving import AGAIN, POLICY, Gone, leave, refuse
+from groundcam_serve.wall.viewer import Viewer
 
 router = APIRouter()
 
@@ -18,15 +19,13 @@ async def wall(socket: WebSocket) -> None:
     try:
         door.require(socket, "cameras")
     except Problem as problem:
-        await socket.close(POLICY, str(problem)[:120])
+        await refuse(socket, Gone(POLICY, str(problem)[:120]))
         return
     if door.wall is None or door.wall.viewers >= door.settings.max_viewers:
-        await socket.close(AGAIN, "there are too many viewers already" if door.wall else "pictures are not shown here")
+        why = "there are too many viewers already" if door.wall else "pictures are not shown here"
+        await refuse(socket, Gone(AGAIN, why))
         return
     viewer = Viewer(socket, door.wall, lambda: door.require(socket, "cameras"))
     door.wall.watch(viewer, ())
     gone = await viewer.serve()
-    try:
-        await socket.close(gone.code, gone.reason)
-    except RuntimeError:  # it is closed already
-        return
+    await leave(socket, gone, asks_replies=viewer.asks_replies)

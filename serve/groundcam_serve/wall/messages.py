@@ -1,12 +1,14 @@
 """What the wall and a page say to each other. Pure.
 
 A page sends JSON: `{"watch": {"gate": {"width": 640, "fps": 2}}}`, all tiles that it shows now, whenever that changes;
-and `{"drawn": "gate"}` for each picture. The wall sends a binary message for each picture: the length of a JSON header
-(4 bytes, little-endian), the header, and the picture's bytes. So what a header says is said of that very picture.
+and `{"drawn": "gate"}` for each picture. To a page that adds `"reply": true` it says in JSON which cameras it gets, and
+why it is left. The wall sends a binary message for each picture: the length of a JSON header (4 bytes, little-endian),
+the header, and the picture's bytes. So what a header says is said of that very picture.
 """
 
 import json
 import time
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -36,6 +38,7 @@ class Said(BaseModel):
 
     watch: Annotated[dict[CameraId, _Tile], Field(max_length=MOST_TILES)] | None = None
     drawn: CameraId | None = None
+    reply: bool = False
 
     @property
     def wishes(self) -> dict[str, Wish] | None:
@@ -54,6 +57,16 @@ def said_in(text: str) -> Said:
     except ValidationError as invalid:
         first = invalid.errors(include_url=False, include_context=False, include_input=False)[0]
         raise ValueError(f"{'.'.join(map(str, first['loc'])) or 'message'}: {first['msg']}") from None
+
+
+def reply(watched: Iterable[str]) -> str:
+    """Return what a page is told of its wish: the cameras that it gets, of those that it asked for."""
+    return json.dumps({"watching": sorted(watched)}, separators=(",", ":"))
+
+
+def farewell(code: int, reason: str) -> str:
+    """Return what a page is told before it is left; both are a close frame's (RFC 6455, 7.4)."""
+    return json.dumps({"closing": code, "reason": reason}, separators=(",", ":"))
 
 
 def message(look: Look, data: bytes, skipped: int, now_ns: int | None = None) -> bytes:

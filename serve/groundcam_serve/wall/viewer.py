@@ -9,7 +9,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from groundcam_serve.keys import Key
 from groundcam_serve.problems import Problem
-from groundcam_serve.wall.messages import message, said_in
+from groundcam_serve.wall.leaving import POLICY, Gone
+from groundcam_serve.wall.messages import message, reply, said_in
 from groundcam_serve.wall.tiles import Tiles
 from groundcam_serve.wall.wall import Wall
 
@@ -17,16 +18,6 @@ LOOK_S = 5.0
 """So often it is asked whether the viewer still may look."""
 TICK_S = 0.5
 """So long a picture may wait that was held back by a wish for fewer."""
-POLICY, AGAIN = 1008, 1013
-"""Of WebSockets: what was sent is not allowed; there is no room now (RFC 6455, IANA's registry)."""
-
-
-class Gone(Exception):  # noqa: N818 - no error
-    """The viewer goes, or has to; with the WebSocket's code and the reason in words."""
-
-    def __init__(self, code: int = 1000, reason: str = "") -> None:
-        super().__init__(reason)
-        self.code, self.reason = code, reason
 
 
 class Viewer:
@@ -37,6 +28,7 @@ class Viewer:
         self._socket, self._wall, self._key_of = socket, wall, key_of
         self._tiles = Tiles()
         self._news = asyncio.Event()
+        self.asks_replies = False
 
     def changed(self) -> None:
         """As Looker has it."""
@@ -75,6 +67,9 @@ class Viewer:
                 allowed = {name: wish for name, wish in wishes.items() if key.may_see(name)}
                 self._tiles.watch(allowed)
                 self._wall.watch(self, self._tiles.cameras)
+                self.asks_replies = said.reply
+                if said.reply:
+                    await self._socket.send_text(reply(self._tiles.cameras))
             self._news.set()
 
     async def _send(self) -> None:

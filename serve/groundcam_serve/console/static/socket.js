@@ -5,7 +5,6 @@
 
 const AGAIN_MS = [250, 1000, 2000, 5000];
 const TOGETHER_MS = 50;
-const SETTLED_MS = 3000;
 const NOT_ALLOWED = 1008;
 
 export class WallSocket {
@@ -29,28 +28,29 @@ export class WallSocket {
   open() {
     const socket = this.socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/v1/wall`);
     socket.binaryType = "arraybuffer";
-    // A service with too many viewers takes a connection, and closes it: that is no success, which begins anew.
-    let settling = 0;
-    const settled = () => {
-      clearTimeout(settling);
-      this.failed = 0;
-      this.tell("live", "");
-    };
     socket.onopen = () => {
       this.said = "";
-      settling = setTimeout(settled, SETTLED_MS);
       this.say();
     };
-    socket.onmessage = event => {
-      if (this.state !== "live") settled();
-      this.take(event.data);
-    };
-    socket.onclose = event => {
-      clearTimeout(settling);
+    /** @param {number} code @param {string} why */
+    const over = (code, why) => {
       if (this.socket !== socket) return;
-      this.tell(event.code === NOT_ALLOWED ? "refused" : "lost", event.reason);
+      this.socket = null;
+      socket.close();
+      this.tell(code === NOT_ALLOWED ? "refused" : "lost", why);
       this.timer = setTimeout(() => this.open(), AGAIN_MS[Math.min(this.failed++, AGAIN_MS.length - 1)]);
     };
+    // A service with too many viewers takes a connection, too: only what it says shows whether it serves this page.
+    socket.onmessage = event => {
+      const { closing, reason } = typeof event.data === "string" ? JSON.parse(event.data) : {};
+      if (closing) return over(closing, reason);
+      if (this.state !== "live") {
+        this.failed = 0;
+        this.tell("live", "");
+      }
+      if (typeof event.data !== "string") this.take(event.data);
+    };
+    socket.onclose = event => over(event.code, event.reason);
   }
 
   close() {
@@ -83,7 +83,7 @@ export class WallSocket {
 
   say() {
     const watch = document.hidden ? {} : Object.fromEntries([...this.tiles].map(([name, one]) => [name, one.wish]));
-    const said = JSON.stringify({ watch });
+    const said = JSON.stringify({ watch, reply: true });
     if (this.socket?.readyState !== WebSocket.OPEN || said === this.said) return;
     this.said = said;
     this.socket.send(said);
