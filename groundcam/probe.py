@@ -22,8 +22,8 @@ from groundcam_schemas import (
     SchemaError,
     decode_answer,
 )
+from groundcam_schemas.identity import PROBE
 
-CAMERA = "groundcam-probe"
 WIDTH, HEIGHT = 320, 180
 """Of the picture that comes with the package: a red circle and a blue square."""
 POLL_S = 0.2
@@ -77,11 +77,11 @@ def probe(
             for number in range(partitions):
                 waiting[number] = time.time_ns()
                 frame = Frame(
-                    camera_id=CAMERA, run_id=run_id, seq=number, captured_at_ns=waiting[number],
+                    camera_id=PROBE, run_id=run_id, seq=number, captured_at_ns=waiting[number],
                     width=WIDTH, height=HEIGHT, source_width=WIDTH, source_height=HEIGHT,
                     data=picture, question=question,
                 )  # fmt: skip
-                publisher.send(Record.of(topics.frames, frame, CAMERA, number))
+                publisher.send(Record.of(topics.frames, frame, PROBE, number))
             deadline = time.monotonic() + timeout_s
             while waiting and time.monotonic() < deadline and go_on():
                 _require_taken(publisher.poll())
@@ -115,7 +115,7 @@ def _answers(value: bytes | None, run_id: str) -> Iterator[tuple[int, Detections
         answer = decode_answer(value or b"")
     except SchemaError:
         return  # somebody else's
-    if answer.camera_id != CAMERA:
+    if answer.camera_id != PROBE:
         return
     if isinstance(answer, Detections):
         if answer.frame.run_id == run_id:

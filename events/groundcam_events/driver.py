@@ -21,6 +21,7 @@ from groundcam_runtime.kafka.source import GroupSource
 from groundcam_runtime.records import Assigned, Consumed, Gone, Partition, Position
 from groundcam_runtime.recurring import Recurring
 from groundcam_schemas import Event, SchemaError, decode_answer
+from groundcam_schemas.identity import is_errand
 
 log = logging.getLogger(__name__)
 recurring = Recurring(log)
@@ -145,7 +146,8 @@ class Driver:
             )  # fmt: skip
             tracker.skip(record.offset)
             return
-        if cameras is not None and answer.camera_id not in cameras:
+        if is_errand(answer.camera_id) or (cameras is not None and answer.camera_id not in cameras):
+            tracker.skip(record.offset)
             return
         camera = tracker.camera(answer.camera_id)
         self._telling.catch_up(tracker.number, camera.state.untold)
@@ -292,8 +294,5 @@ class Driver:
             self.behind.pop(number, None)
             self._settling.pop(number, None)  # should it come back, the checkpoint under way settles nothing of it
         self._telling.news -= names
-        if self._left is not None and not self._is_ours(self._left):
+        if self._left is not None and not any(one.number in self.partitions for one in self._left):
             self._left = None
-
-    def _is_ours(self, partitions: frozenset[Partition]) -> bool:
-        return any(one.number in self.partitions for one in partitions)

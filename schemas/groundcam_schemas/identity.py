@@ -1,10 +1,17 @@
 """Who a frame is, and what an answer to it is called."""
 
 import hashlib
+import re
 import secrets
 from typing import NamedTuple
 
 import msgpack
+
+PROBE = "groundcam-probe"
+"""The camera id of the pictures that `groundcam probe` sends."""
+JOB = "job-"
+"""Begins the camera id of a film that was sent over HTTP; a job's id follows, 16 hexadecimal digits."""
+_ERRAND = re.compile(rf"{PROBE}|{JOB}[0-9a-f]{{16}}")
 
 
 class FrameId(NamedTuple):
@@ -13,6 +20,11 @@ class FrameId(NamedTuple):
     camera_id: str
     run_id: str
     seq: int
+
+
+def is_errand(camera_id: str) -> bool:
+    """Whether frames of this id are no camera's, but sent once for an answer: a probe's, or somebody's film."""
+    return _ERRAND.fullmatch(camera_id) is not None
 
 
 def new_run_id(started_at_ns: int) -> str:

@@ -12,9 +12,9 @@ from typing import Annotated, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from groundcam_schemas.identity import is_errand
 from groundcam_schemas.limits import CameraId
 from groundcam_serve.entries import read_entries
-from groundcam_serve.jobs.store import is_of_job
 
 Scope = Literal["detect", "ask", "cameras", "read", "models"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
@@ -43,7 +43,7 @@ class Key(BaseModel):
 
     def may_see(self, camera_id: str) -> bool:
         """Whether it is about a camera; a film of somebody's is none."""
-        return not is_of_job(camera_id) and (self.cameras is None or camera_id in self.cameras)
+        return not is_errand(camera_id) and (self.cameras is None or camera_id in self.cameras)
 
 
 class _File(BaseModel):

@@ -42,10 +42,14 @@ def through(client: Client, wait: Wait, job: str) -> dict[str, Any]:
     return last
 
 
-def asked(kafka: KafkaSettings, job: str) -> list[bool]:
-    """Of each record about a job's question, whether it asks something."""
-    with Reader(kafka, [kafka.topics.prompts], start="beginning") as reader:
+def told(kafka: KafkaSettings, topic: str, job: str) -> list[bool]:
+    """Of each record about a job as if it were a camera, whether there is something in it."""
+    with Reader(kafka, [topic], start="beginning") as reader:
         return [bool(one.value) for one in reader.to_the_end() if one.key == f"job-{job}".encode()]
+
+
+def nothing_is_left(kafka: KafkaSettings, job: str) -> bool:
+    return not any(told(kafka, topic, job)[-1:] == [True] for topic in (kafka.topics.prompts, kafka.topics.cameras))
 
 
 def test_every_frame_of_a_film_is_answered_once_and_fetched_as_json_lines(
@@ -65,7 +69,8 @@ def test_every_frame_of_a_film_is_answered_once_and_fetched_as_json_lines(
     assert {(line["source_width"], line["source_height"]) for line in lines} == {(640, 272)}
     assert len(client.get(f"{status['results']}?from=240").body.splitlines()) == 10
     assert client.get(f"/v1/questions/job-{job}").status == 403, "it is no camera, for anybody"
-    wait(lambda: asked(kafka, job)[-1:] == [False], 10, "its question taken back")
+    assert told(kafka, kafka.topics.cameras, job)[0], "its producer has told of it"
+    wait(lambda: nothing_is_left(kafka, job), 10, "its question and its state taken back")
     assert [one["id"] for one in client.get("/v1/jobs").json["jobs"]] == [job]
     assert totals(audit(kafka)).missing == 0
     assert client.ask("DELETE", f"/v1/jobs/{job}").status == 204
@@ -92,4 +97,5 @@ def test_a_job_that_is_ended_leaves_nothing_behind(client: Client, wait: Wait, k
     job = send(client, FILM).json["id"]
     assert client.ask("DELETE", f"/v1/jobs/{job}").status == 204
     assert client.get(f"/v1/jobs/{job}/results").status == 404
-    wait(lambda: asked(kafka, job)[-1:] == [False], 20, "its question taken back")
+    wait(lambda: told(kafka, kafka.topics.prompts, job)[-1:] == [False], 20, "its question taken back")
+    assert nothing_is_left(kafka, job)

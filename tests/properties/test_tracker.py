@@ -8,8 +8,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from groundcam_events.tracking.state import decode_state
-from groundcam_schemas import Event, decode
-from tracked import zones_of
+from groundcam_schemas import Event, decode, encode
+from tracked import street, zones_of
 from tracker_world import CAMERAS, LOGS, Kafka, Tracker, expected, once
 
 STEPS = 150
@@ -100,6 +100,19 @@ def test_with_transactions_what_was_decided_before_a_kill_is_told_once_by_those_
     assert len(kafka.events) > before
     Tracker(kafka, by_transactions=True).finish()
     assert max(Counter((one.id, one.n) for one in (decode(Event, value) for value in kafka.events)).values()) == 1
+
+
+def test_probes_and_films_sent_over_http_are_no_cameras_and_nothing_is_told_of_them() -> None:
+    errands = [encode(one) for name in ("groundcam-probe", f"job-{'0a' * 8}") for one in street(name, 25, 4, 7)]
+    kafka = Kafka({number: [*errands, *records, *errands] for number, records in LOGS[0].items()})
+    Tracker(kafka).finish()
+    plain = Kafka(LOGS[0])
+    Tracker(plain).finish()
+    assert {name: len(told) for name, told in once(kafka.events).items()} == {
+        name: len(told) for name, told in once(plain.events).items()
+    }
+    assert {name for name, _ in kafka.tracks} == set(kafka.objects) == set(CAMERAS)
+    assert [one.offset for one in kafka.committed.values()] == [len(records) for records in kafka.log.values()]
 
 
 @settings(max_examples=14, deadline=None)

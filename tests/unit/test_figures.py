@@ -26,6 +26,16 @@ def test_rates_ages_and_gaps_are_those_of_the_last_minute() -> None:
     assert figures.of("yard", 0.0) is None
 
 
+@pytest.mark.parametrize(("after_s", "is_told"), [(1, 0.8), (10, 4.0), (59, 4.0), (90, 4.0)])
+def test_the_rate_of_a_camera_that_is_new_is_that_of_the_time_since_it_came(after_s: int, is_told: float) -> None:
+    figures = Figures()
+    for number in range(after_s * 4):
+        figures.take(answer(number, number / 4, []), number / 4)
+    found = figures.of("gate", float(after_s))
+    assert found is not None
+    assert found.answers_per_s == pytest.approx(is_told, rel=0.05)
+
+
 def test_where_each_partition_was_answered_last_is_known() -> None:
     figures = Figures()
     for seq in (5, 9, 7):

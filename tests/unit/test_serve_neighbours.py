@@ -16,6 +16,7 @@ from asgi_service import QUESTION, Service
 from groundcam_runtime.events.filter import EventFilter
 from groundcam_runtime.records import Partition
 from groundcam_schemas import CameraQuestion, CameraState, CameraStatus, Question
+from groundcam_schemas.identity import is_errand
 from groundcam_serve import fetching
 from groundcam_serve.api import questions
 from groundcam_serve.api.moments import ns_of
@@ -23,7 +24,7 @@ from groundcam_serve.fetching import fetch
 from groundcam_serve.following.stream import EventStream, positions_of
 from groundcam_serve.jobs import runner as jobs
 from groundcam_serve.jobs.runner import JobRunner
-from groundcam_serve.jobs.store import Job, JobState, is_of_job
+from groundcam_serve.jobs.store import Job, JobState
 from groundcam_serve.problems import Problem
 from groundcam_serve.settings import ServeSettings
 from serve_client import form
@@ -58,7 +59,7 @@ def test_a_film_of_somebodys_is_no_camera_that_others_see_or_ask(tmp_path: Path)
     told = EventStream(None, None)
     assert told._is_of_interest(answer(0, 0.0, []))
     assert not told._is_of_interest(answer(0, 0.0, [], camera_id=JOB))
-    assert [is_of_job(name) for name in (JOB, "job-gate", "job-0123456789abcdeg", f"{JOB}0")] == [
+    assert [is_errand(name) for name in (JOB, "job-gate", "job-0123456789abcdeg", f"{JOB}0")] == [
         True,
         False,
         False,

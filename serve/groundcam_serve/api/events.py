@@ -15,6 +15,7 @@ from groundcam_runtime.kafka.open_objects import lately, open_now
 from groundcam_runtime.kafka.reader import Reader, Start
 from groundcam_runtime.printable import printable
 from groundcam_schemas import Cause, Event, ObjectsNow, Severity
+from groundcam_schemas.identity import is_errand
 from groundcam_serve.api.answers import answered, problems
 from groundcam_serve.api.moments import Moment, ns_of
 from groundcam_serve.api.streaming import KIND, place_of, streamed
@@ -22,7 +23,6 @@ from groundcam_serve.door import COME_AGAIN_S, Door, door_of
 from groundcam_serve.following.history import MOST_FOR_A_LIFE, Wanted, life_of, page, picture_of
 from groundcam_serve.following.lives import LifeStream
 from groundcam_serve.following.stream import RecordStream, id_of, positions_of
-from groundcam_serve.jobs.store import is_of_job
 from groundcam_serve.keys import Key, Scope
 from groundcam_serve.problems import Problem
 
@@ -165,7 +165,7 @@ class _Shown(EventFilter):
 
     def fits(self, event: Event) -> bool:
         """Whether an event is wanted, and of a camera."""
-        return not is_of_job(event.camera_id) and super().fits(event)
+        return not is_errand(event.camera_id) and super().fits(event)
 
 
 async def require_board(door: Door) -> None:

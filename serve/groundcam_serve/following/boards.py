@@ -17,8 +17,8 @@ from groundcam_runtime.records import NS_PER_MS, Consumed
 from groundcam_runtime.recurring import Recurring
 from groundcam_runtime.settings import KafkaSettings
 from groundcam_schemas import CameraQuestion, CameraStatus, SchemaError, WorkerState, WorkerStatus, decode
+from groundcam_schemas.identity import is_errand
 from groundcam_serve.following.changes import Changes
-from groundcam_serve.jobs.store import is_of_job
 
 recurring = Recurring(logging.getLogger(__name__))
 
@@ -121,7 +121,7 @@ class Boards:
         topic, key, value = record.partition.topic, record.key, record.value
         if topic == self._topics.workers:
             take_worker(self._workers, key, value)
-        elif is_of_job((key or b"").decode("utf-8", "replace")):
+        elif is_errand((key or b"").decode("utf-8", "replace")):
             return
         elif topic == self._topics.cameras:
             take_camera(self._cameras, key, value)

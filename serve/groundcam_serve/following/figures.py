@@ -10,6 +10,8 @@ from groundcam_schemas import Detections, Gap
 
 NS = 1_000_000_000
 WINDOW_S = 60.0
+LEAST_S = 5.0
+"""A rate is not told from less than this."""
 MOST_CAMERAS = 10_000
 
 
@@ -28,6 +30,7 @@ class CameraFigures:
 
 @dataclass(slots=True)
 class _Camera:
+    begun_s: float
     answers: deque[float] = field(default_factory=deque)
     gaps: deque[tuple[float, str, int]] = field(default_factory=deque)
     latency_s: float | None = None
@@ -44,7 +47,7 @@ class Figures:
     def take(self, answer: Detections | Gap, now_s: float) -> None:
         """An answer or a gap came."""
         with self._lock:
-            camera = self._cameras.setdefault(answer.camera_id, _Camera())
+            camera = self._cameras.setdefault(answer.camera_id, _Camera(now_s))
             self._cameras.move_to_end(answer.camera_id)
             if len(self._cameras) > MOST_CAMERAS:
                 self._cameras.popitem(last=False)
@@ -69,7 +72,7 @@ class Figures:
             for _, reason, count in camera.gaps:
                 gaps[reason] += count
             return CameraFigures(
-                answers_per_s=len(camera.answers) / WINDOW_S,
+                answers_per_s=len(camera.answers) / min(WINDOW_S, max(LEAST_S, now_s - camera.begun_s)),
                 latency_s=camera.latency_s if camera.answers else None,
                 age_s=now_s - camera.answers[-1] if camera.answers else None,
                 gaps=dict(gaps),

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from groundcam_runtime.records import Consumed, Partition
 from groundcam_runtime.repeats import Repeats
 from groundcam_schemas import Detections, FrameId, Gap, SchemaError, decode_answer, encode_json
-from groundcam_serve.jobs.store import is_of_job
+from groundcam_schemas.identity import is_errand
 
 MOST_PARTITIONS = 1000
 _PLACE = re.compile(r"([0-9]{1,6}):([0-9]{1,19})")
@@ -76,7 +76,7 @@ class EventStream(RecordStream):
         return "gap" if isinstance(answer, Gap) else "detections", encode_json(answer).decode()
 
     def _is_of_interest(self, answer: Detections | Gap) -> bool:
-        if is_of_job(answer.camera_id) or (self._cameras is not None and answer.camera_id not in self._cameras):
+        if is_errand(answer.camera_id) or (self._cameras is not None and answer.camera_id not in self._cameras):
             return False
         if isinstance(answer, Gap):
             return True

@@ -17,8 +17,9 @@ from groundcam_runtime.kafka.send_now import send_now
 from groundcam_runtime.settings import KafkaSettings
 from groundcam_runtime.verdicts import Outcome, outcome
 from groundcam_schemas import CameraQuestion, Detections, Gap, Question
+from groundcam_schemas.identity import JOB
 from groundcam_serve.following.boards import Boards
-from groundcam_serve.jobs.store import PREFIX, Job, JobState, JobStore
+from groundcam_serve.jobs.store import Job, JobState, JobStore
 from groundcam_serve.settings import ServeSettings
 
 log = logging.getLogger(__name__)
@@ -116,7 +117,7 @@ class JobRunner:
     def take(self, answer: Detections | Gap) -> None:
         """Take an answer, or a gap; any thread may call it."""
         self._heard_s = time.monotonic()
-        if answer.camera_id.startswith(PREFIX):
+        if answer.camera_id.startswith(JOB):
             with suppress(RuntimeError):  # the loop has ended
                 self._loop.call_soon_threadsafe(self._took, answer)
 
@@ -147,7 +148,7 @@ class JobRunner:
             self.store.end(job, JobState.FAILED, time.monotonic(), "it failed; the log says why")
         finally:
             with suppress(KafkaProblem):
-                await _whole(self._put, job, None)
+                await _whole(self._take_back, job)
 
     async def _answer(self, job: Job, path: Path, question: Question, fps: float | None) -> None:
         async with self._turns:
@@ -202,9 +203,15 @@ class JobRunner:
     def _verdict(self, job: Job, message: CameraQuestion) -> Outcome:
         return outcome(self._boards.workers, job.camera_id, message.version, {}, time.time_ns())
 
-    def _put(self, job: Job, message: CameraQuestion | None) -> None:
+    def _put(self, job: Job, message: CameraQuestion) -> None:
         record = Record.of(self._kafka.topics.prompts, message, job.camera_id)
         send_now(self._kafka, [record], "the question")
+
+    def _take_back(self, job: Job) -> None:
+        """Leave neither a question nor a camera's state, which its producer has told of."""
+        topics = self._kafka.topics
+        nothing = [Record.of(topic, None, job.camera_id) for topic in (topics.prompts, topics.cameras)]
+        send_now(self._kafka, nothing, "the end of the job")
 
 
 async def _whole(call: Callable[..., None], *arguments: Any) -> None:

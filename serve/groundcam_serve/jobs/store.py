@@ -1,21 +1,13 @@
 """Videos that are answered frame by frame: what became of each so far. Pure: time comes in as an argument."""
 
-import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from groundcam_schemas import Detections, Gap, encode_json
+from groundcam_schemas.identity import JOB
 
 MAX_GAP = 10_000_000
 """Numbers of one gap; a film of a hundred hours has fewer frames."""
-PREFIX = "job-"
-"""Begins the camera id of a job's frames."""
-_ITS_CAMERA = re.compile(r"job-[0-9a-f]{16}")
-
-
-def is_of_job(camera_id: str) -> bool:
-    """Whether frames of this id are a film of somebody's, which nobody else is told of."""
-    return _ITS_CAMERA.fullmatch(camera_id) is not None
 
 
 class JobState(StrEnum):
@@ -55,7 +47,7 @@ class Job:
     @property
     def camera_id(self) -> str:
         """What its frames are called on Kafka."""
-        return f"{PREFIX}{self.id}"
+        return f"{JOB}{self.id}"
 
     @property
     def is_answered(self) -> bool:
@@ -98,7 +90,7 @@ class JobStore:
 
     def take(self, answer: Detections | Gap, now_s: float) -> Job | None:
         """Note what was said of a job's frames; return the job if it is one's. One whose results have no room fails."""
-        job = self._known.get(answer.camera_id.removeprefix(PREFIX)) if answer.camera_id.startswith(PREFIX) else None
+        job = self._known.get(answer.camera_id.removeprefix(JOB)) if answer.camera_id.startswith(JOB) else None
         if job is None or job.state.is_through:
             return None
         numbers = _numbers(answer)
