@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from difflib import get_close_matches
 
+from groundcam.did_you_mean import did_you_mean
 from groundcam_runtime.printable import printable
 from groundcam_runtime.settings import SettingError
 from groundcam_schemas import Question
 from groundcam_schemas.questions import EVERY_CAMERA
 
-RECTANGLE, LEAST_CORNERS = 4, 3
+RECTANGLE, CORNER, LEAST_CORNERS = 4, 2, 3
 
 
 def require_camera(camera_id: str, known: Sequence[str], force: str = "asks one that is to come") -> None:
@@ -26,8 +27,12 @@ def region(text: str) -> tuple[str | None, tuple[tuple[float, float], ...]]:
     Returns the camera, None where there is none, and the polygon in fractions of the picture. Raises SettingError.
     """
     camera_id, separator, rest = text.rpartition("=")
+    return (camera_id.strip() or None) if separator else None, _polygon(rest, f"--region: {printable(text)!r}")
+
+
+def _polygon(text: str, where: str) -> tuple[tuple[float, float], ...]:
     try:
-        numbers = [float(one) for one in rest.replace(";", ",").replace(" ", ",").split(",") if one]
+        numbers = [float(one) for one in text.replace(";", ",").replace(" ", ",").split(",") if one]
     except ValueError:
         numbers = []
     if len(numbers) == RECTANGLE:
@@ -37,30 +42,40 @@ def region(text: str) -> tuple[str | None, tuple[tuple[float, float], ...]]:
     inside = all(0 <= one <= 1 for one in numbers)
     if len(numbers) % 2 or len(corners) < LEAST_CORNERS or not inside:
         raise SettingError(
-            f"--region: {printable(text)!r} is not like gate=0.1,0.5,0.9,0.5,0.5,1: x and y of three corners or more,"
-            " or x1,y1,x2,y2 of a rectangle, in fractions of the picture"
+            f"{where} is not like gate=0.1,0.5,0.9,0.5,0.5,1: x and y of three corners or more, or x1,y1,x2,y2 of a"
+            " rectangle, in fractions of the picture"
         )
-    return (camera_id.strip() or None) if separator else None, corners
+    return corners
 
 
 def regions_in(content: object, camera_id: str) -> list[tuple[tuple[float, float], ...]]:
     """Return a camera's regions of a YAML file: a list of them, or a map of camera (or `*`) to such lists.
 
-    A region is a list of [x, y], or of numbers as `region` has them. Raises SettingError.
+    A region is a list of [x, y], or of numbers as `region` has them; one alone needs no list around it. Raises
+    SettingError, also for a map in which nothing is said of the camera.
     """
     if isinstance(content, dict):
-        content = content.get(camera_id, content.get(EVERY_CAMERA, []))
-    if not isinstance(content, list):
-        raise SettingError("--regions: there is no list of regions in it")
-    found = []
-    for one in content:
-        flat = (
-            [number for corner in one for number in (corner if isinstance(corner, list) else [corner])]
-            if isinstance(one, list)
-            else [one]
-        )
-        found.append(region(",".join(map(str, flat)))[1])
-    return found
+        named = {str(name): regions for name, regions in content.items()}
+        if camera_id not in named and EVERY_CAMERA not in named:
+            there = f"there is nothing for {camera_id} in it{did_you_mean(camera_id, sorted(named))}"
+            raise SettingError(f"--regions: {printable(there)}")
+        content = named.get(camera_id, named.get(EVERY_CAMERA))
+    if not isinstance(content, list) or not content:
+        raise SettingError(f"--regions: there is no list of regions for {camera_id} in it")
+    if all(map(_is_corner, content)) or all(isinstance(one, int | float) for one in content):
+        content = [content]
+    return [_region_in(one, f"--regions: region {number}") for number, one in enumerate(content, 1)]
+
+
+def _region_in(one: object, where: str) -> tuple[tuple[float, float], ...]:
+    corners = one if isinstance(one, list) else [one]
+    flat = [number for corner in corners for number in (corner if isinstance(corner, list) else [corner])]
+    return _polygon(",".join(map(str, flat)), where)
+
+
+def _is_corner(one: object) -> bool:
+    """Whether it is x and y: no region has so few numbers."""
+    return isinstance(one, list) and len(one) == CORNER and not any(isinstance(number, list) for number in one)
 
 
 def brief(question: Question) -> str:

@@ -102,7 +102,7 @@ def ask(
 def _known(kafka: KafkaSettings, taken_back: str | None) -> list[str]:
     """Return the cameras that are known; one that has a question of its own can have that taken back."""
     known = [one.camera_id for one in camera_statuses(kafka)]
-    return [*known, *(row["camera"] for row in listed(kafka))] if taken_back else known
+    return list(dict.fromkeys([*known, *(row["camera"] for row in listed(kafka))] if taken_back else known))
 
 
 def _with_regions(asked: Question, camera_id: str, texts: list[str], file: Path | None) -> Question:

@@ -67,8 +67,7 @@ def read_config(path: Path) -> ConfigFile:
         raise SettingError(f"{path}: it is no YAML map of settings: it is nested too deep") from None
     if content is not None and not isinstance(content, dict):
         raise SettingError(f"{at(path, _place(root and root.start_mark))}: it is no YAML map of settings")
-    named = {str(name): section for name, section in (content or {}).items()}  # YAML knows numbers as names, too
-    return ConfigFile(path, named, root, tuple(loader.repeated))
+    return ConfigFile(path, content or {}, root, tuple(loader.repeated))
 
 
 def _text(path: Path) -> str:
@@ -95,6 +94,7 @@ class _Loader(yaml.SafeLoader):
         for key, _ in node.value:
             if key.tag == "tag:yaml.org,2002:merge" or not isinstance(key, yaml.ScalarNode):
                 continue  # what is merged in (`<<`) is there to be replaced
+            key.tag = "tag:yaml.org,2002:str"  # a camera may be called `on` or `007`
             place = _place(key.start_mark)
             if key.value in seen:
                 sentence = f"{key.value!r} is given twice, in lines {seen[key.value]} and {place.line}"

@@ -47,7 +47,10 @@ def _require_free(port: int) -> None:
     try:
         socket.create_server(("127.0.0.1", port)).close()
     except OSError as error:
-        raise BrokerError(f"port {port} cannot be used: {error.strerror}") from None
+        raise BrokerError(
+            f"port {port} cannot be used: {error.strerror}; take another with --port, and give the other commands"
+            " --bootstrap-servers: what answers there now may be somebody else's Kafka"
+        ) from None
 
 
 def java_command(say: Say) -> list[str]:

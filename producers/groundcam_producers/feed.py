@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from groundcam_producers.errors import SourceError, SourceHungError
 from groundcam_producers.films.decoded import Decoded
-from groundcam_producers.video import PictureFolder, VideoSource
+from groundcam_producers.films.folder import PictureFolder
+from groundcam_producers.video import VideoSource
 
 DEPTH = 2
 CHECK_S = 0.2

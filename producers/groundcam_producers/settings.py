@@ -127,9 +127,10 @@ class CameraSettings(SettingsPart):
     def _can_be_opened(self) -> Self:
         url = self.url.get_secret_value()
         redaction.register_url(url)
-        scheme = self.scheme
-        if scheme is not None and scheme not in LIVE_SCHEMES:
-            raise ValueError(f"url: {scheme}:// cannot be opened; use rtsp://, rtsps://, a file or a folder")
+        if not url.strip():
+            raise ValueError("url: it is empty; it names an RTSP address, a file or a folder")
+        if self.scheme is not None and self.scheme not in LIVE_SCHEMES:
+            raise ValueError(f"url: {self.scheme}:// cannot be opened; use rtsp://, rtsps://, a file or a folder")
         if self.is_live:
             _check_live(url)
         if (self.password_file or self.password_env) and not self.is_live:

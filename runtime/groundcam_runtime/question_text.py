@@ -13,7 +13,8 @@ class QuestionError(ValueError):
     """A question that cannot be asked."""
 
 
-RIGHT_FORM = "write it as person, forklift:0.4"
+LISTED = "person, forklift:0.4"
+RIGHT_FORM = f"write it as {LISTED}"
 
 _ASCII = {0xFEE0 + code: chr(code) for code in range(0x21, 0x7F)}
 """Full-width letters, digits and punctuation (U+FF01 to U+FF5E), as East Asian keyboards have them."""
@@ -29,6 +30,17 @@ _NUMBER_ALONE = re.compile(r"\s*(\d+(\.\d+)?|\.\d+)\s*%?\s*")
 _NO_THRESHOLD = re.compile(r".*:\s*[^\w\s]*\s*\.?\d[\w.,%+-]*", re.DOTALL)
 _STOP_INSIDE = re.compile(r"[\w)]\.\s+\w")
 _LISTED_OTHERWISE = re.compile(r"[,;|\n]")
+_TWO_WAYS = (
+    (re.compile(r".*\d\s*%"), "ends with a number that may be its threshold"),
+    (re.compile(r".*\S\s*:\s*(?:high|medium|low|nan|[+-]?inf(?:inity)?|none|null|auto|default)"),
+     "ends with a word where a threshold is a number"),
+    (re.compile(r"#\s.*"), "begins like a remark"),
+    (re.compile(r"\[[ x✓✔]?\]\s.*"), "begins with a box to tick"),
+    (re.compile(r".*<[/!]?[a-z].*"), "has HTML in it"),
+)  # fmt: skip
+_HEADING = re.compile(
+    r"\|?\s*(?:class|label|name|object)(?:es|s)?\s*[,;|\t]\s*(?:box.)?(?:threshold|score|confidence)s?\b.*"
+)
 _BRACKETS = {"[": "]", "(": ")", "{": "}"}
 _QUOTES = {'"': '"', "'": "'", "“": "”", "„": "“", "\u2018": "\u2019", "«": "»", "「": "」", "『": "』", "`": "`"}
 _APOSTROPHE = re.compile(r"(?<=\w)['\u2019](?=\w)")
@@ -48,6 +60,8 @@ def parse_classes(text: str) -> tuple[ClassSpec, ...]:
     if found := _DECIMAL_COMMA.search(stripped):
         raise QuestionError(f"{found[0].strip()!r} has a comma where a threshold has a point: {RIGHT_FORM}")
     bare = _without_marks(_without(stripped))
+    if _HEADING.fullmatch(heading := bare.partition("\n")[0].lower()):
+        raise QuestionError(f"{heading!r} is the heading of a table: leave it out, and write the rest as {LISTED}")
     if _LISTED_OTHERWISE.search(bare) and (stop := _STOP_INSIDE.search(bare)):
         near = bare[max(0, stop.start() - 15) : stop.end() + 15].strip()
         raise QuestionError(
@@ -194,6 +208,8 @@ def _check(phrase: str) -> None:
         )
     if "=" in phrase:
         raise QuestionError(f"the class {phrase!r} has a = in it, and what is before one is a camera's id, or *")
+    if why := next((why for form, why in _TWO_WAYS if form.fullmatch(phrase)), None):
+        raise QuestionError(f"the class {phrase!r} {why}: {RIGHT_FORM}")
     if re.fullmatch(r"[\d\s%+-]+", phrase):
         raise QuestionError(f"the class {phrase!r} is only a number: {RIGHT_FORM}")
     for begin, end in (*_BRACKETS.items(), ("“", "”"), ("«", "»"), ('"', '"')):

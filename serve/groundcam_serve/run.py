@@ -26,7 +26,7 @@ from groundcam_serve.following.sightings import Sightings
 from groundcam_serve.jobs.runner import JobRunner, StartProducer
 from groundcam_serve.key_file import KeyFile
 from groundcam_serve.metrics import ServeMetrics
-from groundcam_serve.server import serve
+from groundcam_serve.server import require_free, serve
 from groundcam_serve.settings import ServeSettings
 from groundcam_serve.user_file import UserFile
 from groundcam_serve.wall.wall import Wall
@@ -103,6 +103,7 @@ async def run(
             log.warning(
                 "passwords travel unencrypted: set serve.tls_cert_file, or let a proxy do it (serve.trusted_proxies)"
             )
+        require_free(settings)
         scheme = "https" if settings.tls_cert_file else "http"
         log.info("serving on %s://%s:%d, /docs says what", scheme, settings.host, settings.port)
         if wall:

@@ -24,8 +24,7 @@ END_S = 5.0
 
 
 async def serve(app: ASGIApp, settings: ServeSettings, stop: asyncio.Event) -> None:
-    """Serve until `stop`, then let what runs finish for a while. Raises SettingError."""
-    _require_free(settings)
+    """Serve until `stop`, then let what runs finish for a while; `require_free` has said that it can."""
     server: Any = Server(
         app, address=_address(settings.host), port=settings.port, interface=Interfaces.ASGINL, http=HTTPModes.http1,
         websockets=True, backpressure=MOST_CONNECTIONS, log_enabled=False,
@@ -51,8 +50,8 @@ def _address(host: str) -> str:
     return "127.0.0.1" if host == "localhost" else host
 
 
-def _require_free(settings: ServeSettings) -> None:
-    """The server itself would say so on another thread."""
+def require_free(settings: ServeSettings) -> None:
+    """Raise SettingError where the port is taken: the server itself would say so on another thread."""
     try:
         family, kind, _, _, address = socket.getaddrinfo(
             _address(settings.host), settings.port, type=socket.SOCK_STREAM

@@ -80,9 +80,27 @@ def test_a_file_has_regions_for_all_or_for_each_camera() -> None:
         {"*": [[[0, 0], [1, 0], [0.5, 1]]]},
     ):
         assert regions_in(content, "gate") == [triangle]
-    assert regions_in({"yard": [[0, 0, 1, 1]]}, "gate") == []
-    with pytest.raises(SettingError, match="no list of regions"):
-        regions_in("0,0,1,1", "gate")
+    for alone in ([[0, 0], [1, 0], [0.5, 1]], [0, 0, 1, 0, 0.5, 1], {True: [0, 0, 1, 0, 0.5, 1]}):
+        assert regions_in(alone, "True") == [triangle], "one region needs no list around it"
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("0,0,1,1", "--regions: there is no list of regions for gate in it"),
+        (None, "--regions: there is no list of regions for gate in it"),
+        ({"gate": None}, "--regions: there is no list of regions for gate in it"),
+        ({"gate": []}, "--regions: there is no list of regions for gate in it"),
+        ({"yard": [[0, 0, 1, 1]]}, "--regions: there is nothing for gate in it"),
+        ({"gaet": [[0, 0, 1, 1]]}, "--regions: there is nothing for gate in it; did you mean gaet?"),
+        ([[0, 0, 1, 1], [[0, 0], [1, 2], [0.5, 1]]], "--regions: region 2 is not like gate="),
+        ([[0, 0, 1, 1], 7], "--regions: region 2 is not like gate="),
+    ],
+)
+def test_a_file_that_says_nothing_of_the_camera_is_refused(content: object, says: str) -> None:
+    with pytest.raises(SettingError) as refused:
+        regions_in(content, "gate")
+    assert str(refused.value).startswith(says)
 
 
 def test_a_question_is_shown_as_it_is_written() -> None:

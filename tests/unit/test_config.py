@@ -44,7 +44,14 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
             "c.yaml:3:24: produce.cameras.gate.fpz: there is no such setting; did you mean produce.cameras.gate.fps?",
         ),
         ("produce: {cameras: {gate: {fps: 1}}}", "c.yaml:1:21: produce.cameras.gate.url: Field required"),
-        ("produce:\n  cameras: {5: a.mp4}", "c.yaml:2:13: produce.cameras.5: Input should be a valid string"),
+        (
+            "produce:\n  cameras: {5: ''}",
+            "c.yaml:2:16: produce.cameras.5: url: it is empty; it names an RTSP address, a file or a folder",
+        ),
+        (
+            "produce:\n  cameras:\n    on:\n      url: a.mp4\n      fps: -1",
+            "c.yaml:5:12: produce.cameras.on.fps: Input should be greater than 0",
+        ),
         ("5: {}", "c.yaml:1:1: 5: there is no such setting"),
         ("work: 5", "c.yaml:1:1: work: it is no map of settings"),
         ("[]", "c.yaml:1:1: it is no YAML map of settings"),
@@ -78,6 +85,15 @@ def test_every_fault_of_a_file_is_said_and_a_command_says_the_first(config: Conf
     assert [line.split(" ")[0] for line in lines] == ["c.yaml:3:3:", "c.yaml:6:22:", "c.yaml:3:15:", "c.yaml:4:19:"]
     with pytest.raises(SettingError, match=r"^c\.yaml:3:3: 'batch_size' is given twice, in lines 2 and 3$"):
         load(Path("c.yaml"), {})
+
+
+def test_a_name_is_a_text_whatever_yaml_takes_it_for(config: Config) -> None:
+    """A camera may be called `on`, `007` or `null`."""
+    names = ("on", "007", "null", "1_0", "2026-11-27", "1.5")
+    text = f"produce: {{cameras: {{{', '.join(f'{name}: film.mp4' for name in names)}}}}}"
+    _, lines = config(text, "show", "--config", "c.yaml", "--json")
+    shown = {one["setting"] for one in map(json.loads, lines)}
+    assert {f"produce.cameras.{name}.url" for name in names} == {one for one in shown if one.endswith(".url")}
 
 
 def test_a_file_that_is_right_is_said_to_be(config: Config) -> None:
