@@ -74,6 +74,8 @@ class Need:
     workers: int
     busy: float
     """How busy each worker's detector will be, 0 to 1."""
+    camera_share: float
+    """How busy one camera alone keeps a detector: its frames lie on one partition, and one worker reads that."""
     partitions: int
     worker_cores: float
     """Of all workers, without a detector on the CPU."""
@@ -105,6 +107,8 @@ def need(load: Load) -> Need:
     frame_pixels = min(load.frame_pixels, load.camera_pixels)
     detector_s = (frames + requests) * load.detector_s
     workers = max(1, math.ceil(round(detector_s / load.utilization, 9)))
+    if not requests:
+        workers = min(workers, load.cameras)  # more of them would have no camera
     jpeg = load.jpeg_bytes if load.jpeg_bytes is not None else JPEG_BYTES_PER_PIXEL * frame_pixels
     start = load.cameras * CAMERA_START_S
     decode = load.cameras * load.camera_fps * load.camera_pixels / MPIXEL * PRODUCER_DECODE_S_PER_MPIXEL
@@ -124,6 +128,7 @@ def need(load: Load) -> Need:
         frames_per_s=frames,
         workers=workers,
         busy=detector_s / workers,
+        camera_share=frames / load.cameras * load.detector_s if load.cameras else 0.0,
         partitions=partitions,
         worker_cores=workers * WORKER_IDLE_CORES + WORKER_CPU_S * worker_pixels / (960 * 544),
         producer_cores=producer_cores,

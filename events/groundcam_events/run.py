@@ -155,8 +155,8 @@ def _require(settings: TrackSettings, kafka: KafkaSettings) -> None:
         if detections != events:
             log.warning(
                 "%s has %d partitions and %s %d: a camera's events lie in another partition than its detections;"
-                " `groundcam topics ensure --repartition` evens that out",
-                kafka.topics.detections, detections, kafka.topics.events, events,
+                " `groundcam topics ensure --partitions %d --repartition` evens that out",
+                kafka.topics.detections, detections, kafka.topics.events, events, max(detections, events),
             )  # fmt: skip
     finally:
         admin.close()

@@ -86,9 +86,8 @@ def detect(
     require("detect", "worker", (*PICTURES, "tqdm") if is_fake else None)
     check_detector(settings)
     with needs("detect", "worker", ()):
-        from groundcam.offline.annotating import Drawing
         from groundcam.offline.answering import answered
-        from groundcam.offline.inputs import FILMS, InputError, every_picture, expand, names
+        from groundcam.offline.inputs import FILMS, InputError, every_picture, expand
         from groundcam.offline.reading import reader
         from groundcam.offline.report import Report, Troubles, progress
         from groundcam_worker.run import load_detector
@@ -97,9 +96,7 @@ def detect(
             inputs = expand(paths)
         except InputError as error:
             raise SettingError(str(error)) from None
-        drawing = Drawing(annotate, names(inputs.files), thresholds)
-        if existing := drawing.would_overwrite(inputs.files):
-            raise SettingError(f"--annotate: {existing} would be overwritten; use another folder")
+        drawing = _drawing(annotate, inputs, thresholds)
         if any(path.suffix.lower() in FILMS for path in inputs.files):
             require("a film", "producer", ("av", "numpy"))
         reference = _reference(settings, asked) if compare_reference else None
@@ -159,11 +156,26 @@ def _finish(drawing: Any, troubles: Any) -> None:
         print(f"groundcam: {printable(troubles.add(error))}", file=sys.stderr)
 
 
+def _drawing(folder: Path | None, inputs: Any, thresholds: tuple[float, ...]) -> Any:
+    """Return what draws into a folder that is there. Raises SettingError."""
+    from groundcam.offline.annotating import Drawing
+    from groundcam.offline.inputs import names
+
+    drawing = Drawing(folder, names(inputs.files), thresholds)
+    if existing := drawing.would_overwrite(inputs.files):
+        raise SettingError(f"--annotate: {existing} would be overwritten; use another folder")
+    try:
+        drawing.make_folder()
+    except OSError as error:
+        raise SettingError(f"--annotate: {folder}: {error.strerror}") from None
+    return drawing
+
+
 def _question(settings: Any, thresholds: tuple[float, ...]) -> Question:
     """Return what is asked. Raises SettingError."""
     asked = settings.questions().for_frame("*", None)
     if asked is None:
-        raise SettingError('--question: nothing is asked; use --question "person, dog"')
+        raise SettingError('--question: nothing is asked of files; use --question "person, dog", for no camera')
     question: Question = asked[1]
     if thresholds and any(one.box_threshold is not None for one in question.classes):
         raise SettingError("--threshold-sweep: it stands for the thresholds of classes, of which one is given too")

@@ -71,6 +71,7 @@ def text(found: Need, load: Load) -> str:
     lines = {
         "frames": f"{found.frames_per_s:.4g} a second",
         "workers": f"{found.workers}, each with its detector busy {found.busy:.0%} of the time",
+        **_of_one_camera(found, load),
         "partitions": f"{found.partitions} (groundcam topics ensure --partitions {found.partitions})",
         "worker CPU": f"{found.worker_cores:.2f} cores in all, {each:.2f} each, besides what the model's process needs",
         "producers": f"{found.producer_cores:.1f} cores, {found.producer_bytes / GB:.1f} GB of memory in all;"
@@ -78,11 +79,21 @@ def text(found: Need, load: Load) -> str:
         "into Kafka": f"{found.frames_bytes_per_s / MB:.1f} MB/s of frames, {found.answers_bytes_per_s / MB:.2f} MB/s"
         " of answers, before copies",
         **_of_requests(found, load),
-        **_of_events(found.events),
+        **_of_events(found.events, load),
         "Kafka's disks": f"{found.kafka_disk_bytes / GB:.1f} GB of {kept} ({load.retention_s:.0f} s,"
         f" {load.replication} {'copy' if load.replication == 1 else 'copies'})",
     }
     return "\n".join(f"{name:14s} {value}" for name, value in lines.items())
+
+
+def _of_one_camera(found: Need, load: Load) -> dict[str, str]:
+    """Return a line where a camera alone is too much."""
+    if found.camera_share <= load.utilization:
+        return {}
+    return {
+        "a camera": f"keeps a detector busy {found.camera_share:.0%} of the time, and one worker alone reads it: its"
+        f" frames are skipped beyond {load.utilization / load.detector_s:.2g} a second, however many workers there are"
+    }
 
 
 def _of_requests(found: Need, load: Load) -> dict[str, str]:
@@ -97,14 +108,14 @@ def _of_requests(found: Need, load: Load) -> dict[str, str]:
     return {"over HTTP": asked, "serve": f"{found.serve_replicas}, {each} (not measured: on the safe side)"}
 
 
-def _of_events(found: EventsNeed) -> dict[str, str]:
+def _of_events(found: EventsNeed, load: Load) -> dict[str, str]:
     """Return the lines about trackers, if there are to be any."""
     if not found.trackers:
         return {}
     each = "" if found.trackers == 1 else " each"
     return {
         "trackers": f"{found.trackers}, {found.cores:.2g} cores in all, {found.tracker_bytes / MB:.0f} MB of memory"
-        f"{each} (estimated)",
+        f"{each}, for {load.objects_per_camera:g} objects of each camera (estimated)",
         "events": f"{found.events_per_s:.3g} a second; into Kafka {found.events_bytes_per_s / MB:.2f} MB/s of events"
         f" and {found.states_bytes_per_s / MB:.2f} MB/s of states (estimated)",
         "best pictures": f"{found.pictures_per_day:,.0f} a day, {found.pictures_bytes_per_day / GB:,.1f} GB; with"

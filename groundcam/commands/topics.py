@@ -49,7 +49,7 @@ def ensure(
             min=1,
             max=10_000,
             help="Partitions of frames, recordings and detections: at least one per worker.",
-            show_default="4 for new topics",
+            show_default="of new topics as many as detections or frames have, else 4",
         ),
     ] = None,
     repartition: Annotated[
@@ -84,7 +84,7 @@ def ensure(
     kafka, frames = settings.kafka, settings.kafka.topics.frames
     admin = TopicAdmin(kafka)
     try:
-        specs = wanted(kafka.topics, partitions, max_message_bytes)
+        specs = wanted(kafka.topics, partitions, max_message_bytes, admin.partitions())
         remarks = admin.ensure(specs, replication, repartition=repartition, say=_say)
         count = admin.partitions().get(frames, 0)
         members = admin.members(settings.work.group) or 0

@@ -25,7 +25,7 @@ def brokers(settings: KafkaSettings, group: str, roles: Iterable[Role]) -> Itera
     try:
         who = f" as {settings.sasl_username}" if settings.sasl_username else ""
         yield Finding("kafka", f"{settings.bootstrap_servers} answers{who}, {settings.security_protocol}")
-        specs = wanted(settings.topics, None, 4 * MIB)
+        specs = wanted(settings.topics, None, 4 * MIB, admin.partitions())
         look = admin.look([spec.name for spec in specs])
         yield from _topics(admin.review(specs, look), look)
         for role in roles:

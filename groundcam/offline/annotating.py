@@ -1,5 +1,7 @@
 """Draw what was found: pictures with their boxes, and of a film a film with its boxes and a contact sheet."""
 
+import errno
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -28,6 +30,13 @@ class Drawing:
         self._is_playable = True
         self._drawn: Thinning[Image] = Thinning(SHEET_PICTURES)
         self._film: Any = None
+
+    def make_folder(self) -> None:
+        """Make the folder, if there is to be one. Raises OSError."""
+        if self._folder is not None:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            if not os.access(self._folder, os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
     def would_overwrite(self, files: Sequence[Path]) -> Path | None:
         """Return a file that was given and would be written to."""

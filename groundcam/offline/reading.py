@@ -20,6 +20,16 @@ MOST_HEADER_BYTES = 16 * 1024 * 1024
 """Of previews and descriptions, and of the film that phones put behind a picture."""
 USUAL_FPS = 25.0
 UNKNOWN = "it is a picture or film of no known kind"
+DAMAGED = "it begins like a film, and not one picture in it can be decoded: it is cut off, or damaged"
+NOTHING_SAID = ("InvalidDataError", "EOFError")
+"""Of FFmpeg's errors."""
+FILM_MARKS = (
+    (0, b"\x1a\x45\xdf\xa3"), (8, b"AVI "), (0, b"FLV\x01"), (0, b"OggS"), (0, b"\0\0\x01\xba"),
+    (0, bytes.fromhex("3026b2758e66cf11")),
+)  # fmt: skip
+"""How Matroska, AVI, Flash, Ogg, MPEG program streams and ASF begin, and where."""
+PACKET_BYTES = 188
+"""Of an MPEG transport stream; each packet begins with the same byte."""
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 TURNS = (b"irot", b"imir")
 """Boxes of AVIF and HEIC (ISO/IEC 23008-12, 6.5) that OpenCV passes over."""
@@ -47,6 +57,8 @@ def is_still(path: Path) -> bool:
 def pictures(path: Path, fps: float, max_pixels: int = MAX_PIXELS, *, keep_damaged: bool = False) -> Iterator[Picture]:
     """Yield the pictures of one file, as `reader` says."""
     try:
+        if not path.stat().st_size:
+            raise PassedOverError(path, "it is empty")
         if is_still(path):
             data = _read(path, max_pixels)
             if data[:4] == b"RIFF" and is_animated(data):
@@ -78,7 +90,7 @@ def _film(path: Path, fps: float, max_pixels: int, *, keep_damaged: bool) -> Ite
             viewing=Viewing(keep_damaged=keep_damaged),
         )  # fmt: skip
     except SourceError as error:
-        yield _other(path, max_pixels, UNKNOWN if error.kind == "InvalidDataError" else str(error))
+        yield _other(path, max_pixels, UNKNOWN if error.kind in NOTHING_SAID else str(error))
         return
     pictures = _played(path, source, fps)
     first = next(pictures, None)
@@ -125,7 +137,9 @@ def _played(path: Path, film: "VideoSource", fps: float) -> Iterator[Picture]:
 
 
 def _other(path: Path, max_pixels: int, why: str) -> Picture:
-    """Return a picture that OpenCV reads and FFmpeg does not. Raises PassedOverError, PictureError, OSError."""
+    """Return a picture that OpenCV reads and FFmpeg does not. Raises InputError, PictureError, OSError."""
+    if why == UNKNOWN and _begins_film(path):
+        raise InputError(f"{path} cannot be read: {DAMAGED}")
     data = _read(path, max_pixels)
     if data[4:8] == b"ftyp" and data[8:12] in HEIF_BRANDS:
         raise PassedOverError(path, "it is a HEIC picture of a kind that is not read here; convert it to JPEG")
@@ -135,6 +149,17 @@ def _other(path: Path, max_pixels: int, why: str) -> Picture:
     if image is None:
         raise PassedOverError(path, why)
     return Picture(path, image)
+
+
+def _begins_film(path: Path) -> bool:
+    """Whether a file begins like a film of a kind that OpenCV would not read as a picture. Raises OSError."""
+    with path.open("rb") as file:
+        head = file.read(PACKET_BYTES + 1)
+    if head[4:8] == b"ftyp":
+        return head[8:12] not in (*HEIF_BRANDS, b"avif", b"avis")
+    if head[:1] == b"G" and len(head) > PACKET_BYTES:
+        return head[PACKET_BYTES] == head[0]
+    return any(head.startswith(mark, at) for at, mark in FILM_MARKS)
 
 
 def _sampled(path: Path, timed: Iterable[tuple[float, object]], fps: float) -> Iterator[Picture]:

@@ -1,6 +1,8 @@
 """What the topics of an installation should be. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from groundcam_schemas import Topics
 
@@ -52,8 +54,11 @@ class TopicSpec:
         return "segment.bytes" in self.config and not self.is_control
 
 
-def wanted(topics: Topics, partitions: int | None, max_message_bytes: int) -> list[TopicSpec]:
-    """Return every topic of an installation. Without `partitions` new topics get a few.
+def wanted(
+    topics: Topics, partitions: int | None, max_message_bytes: int, there: Mapping[str, int] = MappingProxyType({})
+) -> list[TopicSpec]:
+    """Return every topic of an installation. Without `partitions` new topics get as many as detections or frames have,
+    of those that are `there` with their partitions, else a few; and events should have as many as detections.
 
     Live frames are kept for minutes in small segments, since retention removes whole segments only; recordings wait for
     a slow worker, so they are kept for a week, and so is what was said of them. Requests and replies are live, too:
@@ -66,12 +71,15 @@ def wanted(topics: Topics, partitions: int | None, max_message_bytes: int) -> li
     live = {"retention.ms": str(10 * MINUTE_MS), "segment.bytes": str(64 * MIB), "segment.ms": str(MINUTE_MS)}
     week = {"retention.ms": str(7 * DAY_MS)}
     compacted = {"cleanup.policy": "compact"}
-    count, free = partitions or PARTITIONS, partitions is None
+    count, free = (
+        partitions or there.get(topics.detections) or there.get(topics.frames) or PARTITIONS,
+        partitions is None,
+    )
     return [
         TopicSpec(topics.frames, count, frames | live | APPEND_TIME, grows=True, any_count=free),
         TopicSpec(topics.recordings, count, frames | week, grows=True, any_count=free),
         TopicSpec(topics.detections, count, week, grows=True, any_count=free),
-        TopicSpec(topics.events, count, week, grows=True, any_count=free),
+        TopicSpec(topics.events, count, week, grows=True, any_count=free and topics.detections not in there),
         TopicSpec(topics.pictures, count, week, grows=True, any_count=free),
         TopicSpec(topics.requests, count, frames | live | APPEND_TIME, grows=True, any_count=free),
         TopicSpec(topics.replies, count, live, grows=True, any_count=free),

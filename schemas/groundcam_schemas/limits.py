@@ -53,7 +53,8 @@ def check_camera_id(camera_id: str) -> str:
     """Return a camera id that can be a Kafka key, a metric label and a file name, or raise ValueError."""
     if not re.fullmatch(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{MAX_CAMERA_ID - 1}}}", camera_id):
         raise ValueError(
-            "a camera id is made of letters, digits, '.', '_' and '-', and begins with one of the first two"
+            "a camera id is made of the letters A to Z and a to z, digits, '.', '_' and '-', and begins with one of the"
+            " first two"
         )
     return camera_id
 

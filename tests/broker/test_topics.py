@@ -120,6 +120,10 @@ def test_partitions_are_added_only_when_asked_for_and_never_taken_away(bare: Kaf
     assert "adds the others" not in grown.out
     assert partitions(bare, *data) == [5] * 7
     assert partitions(bare, topics.prompts, topics.cameras, topics.attempts, topics.dead_letters) == [1, 1, 1, 1]
+    with closing(client.KafkaAdminClient(bootstrap_servers=bare.bootstrap_servers)) as admin:
+        admin.delete_topics([topics.events])
+    assert ensured(start, bare).process.returncode == 0
+    assert partitions(bare, topics.events) == [5], "as many as detections"
     with Reader(bare, [topics.frames], start="beginning") as reader:
         assert sorted(record.partition.number for record in reader.to_the_end()) == [0, 1]
 

@@ -171,6 +171,14 @@ def test_a_picture_is_never_overwritten_by_its_annotated_self(tmp_path: Path) ->
     assert picture.read_bytes() == before
 
 
+def test_where_nothing_can_be_drawn_is_told_before_the_model_is_loaded(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("a file")
+    picture = _film(tmp_path / "clip.mp4", 1)
+    done = run("detect", str(picture), "--model", "tiny", "--question", "person", "--annotate", str(tmp_path / "out"))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"groundcam: --annotate: {tmp_path / 'out'}: File exists\n"
+
+
 def test_a_folder_that_is_a_file_is_told_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("a file")
     done = run("demo", "--out", str(tmp_path / "out"))

@@ -36,6 +36,18 @@ def test_workers_follow_from_the_detectors_time_and_never_exceed_what_was_asked_
         assert one.workers == 1 or cameras * 5 * 0.010 / (one.workers - 1) > 0.7
 
 
+def test_a_camera_that_is_more_than_one_worker_can_do_is_told_and_no_worker_is_promised_to_help() -> None:
+    alone = replace(LOAD, cameras=1, fps=5, detector_s=1.2)
+    found = need(alone)
+    assert (found.workers, found.partitions, found.camera_share) == (1, 1, 6.0)
+    assert "a camera       keeps a detector busy 600% of the time" in text(found, alone)
+    assert "are skipped beyond 0.58 a second" in text(found, alone)
+    three = need(replace(LOAD, cameras=3, fps=25, detector_s=0.040))
+    assert (three.workers, three.busy) == (3, pytest.approx(1.0))
+    assert "a camera " not in text(need(LOAD), LOAD)
+    assert need(replace(alone, requests_per_s=1.0)).workers == 11, "requests are on every partition"
+
+
 def test_there_are_partitions_for_one_more_worker_but_not_more_than_cameras_unless_workers_need_them() -> None:
     assert need(LOAD).partitions == 6
     assert need(replace(LOAD, cameras=4)).partitions == 2

@@ -160,6 +160,25 @@ def test_a_count_that_nobody_asked_for_is_nothing_to_speak_of(count: int) -> Non
     assert growth(specs, states) == {}
 
 
+@pytest.mark.parametrize(
+    ("there", "count"),
+    [({}, 4), ({TOPICS.detections: 8}, 8), ({TOPICS.frames: 6}, 6), ({TOPICS.frames: 6, TOPICS.detections: 8}, 8)],
+)
+def test_a_topic_that_comes_later_gets_as_many_partitions_as_those_that_are_there(
+    there: dict[str, int], count: int
+) -> None:
+    made = {spec.partitions for spec in wanted(TOPICS, None, 4 * MIB, there) if spec.grows}
+    assert made == {count}
+    assert {spec.partitions for spec in wanted(TOPICS, 3, 4 * MIB, there) if spec.grows} == {3}, "what was asked for"
+
+
+def test_events_that_have_another_number_than_detections_are_hinted_at() -> None:
+    specs = wanted(TOPICS, None, 4 * MIB, {TOPICS.detections: 8, TOPICS.events: 4, TOPICS.pictures: 2})
+    states = made_as_wanted(wanted(TOPICS, 4, 4 * MIB))
+    (found,) = (remark for remark in judge(specs, states, 1) if remark.weight == "hint")
+    assert (found.topic, found.text.partition(": ")[0]) == (TOPICS.events, "has 4 partitions instead of 8")
+
+
 def test_settings_that_may_not_be_seen_are_not_called_fine() -> None:
     states = made_as_wanted() | {TOPICS.frames: TopicState(2, 1, None)}
     lines = [remark.text for remark in judge(SPECS, states, 3) if remark.topic == TOPICS.frames]

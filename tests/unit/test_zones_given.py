@@ -83,7 +83,7 @@ def test_options_that_are_none_are_refused_in_one_sentence_with_the_camera_and_t
         ("gate: [", "it is no YAML"),
         ("[]", "it is a map of cameras"),
         ("", "it is a map of cameras"),
-        ("a b: {}", "a b: a camera id is made of letters"),
+        ("a b: {}", "a b: a camera id is made of the letters"),
         ("gate: 7", "gate: it is a map with zones and lines"),
         ("gate: {zone: {}}", "gate: zone: there is no such field"),
         ("gate: {zones: {yard: 7}}", "gate: zone yard: input should be a valid dictionary"),
