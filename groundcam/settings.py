@@ -52,7 +52,9 @@ def file_layers(config: Path | None) -> list[Layer]:
     if config is None:
         return []
     if not config.is_file():
-        raise SettingError(f"--config: there is no file {config}")
+        raise SettingError(
+            f"--config: {config} is no file" if config.exists() else f"--config: there is no file {config}"
+        )
     return [FileLayer(read_config(config))]
 
 

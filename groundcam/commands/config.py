@@ -58,7 +58,7 @@ def check(
     codes: 0 when it is right, 1 when something is wrong.
     """
     if not file.is_file():
-        raise SettingError(f"there is no file {file}")
+        raise SettingError(f"{file} is no file" if file.exists() else f"there is no file {file}")
     try:
         layers = file_layers(file)
         _, faults = examine([*layers, *(variable_layers() if variables else ())])

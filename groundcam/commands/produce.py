@@ -135,11 +135,14 @@ def _check(settings: ProduceSettings) -> None:
     gives_up = settings.is_job or (by_hand and len(problems) == len(cameras))
     for name, one in cameras.items():
         if one.scheme == "rtsps" and not one.tls_verify and one.tls_fingerprint is None:
-            log.warning("camera %s: its certificate is not verified: whoever stands in between gets its login", name)
+            log.warning(
+                "camera %s: its certificate is not verified: whoever stands in between gets its login",
+                name, extra={"camera": name},
+            )  # fmt: skip
     for name, problem in problems.items():
         if gives_up:
             raise SettingError(f"produce.cameras.{name}.{problem}")
-        log.warning("camera %s: %s; it is tried again and again", name, problem)
+        log.warning("camera %s: %s; it is tried again and again", name, problem, extra={"camera": name})
 
 
 def _problem(camera: CameraSettings) -> str | None:

@@ -1,19 +1,24 @@
 """`groundcam watch`"""
 
+import sys
 import threading
 import time
 from collections import Counter
+from contextlib import suppress
 from typing import Annotated, Literal
 
 import typer
 
 from groundcam.commands.options import BootstrapServers, Config, start, until_stopped
 from groundcam.devkafka.broker import free_port
+from groundcam.did_you_mean import did_you_mean
 from groundcam.event_subscriber import follow_events
 from groundcam.event_words import line as event_line
 from groundcam.service_here import address, run_service
 from groundcam.subscriber import follow
 from groundcam_runtime.events.filter import EventFilter
+from groundcam_runtime.kafka.camera_statuses import newest_statuses
+from groundcam_runtime.kafka.errors import KafkaProblem
 from groundcam_runtime.kafka.topic_watch import TopicWatch
 from groundcam_runtime.printable import printable
 from groundcam_runtime.settings import KafkaSettings
@@ -64,9 +69,11 @@ def watch(
     settings = start(config, bootstrap_servers)
     stop = until_stopped()
     if events:
+        _tell_unknown(settings.kafka, camera or [])
         wanted = EventFilter.of(camera or None, label or None, zone or None, None, severity or Severity.INFO)
         show_events(settings.kafka, wanted, stop, from_beginning=from_beginning, as_json=as_json, count=count)
         return
+    _tell_unknown(settings.kafka, camera or [])
     shown = 0
     origin: Literal["beginning", "end"] = "beginning" if from_beginning else "end"
     with TopicWatch(settings.kafka, [settings.kafka.topics.detections]):
@@ -79,6 +86,16 @@ def watch(
             shown += 1
             if shown == count:
                 break
+
+
+def _tell_unknown(kafka: KafkaSettings, cameras: list[str]) -> None:
+    """Say which cameras have not told of themselves, where that may be read: they may come yet."""
+    with suppress(KafkaProblem):
+        known = newest_statuses(kafka) if cameras else {}
+        for name in cameras:
+            if name not in known:
+                said = f"no camera {name} has told of itself, so it is waited for{did_you_mean(name, known)}"
+                print(f"groundcam: {printable(said)}", file=sys.stderr)
 
 
 def show_events(

@@ -31,7 +31,8 @@ def merged(layers: Sequence[Layer]) -> tuple[dict[str, Any], list[str]]:
                     _sentence(layer.fault_at((section,), of_name=True), f"{section}: it is no map of settings")
                 )
                 continue
-            for setting, value in (given or {}).items():
+            for setting, content in (given or {}).items():
+                value = {} if content is None and setting in MAPS else content  # all of it may be commented out
                 if setting in MAPS and isinstance(value, Mapping) and isinstance(under.get(setting), Mapping):
                     under[setting] = {**under[setting], **value}
                 else:

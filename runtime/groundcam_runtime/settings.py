@@ -1,5 +1,6 @@
 """Settings that every process has. Secrets are read from files where they are used, and never shown."""
 
+import errno
 import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -159,7 +160,12 @@ class TraceSettings(SettingsPart):
 
 
 def read_secret(path: Path) -> str:
-    """Return a secret from a file without its final newline, kept out of the logs from now on. Raises OSError."""
+    """Return a secret from a file without its final newline, kept out of the logs from now on.
+
+    Raises OSError, also for a file in which there is nothing.
+    """
     secret = path.read_text(encoding="utf-8").rstrip("\r\n")
+    if not secret:
+        raise OSError(errno.ENODATA, "it is empty")
     redaction.register(secret)
     return secret

@@ -179,7 +179,8 @@ def _stamps(spec: TopicSpec, config: Mapping[str, str]) -> Found:
     if has is None or goal is None or has == goal:
         return []
     why = "how long frames have lain there when a worker starts is then known by their cameras' clocks only"
-    how = f"`kafka-configs.sh --alter --entity-type topics --entity-name {spec.name} --add-config {name}={goal}`"
+    how = f"--alter --entity-type topics --entity-name {spec.name} --add-config {name}={goal}"
+    how = f"`kafka-configs.sh --bootstrap-server HOST:PORT {how}`"
     return [(f"{name} is {has} and should be {goal}: {why}; {how} changes it", "hint")]
 
 

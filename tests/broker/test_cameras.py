@@ -15,6 +15,7 @@ from groundcam_runtime.kafka.reader import Reader
 from groundcam_runtime.kafka.record import Record
 from groundcam_runtime.settings import KafkaSettings
 from groundcam_schemas import CameraQuestion, CameraState, CameraStatus, encode
+from walks import answer
 
 pytestmark = pytest.mark.broker
 
@@ -60,6 +61,19 @@ def test_cameras_are_listed_with_their_newest_state(site: KafkaSettings, capsys:
     ]
     cameras("list")
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["CAMERA", "gate", "yard"]
+
+
+def test_who_watches_a_camera_that_nobody_has_told_of_is_told(
+    site: KafkaSettings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with publisher(site) as out:
+        for name in ("gaet", "gate"):
+            out.send(Record(site.topics.detections, encode(answer(0, 0.0, [], camera_id=name)), name))
+        out.flush(30)
+    app(["watch", "--camera", "gaet", "--camera", "gate", "--from-beginning", "--count", "2"], standalone_mode=False)
+    shown = capsys.readouterr()
+    assert {line.split()[0] for line in shown.out.splitlines()} == {"gaet", "gate"}
+    assert shown.err == "groundcam: no camera gaet has told of itself, so it is waited for; did you mean gate?\n"
 
 
 def test_a_forgotten_camera_leaves_a_tombstone_for_its_state_and_its_own_question(

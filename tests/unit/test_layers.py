@@ -34,6 +34,12 @@ def test_other_cameras_and_other_settings_stay_and_keep_their_order(config: Path
     assert (produce.fps, produce.quality) == (2, 70)
 
 
+def test_a_list_of_cameras_of_which_all_is_commented_out_is_empty(config: Path) -> None:
+    config.write_text("produce:\n  fps: 2\n  cameras:\n#    gate: clip.mp4\n")
+    assert load(config, {}).produce.cameras == {}
+    assert list(load(config, {"produce.cameras": {"new": {"url": "clip.mp4"}}}).produce.cameras) == ["new"]
+
+
 def test_a_variable_does_not_change_half_of_a_camera(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GROUNDCAM_PRODUCE__CAMERAS__GATE__FPS", "3")
     with pytest.raises(SettingError, match=r"produce\.cameras\.gate\.url"):

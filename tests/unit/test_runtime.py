@@ -163,6 +163,9 @@ def test_a_missing_password_names_its_setting(tmp_path: Path) -> None:
         CameraSettings(url="rtsp://u@h/x", password_file=tmp_path / "none").full_url()
     with pytest.raises(SettingError, match="NO_SUCH_VARIABLE"):
         CameraSettings(url="rtsp://u@h/x", password_env="NO_SUCH_VARIABLE").full_url()
+    (tmp_path / "empty").write_text("\n")
+    with pytest.raises(SettingError, match="empty: it is empty"):
+        CameraSettings(url="rtsp://u@h/x", password_file=tmp_path / "empty").full_url()
     with pytest.raises(SettingError, match="no user name"):
         (tmp_path / "p").write_text("x")
         CameraSettings(url="rtsp://h/x", password_file=tmp_path / "p").full_url()
