@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import re
 import subprocess
 import sys
 from importlib import import_module
@@ -55,6 +56,7 @@ OTHERS = {
 """Programs that are called and not tried, and why. Those of ours are read in test_commands.py."""
 READ = {"groundcam", "make", "curl", "helm", "docker"}
 RESTS = [one for one in blocks() if rest(one)]
+HAS_TESTS = re.compile(r"^def test_", re.MULTILINE)
 DIGEST = ("9f2d...", "9f2d" * 16)
 """What stands for a key's digest, and one."""
 
@@ -127,6 +129,28 @@ def test_the_types_of_every_program_are_right(tmp_path: Path) -> None:
     assert len(SNIPPETS) >= 6
     done = types_of([rest(one) for one in SNIPPETS], tmp_path)
     assert done.returncode == 0, f"{dict(enumerate(map(str, SNIPPETS)))}\n{done.stdout}"
+
+
+def pytest_on(block: Block, folder: Path) -> "subprocess.CompletedProcess[str]":
+    """Run a block as whoever copies it does: a file of its own, in a folder without settings."""
+    (folder / "pytest.ini").write_text("[pytest]\n")
+    (folder / "test_copied.py").write_text(rest(block))
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", folder, folder],
+        check=False, capture_output=True, text=True, timeout=120, cwd=folder,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("block", [one for one in SNIPPETS if HAS_TESTS.search(rest(one))], ids=str)
+def test_tests_that_are_shown_pass_as_they_stand(block: Block, tmp_path: Path) -> None:
+    done = pytest_on(block, tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_test_that_is_shown_and_fails_is_found(tmp_path: Path) -> None:
+    assert [one.document for one in SNIPPETS if HAS_TESTS.search(rest(one))] == ["docs/testing.md"]
+    done = pytest_on(Block("a.md", 1, "", "def test_nothing() -> None:\n    assert False\n"), tmp_path)
+    assert "1 failed" in done.stdout
 
 
 def test_a_field_that_is_no_longer_there_is_found(tmp_path: Path) -> None:
