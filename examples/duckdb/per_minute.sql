@@ -5,7 +5,8 @@
 -- looked             frames in which the class was looked for, found or not
 -- found_in, objects  of these; null where nobody looked: "not looked" is not "nothing seen"
 -- not_looked         frames of the camera that nobody looked at: the same in each row of its minute, as away_s
--- away_s             seconds in which the camera delivered no frames
+-- away_s             seconds in which the camera delivered no frames to its producer. A producer that is stopped itself
+--                    writes no gap: its minutes have no rows, or fewer looks and 0 here; groundcam.cameras alone tells
 
 WITH answers AS (
     SELECT * FROM read_json('answers.jsonl', format = 'newline_delimited', columns = {
@@ -59,7 +60,8 @@ WITH answers AS (
     SELECT camera_id, minute FROM found UNION SELECT camera_id, minute FROM missed
     UNION SELECT camera_id, minute FROM away
 )
-SELECT minutes.minute, minutes.camera_id, class, coalesce(looked, 0) AS looked, found_in, objects::BIGINT AS objects,
+SELECT minutes.minute, minutes.camera_id, class, coalesce(looked, 0)::BIGINT AS looked, found_in::BIGINT AS found_in,
+       objects::BIGINT AS objects,
        coalesce(missed.frames, 0)::BIGINT AS not_looked, round(coalesce(away.seconds, 0), 3) AS away_s
 FROM minutes
 LEFT JOIN classes USING (camera_id)

@@ -1,6 +1,7 @@
 // java -cp "$KAFKA_LIBS" Watch.java [--all] [LABEL]: print what is found, and what nobody looked at.
 // --all reads what is there and ends; without it, what comes from now on is printed until Ctrl-C.
-// With a LABEL, detections without it are never decoded: headers tell. Messages have to be JSON (work.json_answers, produce.json_reports).
+// With a LABEL, detections without it are never decoded: headers tell.
+// Only JSON is read (work.json_answers, produce.json_reports): what was written without these settings is passed over.
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -20,6 +21,7 @@ import org.apache.kafka.common.serialization.StringDeserializer;
 
 public class Watch {
     static final ObjectMapper JSON = new ObjectMapper();
+    static boolean saidThatThereIsMore;
 
     public static void main(String[] words) throws Exception {
         var arguments = new ArrayList<>(List.of(words));
@@ -47,6 +49,13 @@ public class Watch {
     }
 
     static void show(ConsumerRecord<String, byte[]> record, String label) throws Exception {
+        if (record.value()[0] != '{') {
+            if (!saidThatThereIsMore) {
+                System.err.println("not read: msgpack, written without work.json_answers or produce.json_reports");
+            }
+            saidThatThereIsMore = true;
+            return;
+        }
         String schema = schema(record);
         if (schema.startsWith("gap/1.")) {
             JsonNode gap = JSON.readTree(record.value());

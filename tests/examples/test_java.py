@@ -8,7 +8,7 @@ from conftest import Wait
 from example_commands import Shell, command
 from example_topics import NS, Filled, look, publish, put
 from groundcam_runtime.settings import KafkaSettings
-from groundcam_schemas import Detections, Gap, GapReason, encode_json, rfc3339
+from groundcam_schemas import Detections, Gap, GapReason, encode, encode_json, rfc3339
 from groundcam_schemas.headers import packed
 
 pytestmark = pytest.mark.broker
@@ -37,8 +37,11 @@ def line(one: Detections | Gap) -> str:
 
 
 def test_what_is_chosen_by_its_header_is_what_groundcam_reads(in_json: Filled, java: Shell) -> None:
-    chosen = [a for a in in_json.answers if isinstance(a, Gap) or "forklift" in {thing.label for thing in a.objects}]
-    assert sorted(java.read(WATCH, in_json.kafka)) == sorted(map(line, chosen))
+    """And what was written before that was JSON is passed over, and said once."""
+    chosen = [a for a in in_json.in_json if isinstance(a, Gap) or "forklift" in {thing.label for thing in a.objects}]
+    done = java.run(WATCH, in_json.kafka)
+    assert (done.returncode, sorted(done.stdout.splitlines())) == (0, sorted(map(line, chosen))), done.stderr
+    assert done.stderr.count("not read: msgpack") == 1
 
 
 def test_what_is_not_wanted_is_not_decoded_and_another_major_version_is_told(kafka: KafkaSettings, java: Shell) -> None:
@@ -46,7 +49,9 @@ def test_what_is_not_wanted_is_not_decoded_and_another_major_version_is_told(kaf
     put(
         kafka,
         kafka.topics.detections,
+        packed(wanted, as_json=False),
         packed(wanted, as_json=True),
+        (encode(wanted), ()),
         (encode_json(GAP), ()),
         (b"{broken", (("schema", b"detections/1.2"), ("label", b"person"), ("label", b"dog"))),
         (b"{broken", (("schema", b"detections/2.0"), ("label", b"forklift"))),
@@ -80,14 +85,16 @@ def counts(printed: str) -> dict[tuple[str, str], int]:
 def test_objects_are_counted_by_label_in_the_minute_of_their_capture(
     kafka: KafkaSettings, java: Shell, wait: Wait
 ) -> None:
-    """Also those that come late, and neither gaps nor frames in which nothing was found."""
+    """Also those that come late, and neither gaps nor frames in which nothing was found, nor what is no JSON."""
     looks = [
         look(seq, at_s, *labels)
         for seq, (at_s, labels) in enumerate(
             [(0, ["forklift"]), (39, ["person"] * 2), (40, ["person"]), (41, []), (200, ["forklift"]), (30, ["person"])]
         )
     ]
-    publish(kafka, *looks[:3], GAP, *looks[3:], as_json=True)
+    publish(kafka, looks[0], as_json=True)
+    publish(kafka, look(9, 39, "person", "forklift"), GAP, as_json=False)
+    publish(kafka, *looks[1:3], GAP, *looks[3:], as_json=True)
     expected = Counter(
         (rfc3339(one.captured_at_ns // MINUTE * MINUTE)[:19] + "Z", thing.label)
         for one in looks
