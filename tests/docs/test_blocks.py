@@ -14,6 +14,7 @@ import yaml
 import groundcam
 from command_line import run
 from doc_blocks import PROGRAMS, ROOT, Block, all_commands, blocks, rest
+from groundcam.asking import regions_in
 from groundcam.settings import Settings
 from groundcam.zones_given import forms_in
 from groundcam_runtime.settings import KafkaSettings
@@ -80,6 +81,8 @@ def kind_of(block: Block) -> str | None:
         return None
     if set(held) <= set(Settings.model_fields):
         return "settings"
+    if all(isinstance(one, list) for one in held.values()) and "keys" not in held:
+        return "regions"
     return "keys" if set(held) == {"keys"} else "zones"
 
 
@@ -111,6 +114,9 @@ def test_settings_are_taken_by_what_reads_them(block: Block, tmp_path: Path) -> 
     elif kind_of(block) == "keys":
         assert DIGEST[0] in text
         assert read_keys(text.replace(*DIGEST))
+    elif kind_of(block) == "regions":
+        assert len(regions_in(yaml.safe_load(text), "gate")) == 2
+        assert regions_in(yaml.safe_load(text), "yard") == regions_in(yaml.safe_load(text), "*") != []
     else:
         assert set(forms_in(text)) == {"gate"}
 
