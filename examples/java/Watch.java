@@ -21,7 +21,7 @@ import org.apache.kafka.common.serialization.StringDeserializer;
 
 public class Watch {
     static final ObjectMapper JSON = new ObjectMapper();
-    static boolean saidThatThereIsMore;
+    static boolean toldOfMsgpack;
 
     public static void main(String[] words) throws Exception {
         var arguments = new ArrayList<>(List.of(words));
@@ -50,10 +50,10 @@ public class Watch {
 
     static void show(ConsumerRecord<String, byte[]> record, String label) throws Exception {
         if (record.value()[0] != '{') {
-            if (!saidThatThereIsMore) {
+            if (!toldOfMsgpack) {
                 System.err.println("not read: msgpack, written without work.json_answers or produce.json_reports");
             }
-            saidThatThereIsMore = true;
+            toldOfMsgpack = true;
             return;
         }
         String schema = schema(record);
