@@ -49,7 +49,7 @@ terminationMessagePolicy: FallbackToLogsOnError
 
 {{/*
 Probes of (dict "values" .Values.worker), and "ready" for another path than /readyz. The budget divided by the period is how
-often the startup probe may fail.
+often the startup probe may fail. Of the others, one that is null is left out: it is the only way to be rid of a default.
 */}}
 {{- define "groundcam.probes" -}}
 {{- $startup := .values.startup -}}
@@ -58,12 +58,16 @@ startupProbe:
   periodSeconds: {{ $startup.periodSeconds }}
   timeoutSeconds: 5
   failureThreshold: {{ divf $startup.budgetSeconds $startup.periodSeconds | ceil | int }}
+{{- with .values.livenessProbe }}
 livenessProbe:
   httpGet: {path: /healthz, port: http}
-  {{- toYaml .values.livenessProbe | nindent 2 }}
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .values.readinessProbe }}
 readinessProbe:
-  httpGet: {path: {{ default "/readyz" .ready }}, port: http}
-  {{- toYaml .values.readinessProbe | nindent 2 }}
+  httpGet: {path: {{ default "/readyz" $.ready }}, port: http}
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end }}
 
 {{/* Volumes that read the settings and the Kafka secrets, of (dict "root" $ "role" r "config" name). */}}
