@@ -60,7 +60,7 @@ def test_sharded_producers_reach_all_cameras_and_nothing_else() -> None:
 
 
 def test_a_camera_that_sends_by_udp_gets_its_packets_in_and_no_other_does() -> None:
-    by_udp = {"cameras": {"gate": {"transport": "udp"}, "roof": {"transport": "auto"}, "film": {"transport": "udp"}}}
+    by_udp = {"cameras": {"gate": {"transport": "udp"}, "roof": {"transport": "auto"}}}
     ports = [{"protocol": "UDP", "port": 1024, "endPort": 65535}]
     for mode, names in (("perCamera", [["gate"], ["roof"]]), ("sharded", [["gate", "roof"]])):
         manifests = objects(BASE, CAMERAS, by_udp, f"producers.mode={mode}")

@@ -195,13 +195,20 @@ notify:
   {{- toYaml .Values.notify.settings | nindent 2 }}
 {{- end }}
 
+{{/* Settings as YAML, with the word none for max_size as the program's null: some versions of Helm drop a null of the values. */}}
+{{- define "groundcam.sized" -}}
+{{- $settings := deepCopy . -}}
+{{- if eq (default "" .max_size) "none" }}{{- $_ := set $settings "max_size" nil -}}{{- end -}}
+{{- toYaml $settings -}}
+{{- end }}
+
 {{/* Of (dict "root" $ "cameras" {...}). */}}
 {{- define "groundcam.producerConfig" -}}
 {{- $secrets := include "groundcam.secretsDir" . -}}
 {{ include "groundcam.commonConfig" (dict "root" .root "role" "producers") }}
 {{ include "groundcam.httpConfig" . }}
 produce:
-  {{- with .root.Values.producers.settings }}
+  {{- with include "groundcam.sized" .root.Values.producers.settings | fromYaml }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
   cameras:
@@ -211,7 +218,7 @@ produce:
     {{- $_ := set $one "password_file" (printf "%s/cameras/%s" $secrets $id) }}
     {{- end }}
     {{ $id | quote }}:
-      {{- toYaml $one | nindent 6 }}
+      {{- include "groundcam.sized" $one | nindent 6 }}
     {{- end }}
 {{- end }}
 

@@ -1,8 +1,21 @@
 {{/* Where pods may go to. */}}
 
+{{/* Host and port of a URL as they stand there. Helm's urlParse would end the render with an error that shows the URL. */}}
+{{- define "groundcam.urlHost" -}}
+{{- regexReplaceAll "^.*@" (regexFind "^[^/?#]*" (splitn "://" 2 .)._1) "" -}}
+{{- end }}
+
+{{- define "groundcam.isIpv6" -}}
+{{- $hex := "([0-9a-fA-F]{1,4}(:[0-9a-fA-F]{1,4})*)?" -}}
+{{- $address := regexReplaceAll "(^|:)[0-9]{1,3}(\\.[0-9]{1,3}){3}$" . "${1}0:0" -}}
+{{- $groups := len (regexFindAll "[0-9a-fA-F]+" $address -1) -}}
+{{- $isShort := contains "::" $address -}}
+{{- if and (regexMatch (printf "^%s(::%s)?$" $hex $hex) $address) (ternary (lt $groups 8) (eq $groups 8) $isShort) }}true{{ end -}}
+{{- end }}
+
 {{/* The port of a URL, or its scheme's. */}}
 {{- define "groundcam.urlPort" -}}
-{{- $host := urlParse . | dig "host" "" -}}
+{{- $host := include "groundcam.urlHost" . -}}
 {{- $named := regexFind ":[0-9]+$" $host | trimPrefix ":" -}}
 {{- if $named -}}{{ $named }}
 {{- else -}}
@@ -28,12 +41,8 @@
 {{- $own := default (dict) $camera.egress -}}
 {{- $cidrs := default (list) $own.cidrs -}}
 {{- $ports := default (list) $own.ports -}}
-{{- if regexMatch "^[^/]*://[^/@:]*:[^/@]*[^0-9/@][^/@]*/[^@]*@" $camera.url -}}
-{{- /* Before the parser, whose error would show it. */ -}}
-{{- fail "cameras: a url holds a password with a slash in it, which everybody could read in the ConfigMap: leave the user name, and name a secret in existingSecret" -}}
-{{- end -}}
 {{- if regexMatch "(?i)^rtsps?://" $camera.url -}}
-{{- $host := (urlParse $camera.url).host -}}
+{{- $host := include "groundcam.urlHost" $camera.url -}}
 {{- if not $cidrs -}}
 {{- if regexMatch "^[0-9.]+(:[0-9]+)?$" $host -}}
 {{- $cidrs = list (printf "%s/32" (splitList ":" $host | first)) -}}
