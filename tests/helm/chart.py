@@ -108,9 +108,18 @@ def render_by_binary(given: Mapping[str, Any], chart: Path = CHART) -> str:
     return done.stdout
 
 
+class _Strict(yaml.SafeLoader):
+    """A key that stands there twice is an error, as it is for newer versions of Helm and kubectl."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        assert len(set(keys)) == len(keys), f"twice in one map, {node.start_mark}: {keys}"
+        return super().construct_mapping(node, deep)
+
+
 def parse(text: str) -> list[Manifest]:
     """The objects of a YAML text."""
-    return [one for one in yaml.safe_load_all(text) if one]
+    return [one for one in yaml.load_all(text, _Strict) if one]
 
 
 def objects(given: Mapping[str, Any], *changes: Mapping[str, Any] | str) -> list[Manifest]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from groundcam_runtime.settings import KafkaSettings
 from helm import chart
 from helm.chart import BASE, ChartError, objects, of_kind, settings, the
 
@@ -128,8 +129,100 @@ def test_only_the_fake_model_is_taken_for_it(name: str, *, is_fetched: bool) -> 
     [
         ("requests by HTTP do not", [SERVE, "autoscaling={enabled: true, minReplicas: 0, lag: {enabled: true}}"]),
         ("the image decodes no films", [SERVE, "serve.settings.max_jobs_bytes=1000000"]),
+        ("worker.replicas is 0", ["worker.replicas=0"]),
     ],
 )
 def test_the_notes_say_what_will_not_come_up(told: str, changes: list[str]) -> None:
     assert told in chart.notes(chart.with_values(BASE, *changes))
     assert told not in chart.notes(chart.with_values(BASE, SERVE))
+
+
+@pytest.mark.parametrize(
+    "servers", ["[::1]:9092", "a:1,[2001:db8::1]:65535", "a:0", "a:65536", "a:00", "[::1]:0", "a:9092,b:70000"]
+)
+def test_brokers_are_those_that_the_program_takes(servers: str) -> None:
+    given = {"kafka": {"bootstrapServers": servers}}
+    try:
+        KafkaSettings(bootstrap_servers=servers)
+    except ValueError:
+        with pytest.raises(ChartError, match=r"kafka\.bootstrapServers: the port of"):
+            objects(given)
+    else:
+        policy = the(objects(given), "NetworkPolicy", "-groundcam")
+        ports = {int(one.rpartition(":")[2]) for one in servers.split(",")}
+        assert ports <= {port["port"] for rule in policy["spec"]["egress"] for port in rule["ports"]}
+
+
+OWN_LABELS = ["name", "instance", "component", "version", "part-of", "managed-by"]
+
+
+@pytest.mark.parametrize(
+    ("path", "key", "value"),
+    [
+        *(("commonLabels", f"app.kubernetes.io/{name}", "x") for name in OWN_LABELS),
+        ("commonLabels", "helm.sh/chart", "x"),
+        ("producers.podLabels", "groundcam/camera", "x"),
+        *(
+            (f"{one}.podLabels", "app.kubernetes.io/component", "x")
+            for one in ("serve", "console", "tracker", "notify")
+        ),
+        ("monitoring.podMonitor.labels", "app.kubernetes.io/name", "x"),
+        *(("commonLabels", "team", value) for value in ("-a", "a" * 64, "a/b", "ä")),
+        *(("commonLabels", key, "x") for key in ("a b", "/a", "a/b/c", "x" * 64)),
+    ],
+)
+def test_a_label_that_breaks_a_workload_is_refused(path: str, key: str, value: str) -> None:
+    """Of a selector's label the last one in the object would win, and the workload be refused, or find no pod."""
+    with pytest.raises(ChartError, match=rf"execution error .*{path}: {key}\b"):
+        objects(BASE, f"{path}={{{key!r}: {value!r}}}".replace("'", '"'))
+
+
+def test_a_pods_own_label_beats_a_common_one_and_stands_there_once() -> None:
+    manifests = objects(
+        BASE, "commonLabels={team: a, example.org/Cost_Centre: '', release: x}", "worker.podLabels={team: b}",
+        "producers.podLabels={team: c}", "cameras.a.url=/f", "monitoring.podMonitor={enabled: true, labels: {release: prometheus}}",
+    )  # fmt: skip
+    pods = {
+        one["metadata"]["name"]: one["spec"]["template"]["metadata"]["labels"]
+        for one in of_kind(manifests, "Deployment")
+    }
+    assert {name: labels["team"] for name, labels in pods.items()} == {
+        "demo-groundcam-worker": "b",
+        "demo-groundcam-camera-a": "c",
+    }
+    assert pods["demo-groundcam-camera-a"]["groundcam/camera"] == "camera-a"
+    assert the(manifests, "PodMonitor")["metadata"]["labels"]["release"] == "prometheus"
+
+
+@pytest.mark.parametrize(
+    ("monitor", "fits"),
+    [
+        ("interval: 15s, scrapeTimeout: 15s", True), ("interval: 1m, scrapeTimeout: 60000ms", True), ("interval: 500ms", True),
+        ("interval: 15s, scrapeTimeout: 16s", False), ("interval: 900ms, scrapeTimeout: 1s", False), ("interval: 0s", False),
+        ("interval: 0m, scrapeTimeout: 0s", False), ("interval: 15s, scrapeTimeout: 0ms", False),
+    ],
+)  # fmt: skip
+def test_a_scrape_ends_before_the_next_begins(monitor: str, *, fits: bool) -> None:
+    """Prometheus's operator would leave the whole PodMonitor out, and nobody be told."""
+    if fits:
+        assert objects(BASE, f"monitoring.podMonitor={{enabled: true, {monitor}}}")
+    else:
+        with pytest.raises(ChartError, match=r"monitoring\.podMonitor: interval"):
+            objects(BASE, f"monitoring.podMonitor={{enabled: true, {monitor}}}")
+
+
+def test_a_worker_asks_for_one_device_however_it_is_written() -> None:
+    for part in ("requests", "limits"):
+        manifests = objects(BASE, f"worker.resources.{part}={{nvidia.com/gpu: '1'}}")
+        (container,) = the(manifests, "Deployment", "-worker")["spec"]["template"]["spec"]["containers"]
+        assert container["resources"]["limits"]["nvidia.com/gpu"] in {1, "1"}
+    assert objects(BASE, "gpu.mode=none", "worker.resources={requests: {x.org/y: 2}, limits: {x.org/y: 2}}")
+    with pytest.raises(ChartError, match=r"nvidia\.com/mig-1g\.10gb is there once"):
+        objects(BASE, "gpu.resourceName=nvidia.com/mig-1g.10gb", "worker.resources.limits={nvidia.com/mig-1g.10gb: 2}")
+
+
+@pytest.mark.parametrize("model", ["{name: o/n@COMMIT}", "{name: tiny, revision: COMMIT}"])
+def test_a_commit_may_stand_in_the_models_name(model: str) -> None:
+    said = "model.revision is no commit"
+    assert said not in chart.notes(chart.with_values(BASE, f"model={model}".replace("COMMIT", "0123456789" * 4)))
+    assert said in chart.notes(chart.with_values(BASE, f"model={model}".replace("COMMIT", "main")))

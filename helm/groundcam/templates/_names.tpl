@@ -38,14 +38,20 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" | trunc 63 }}
 {{- end }}
 
-{{/* Without the chart's version, which would restart every worker for a chart that changed elsewhere. */}}
+{{/* Without the chart's version, which would restart every worker for a chart that changed elsewhere. Of (dict "root" $ "component" c "labels" {}). */}}
 {{- define "groundcam.podLabels" -}}
 {{ include "groundcam.selector" . }}
 app.kubernetes.io/version: {{ include "groundcam.version" .root | quote }}
 app.kubernetes.io/part-of: groundcam
-{{- with .root.Values.commonLabels }}
+{{- with merge (dict) (default (dict) .labels) .root.Values.commonLabels }}
 {{ toYaml . }}
 {{- end }}
+{{- end }}
+
+{{/* A duration of Prometheus, as 15s, 500ms or 1m. */}}
+{{- define "groundcam.milliseconds" -}}
+{{- $unit := regexFind "[a-z]+$" . -}}
+{{- mulf (trimSuffix $unit . | float64) (get (dict "ms" 1 "s" 1000 "m" 60000) $unit) -}}
 {{- end }}
 
 {{/* An image's tag may be longer than a label, and have other characters. */}}
@@ -60,9 +66,6 @@ name: {{ ternary (printf "%s-%s" $full .name) $full (ne (default "" .name) "") }
 namespace: {{ .root.Release.Namespace }}
 labels:
   {{- include "groundcam.labels" . | nindent 2 }}
-  {{- with .labels }}
-  {{- toYaml . | nindent 2 }}
-  {{- end }}
 {{- with merge (dict) (default (dict) .annotations) .root.Values.commonAnnotations }}
 annotations:
   {{- toYaml . | nindent 2 }}

@@ -94,10 +94,7 @@ spec:
   template:
     metadata:
       labels:
-        {{- include "groundcam.podLabels" $id | nindent 8 }}
-        {{- with $values.podLabels }}
-        {{- toYaml . | nindent 8 }}
-        {{- end }}
+        {{- include "groundcam.podLabels" (merge (dict "labels" $values.podLabels) $id) | nindent 8 }}
       annotations:
         {{- include "groundcam.podAnnotations" (dict "root" .root "values" $values "config" $config) | nindent 8 }}
     spec:
