@@ -194,6 +194,29 @@ def test_a_pods_own_label_beats_a_common_one_and_stands_there_once() -> None:
     assert the(manifests, "PodMonitor")["metadata"]["labels"]["release"] == "prometheus"
 
 
+def test_names_of_ordinary_length_stay_and_long_ones_never_meet(monkeypatch: pytest.MonkeyPatch) -> None:
+    def name(release: str, *changes: str) -> str:
+        monkeypatch.setattr(chart, "RELEASE", release)
+        found: str = the(objects(BASE, *changes), "Deployment", "-worker")["metadata"]["name"]
+        assert len(found) <= 47
+        return found.removesuffix("-worker")
+
+    assert name("demo") == "demo-groundcam"
+    assert name("r" * 30) == f"{'r' * 30}-groundcam", "40 characters are not cut"
+    assert name("groundcam-north") == "groundcam-north"
+    assert name("demo", "fullnameOverride=cam.eras") == "cam.eras"
+    hall = "factory-hall-north-line-of-cameras-number"
+    cut = [
+        name(f"{hall}-1"),
+        name(f"{hall}-2"),
+        name("demo", f"fullnameOverride={hall}-1.x"),
+        name("demo", f"fullnameOverride={hall}-1"),
+    ]
+    assert len({*cut}) == len(cut)
+    dotted = name("demo", f"fullnameOverride={'a' * 30}.{'b' * 20}")
+    assert dotted.startswith(f"{'a' * 30}-"), dotted
+
+
 @pytest.mark.parametrize(
     ("monitor", "fits"),
     [

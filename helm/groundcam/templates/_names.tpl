@@ -4,15 +4,18 @@
 {{- default .Chart.Name .Values.nameOverride | trunc 40 | trimSuffix "-" -}}
 {{- end }}
 
-{{/* At most 40 characters, so that there is room for what follows it. */}}
+{{/* At most 40 characters, so that there is room for what follows it. A longer one gets a hash, so that no two meet. */}}
 {{- define "groundcam.fullname" -}}
+{{- $name := printf "%s-%s" .Release.Name (include "groundcam.name" .) -}}
 {{- if .Values.fullnameOverride -}}
-{{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" -}}
+{{- $name = .Values.fullnameOverride -}}
 {{- else if contains (include "groundcam.name" .) .Release.Name -}}
-{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
-{{- else -}}
-{{- printf "%s-%s" .Release.Name (include "groundcam.name" .) | trunc 40 | trimSuffix "-" -}}
+{{- $name = .Release.Name -}}
 {{- end -}}
+{{- if gt (len $name) 40 -}}
+{{- $name = printf "%s-%s" (regexReplaceAll "[-.]+$" (trunc 31 $name) "") (sha256sum $name | trunc 8) -}}
+{{- end -}}
+{{- trimSuffix "-" $name -}}
 {{- end }}
 
 {{- define "groundcam.serviceAccountName" -}}
