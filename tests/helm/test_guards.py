@@ -5,8 +5,10 @@ import re
 from typing import Any
 
 import pytest
+import yaml
 
 from groundcam_producers.settings import CameraSettings, ProduceSettings
+from groundcam_runtime.rights import Role
 from groundcam_serve.settings import ServeSettings
 from groundcam_worker.settings import WorkSettings
 from helm import chart, values_table
@@ -240,3 +242,15 @@ def test_a_table_is_that_of_helm_docs() -> None:
 def test_the_readme_names_every_example() -> None:
     readme = (chart.CHART / "README.md").read_text()
     assert set(re.findall(r"\(examples/([\w-]+)\.yaml\)", readme)) == set(chart.EXAMPLES)
+
+
+def test_the_readme_names_every_login_and_the_role_whose_rights_it_needs() -> None:
+    parts = yaml.safe_load(VALUES)
+    logins = {f"{name}.kafka" for name, part in parts.items() if isinstance(part, dict) and part.get("kafka") == {}}
+    rows = re.findall(r"^\| `(\w+\.kafka)` \| `?(\w+)`? \|", (chart.CHART / "README.md").read_text(), re.MULTILINE)
+    assert {login for login, _ in rows} == logins
+    assert {role for _, role in rows} - {"none"} == set(Role) - {Role.SUBSCRIBER}
+    for login, role in rows:
+        section = VALUES.partition(f"\n{login.partition('.')[0]}:")[2]
+        comment = re.findall(r"# -- (Login[^\n]*)\n +kafka: {}", section)[0]
+        assert role == "none" or f"the role {role}." in comment, login
