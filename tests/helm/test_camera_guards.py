@@ -29,7 +29,7 @@ GUARDS = [
     ("cameras.a.transport is of use for rtsp:// and rtsps:// only", ["cameras.a={url: /f, transport: udp}"]),
     ("cameras.a.name has a line end", ['cameras.a={url: /f, name: "Front\\ngate"}']),
     ("cameras.a.url has a line end", ['cameras.a.url="rtsp://viewer:hunter2@192.0.2.1/\\n"']),
-    ("cameras.a.url: percent-encode [ and ]", ["cameras.a.url='rtsp://vie[wer@192.0.2.1/'"]),
+    ("cameras.a.url: percent-encode what is special in its user, as [", ["cameras.a.url='rtsp://vie[wer@192.0.2.1/'"]),
     ("cameras.a.url: what stands in brackets is no IPv6 address", ["cameras.a.url='rtsp://[192.0.2.1]/'"]),
 ]  # fmt: skip
 
@@ -61,7 +61,7 @@ CAMERAS: list[dict[str, Any]] = [
     {"url": "/films/a.mp4", "loop": True},
     *({"url": f"rtsp://{host}/"} for host in (
         "[::1]", "[::]", "[2001:db8::1]", "[::ffff:192.0.2.1]", "[1:2:3:4:5:6:7:8]", "[1::8]:554", "[192.0.2.1]", "[1:2]", "[1:::2]",
-        "[1::2::3]", "[1:2:3:4:5:6:7:8:9]", "[1::2:3:4:5:6:7:8]", "[12345::1]", "[h]", "[]", "[::1", "::1]", "u[@h", "u[v]@h",
+        "[1::2::3]", "[1:2:3:4:5:6:7:8:9]", "[1::2:3:4:5:6:7:8]", "[12345::1]", "[h]", "[]", "[::1", "::1]", "u[@h", "u[v]@h", "[::1][::1]", "\uff20h", "u\uff1ax@h", "h\u2100", "t\u00fcr",
     )),
     *({"url": "rtsp://h/", **more} for more in (
         {"max_size": "16x16"}, {"max_size": "10x10"}, {"max_size": "960x15"}, {"max_size": "01x99"}, {"max_size": "16384x16384"},
