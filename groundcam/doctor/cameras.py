@@ -38,9 +38,8 @@ def cameras(named: Mapping[str, CameraSettings], timeout_s: float) -> Iterator[F
 
 def _first_picture(camera: CameraSettings, timeout_s: float) -> str:
     """Return what the source shows. Raises SourceError, SettingError."""
-    from groundcam_producers.films.folder import PictureFolder
     from groundcam_producers.rtsp.relay import RtspRelay
-    from groundcam_producers.video import VideoSource
+    from groundcam_producers.video import PictureFolder, VideoSource
 
     url = camera.full_url()
     if not camera.is_live and not Path(url).exists():

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 from groundcam_producers.errors import SourceError, SourceHungError
 from groundcam_producers.films.decoded import Decoded
-from groundcam_producers.films.folder import PictureFolder
-from groundcam_producers.video import VideoSource
+from groundcam_producers.video import PictureFolder, VideoSource
 
 DEPTH = 2
 CHECK_S = 0.2

@@ -3,11 +3,10 @@
 from pathlib import Path
 from typing import Literal
 
-from groundcam_producers.films.folder import PictureFolder
 from groundcam_producers.rtsp.relay import RtspRelay
 from groundcam_producers.settings import Tuning
 from groundcam_producers.task import CameraTask
-from groundcam_producers.video import VideoSource
+from groundcam_producers.video import PictureFolder, VideoSource
 
 
 def opened(

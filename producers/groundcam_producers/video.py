@@ -8,7 +8,9 @@ Python: a thread of FFmpeg's then waits for the interpreter's lock, while PyAV f
 waits for the thread. With 18.1, closing a damaged video hung for ever. What is wrong comes with the exceptions.
 """
 
+import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Literal, Self
@@ -25,6 +27,9 @@ from groundcam_producers.films.streams import Choice, candidates, shown, told_as
 from groundcam_producers.rtsp.relay import RtspRelay
 from groundcam_producers.rtsp.tls import Trust
 from groundcam_runtime.pictures.formats import fault_of, orientation_of
+from groundcam_runtime.printable import printable
+
+log = logging.getLogger(__name__)
 
 # FFmpeg's `timeout` is in microseconds; `stimeout` and `rw_timeout` are accepted and ignored.
 MICROSECONDS = 1_000_000
@@ -38,6 +43,7 @@ PICTURES_AT_ONCE = 2
 FRESH_S = 1.0
 STILL = ("_pipe", "image2", "ico")
 """Ends of the names of FFmpeg's formats for single pictures."""
+NO_PICTURES = "there is no picture and no film in it"
 MOST_PICTURE_BYTES = 256 * 1024 * 1024
 HIGHEST_FPS = 1000
 
@@ -233,6 +239,62 @@ class VideoSource:
         return known or translated(error)
 
 
-def undecodable() -> Decoded:
-    """Return what stands for a picture of which nothing could be decoded."""
-    return Decoded(av.VideoFrame(2, 2, "gray"), None, is_corrupt=True)
+class PictureFolder:
+    """The pictures and films of a folder in the order of their names: `fps` pictures to a second, films at their pace.
+
+    A picture that cannot be decoded is there all the same, as corrupt, so that it is numbered and reported. What is
+    neither picture nor film is passed over, and told.
+    """
+
+    def __init__(
+        self, folder: Path, fps: float, *, max_pixels: int = MOST_PIXELS, viewing: Viewing = AS_IT_SAYS
+    ) -> None:
+        """Raises SourceUnusableError for a folder without files."""
+        self._folder = folder
+        self._paths = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+        if not self._paths:
+            raise SourceUnusableError(NO_PICTURES, "NoPicture")
+        self._options: Any = {"is_live": False, "timeout_s": 0, "max_pixels": max_pixels, "viewing": viewing}
+        self.fps: float | None = fps
+
+    def __iter__(self) -> Iterator[Decoded]:
+        step_s, begin_s, has_any = 1 / (self.fps or 1.0), 0.0, False
+        passed_over: list[str] = []
+        for path in self._paths:
+            last_s = begin_s - step_s
+            try:
+                for decoded in self._pictures(path):
+                    has_any, last_s = True, begin_s + (decoded.time_s or 0.0)
+                    if decoded.is_corrupt and (said := f"{printable(path.name)} (damaged)") not in passed_over:
+                        passed_over.append(said)
+                    yield replace(decoded, time_s=last_s)
+            except SourceError as error:
+                passed_over.append(f"{printable(path.name)} ({error})")
+            begin_s = last_s + step_s
+        if passed_over:
+            log.warning("passed over in the folder %s: %s", printable(self._folder.name), ", ".join(passed_over))
+        if not has_any:
+            raise SourceUnusableError(NO_PICTURES, "NoPicture")
+
+    def _pictures(self, path: Path) -> Iterator[Decoded]:
+        """Raises SourceError for what is neither picture nor film."""
+        has_any = False
+        try:
+            with VideoSource(str(path), **self._options) as source:
+                for decoded in source:
+                    has_any = True
+                    yield decoded
+                    if source.is_picture:
+                        return
+        except SourceError:
+            with path.open("rb") as file:
+                if fault_of(file.read(MOST_PICTURE_BYTES)) is None:
+                    raise
+        if not has_any:
+            yield Decoded(av.VideoFrame(2, 2, "gray"), None, is_corrupt=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        """Each file was closed when it was read."""

@@ -7,7 +7,7 @@ import pytest
 
 from groundcam.offline.inputs import InputError, PassedOverError
 from groundcam.offline.reading import pictures
-from groundcam_producers.films.folder import PictureFolder
+from groundcam_producers.video import PictureFolder
 from made_files import film, still
 
 
@@ -45,4 +45,4 @@ def test_a_folder_names_what_is_damaged_in_it(tmp_path: Path, caplog: pytest.Log
     (tmp_path / "c\nd.png").write_bytes(still("PNG")[:400])
     with PictureFolder(tmp_path, 1.0) as folder:
         assert [one.is_corrupt for one in folder] == [False, True, True]
-    assert f"damaged in the folder {tmp_path.name}, not published: b.jpg, c\\nd.png" in caplog.text
+    assert f"passed over in the folder {tmp_path.name}: b.jpg (damaged), c\\nd.png (damaged)" in caplog.text

@@ -18,12 +18,11 @@ from groundcam.devkafka.broker import free_port
 from groundcam_producers.errors import SourceError, SourceHungError, SourceUnusableError
 from groundcam_producers.feed import End, Feed, Feeds
 from groundcam_producers.films.decoded import Decoded
-from groundcam_producers.films.folder import PictureFolder
 from groundcam_producers.jpeg import encode
 from groundcam_producers.pace import Pace
 from groundcam_producers.scaling import Scaler
 from groundcam_producers.settings import CameraSettings, ProduceSettings
-from groundcam_producers.video import VideoSource
+from groundcam_producers.video import PictureFolder, VideoSource
 from groundcam_runtime.pictures.decoding import decode_jpeg
 
 

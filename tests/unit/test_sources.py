@@ -14,10 +14,9 @@ from PIL import Image as Pillow
 from groundcam.offline.inputs import PassedOverError
 from groundcam.offline.reading import pictures
 from groundcam_producers.films.decoded import AS_IT_SAYS, Viewing
-from groundcam_producers.films.folder import PictureFolder
 from groundcam_producers.jpeg import encode
 from groundcam_producers.scaling import Scaler
-from groundcam_producers.video import VideoSource
+from groundcam_producers.video import PictureFolder, VideoSource
 from groundcam_runtime.pictures.decoding import decode_jpeg
 from groundcam_runtime.pictures.image import Image
 from groundcam_runtime.records import Consumed, Partition
