@@ -19,7 +19,7 @@ MOST_BYTES = 1_000_000
 PAUSE_S = 1.0
 COME_AGAIN = (503, 504)
 """No worker is ready yet, or none was in time."""
-OK = 200
+OK, NO_KEY = 200, 401
 PORTS = {"http": 80, "https": 443}
 
 
@@ -111,7 +111,8 @@ def _ask(place: SplitResult, expected: bytes | None, key: str | None, question: 
         connection.close()
     if status != OK:
         error = _TryAgainError if status in COME_AGAIN else NotServedError
-        raise error(f"it answers {status}: {_detail(body)}")
+        hint = "; --key FILE gives one" if status == NO_KEY and key is None else ""
+        raise error(f"it answers {status}: {_detail(body)}{hint}")
     return _read(body, time.monotonic() - began_s)
 
 

@@ -87,7 +87,7 @@ def test_it_is_asked_again_until_a_worker_is_ready() -> None:
 @pytest.mark.parametrize(
     ("answer", "why"),
     [
-        ((401, json.dumps({"detail": "a key is needed"})), "it answers 401: a key is needed"),
+        ((401, json.dumps({"detail": "a key is needed"})), "it answers 401: a key is needed; --key FILE gives one"),
         ((307, ""), "it answers 307: without a word"),
         ((500, "<html>\x1b[2J"), "it answers 500: <html>"),
         ((200, "hello"), "is it groundcam"),
@@ -185,7 +185,7 @@ def test_the_command_ends_with_1_where_nobody_answers(run: Callable[..., tuple[i
         assert (code, served.seen[0][1]) == (0, "Bearer gck_1")
         assert "by demo: red circle" in said
     with serving((401, '{"detail": "the key is not known"}')) as served:
-        code, said, _ = run("--url", served.url)
+        code, said, _ = run("--url", served.url, "--key", str(key))
         assert (code, said) == (1, "it answers 401: the key is not known\n")
 
 
