@@ -114,6 +114,29 @@ def test_pictures_are_scaled_as_torch_scales_them_on_a_cpu() -> None:
     assert done.stdout.strip() == "equal", done.stderr[-2000:]
 
 
+_TRANSPOSED = """
+import torch
+from groundcam_worker.detectors.grounding_dino.fused_kernels import add_and_norm_with_triton, norm_of_sum_with_triton
+
+lying = torch.randn(2, 32, 6).transpose(1, 2)  # as a patch embedding gives it
+weight, bias = torch.ones(32), torch.zeros(32)
+for kernel, given in (
+    (norm_of_sum_with_triton, (lying, None, weight, bias, 1e-5)),
+    (add_and_norm_with_triton, (lying, lying.clone(), weight, bias, 1e-5)),
+):
+    torch.library.opcheck(kernel, given, test_utils=("test_schema", "test_faketensor"))
+print("equal")
+"""
+
+
+def test_what_a_compiler_is_told_of_a_kernel_is_what_it_gives_however_its_input_lies() -> None:
+    environment = {**os.environ, "TRITON_INTERPRET": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", _TRANSPOSED], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.strip() == "equal", done.stderr[-2000:]
+
+
 SAMPLE = {"HEADS": 8, "DEPTH": 32, "DEPTH_BLOCK": 32, "LEVELS": 4, "POINTS": 4, "POINTS_BLOCK": 16, "QUERIES": 16}
 ATTEND = {"HEADS": 3, "DEPTH": 32, "DEPTH_BLOCK": 32, "BLOCK": 64}
 VARIANTS = {

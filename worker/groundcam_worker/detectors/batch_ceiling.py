@@ -34,7 +34,7 @@ class BatchCeiling:
             return
         if self._limit is not None and size >= self._limit:
             self._patience = min(2 * self._patience, MOST_PATIENCE)
-        self._limit = size // 2
+        self._limit = size // 2 if self._limit is None else min(self._limit, size // 2)
         self._clean = 0
 
     def succeeded(self, size: int) -> bool:

@@ -2,6 +2,7 @@
 
 import logging
 import platform
+import re
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
@@ -18,6 +19,7 @@ _NO_ROOM = (
     "CUDNN_STATUS_NOT_SUPPORTED",
     "DefaultCPUAllocator: can't allocate memory",
 )
+_NAME = re.compile(r"cpu|cuda(:(?P<number>\d+))?", re.ASCII)
 _LOST = ("CUDA error", "CUBLAS_STATUS_", "CUDNN_STATUS_", "cuDNN error", "device-side assert", "Triton Error [CUDA]")
 
 
@@ -31,17 +33,14 @@ def pick(name: str, driver: str | None = None) -> torch.device:
         if driver and not is_there:
             log.warning("there is a GPU, and the detector runs on the CPU: %s", _unusable(driver))
         return torch.device("cuda" if is_there else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise ModelError(f"work.device: {name!r} is not auto, cpu, cuda or cuda:N") from None
-    if device.type not in {"cpu", "cuda"}:
+    # torch keeps a device's number in a byte, and takes cuda:256 for cuda:0.
+    if (found := _NAME.fullmatch(name)) is None:
         raise ModelError(f"work.device: {name!r} is not auto, cpu, cuda or cuda:N")
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+    if name != "cpu" and int(found["number"] or 0) >= torch.cuda.device_count():
         count = torch.cuda.device_count()
         why = f"; {_unusable(driver)}" if driver and not count else f"; this machine has {count} CUDA devices"
         raise ModelError(f"work.device: {name} is not there{why}")
-    return device
+    return torch.device(name)
 
 
 def _unusable(driver: str) -> str:

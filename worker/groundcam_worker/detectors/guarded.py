@@ -82,7 +82,7 @@ class GuardedDetector:
             self._detector.warm_up(questions, sizes, batch_size)
 
     def _warm_up(self, questions: Sequence[Question], size: tuple[int, int], batch_size: int) -> None:
-        ceiling = self.ceiling(*size)
+        ceiling, has_released = self.ceiling(*size), False
         while True:
             count = ceiling.allow(batch_size)
             try:
@@ -94,7 +94,8 @@ class GuardedDetector:
                 return
             # Outside of the handler, whose traceback would keep the failed batch's tensors alive.
             self._free()
-            if self._release():
+            if not has_released and self._release():
+                has_released = True
                 continue
             if count == 1:
                 raise ModelError(

@@ -94,7 +94,7 @@ class GroundingDino:
             self._recordings = Recordings(Recorder() if records else called_again, live=records)
         self._see: Any = compiled(self._network.see) if compiles else self._network.see
         self._answer: Any = compiled(self._find) if compiles else self._find
-        self._second_look = SecondLook(self._network)
+        self._second_look = SecondLook(self._network, self.release)
         self._code: Compilations | None = None
         if mode := steps.compiled_on(device):
             self._code = Compilations(self._network, loaded, steps.sampling_on(device), mode)

@@ -197,7 +197,7 @@ def add_and_norm_with_triton(
 
 @add_and_norm_with_triton.register_fake
 def _(features: Tensor, _delta: Tensor, _weight: Tensor, _bias: Tensor, _eps: float) -> tuple[Tensor, Tensor]:
-    return torch.empty_like(features), torch.empty_like(features)
+    return _packed_like(features), _packed_like(features)
 
 
 @torch.library.custom_op("groundcam::norm_of_sum", mutates_args=())
@@ -208,7 +208,12 @@ def norm_of_sum_with_triton(features: Tensor, delta: Tensor | None, weight: Tens
 
 @norm_of_sum_with_triton.register_fake
 def _(features: Tensor, _delta: Tensor | None, _weight: Tensor, _bias: Tensor, _eps: float) -> Tensor:
-    return torch.empty_like(features)
+    return _packed_like(features)
+
+
+def _packed_like(features: Tensor) -> Tensor:
+    """Return what a kernel gives, however its input lies."""
+    return torch.empty_like(features, memory_format=torch.contiguous_format)
 
 
 def fused_fault(device: torch.device) -> str | None:

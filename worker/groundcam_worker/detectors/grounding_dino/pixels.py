@@ -76,6 +76,8 @@ class _Slot:
             self.read.synchronize()
             # The device's first: where that is full, the slot stays as it was.
             self.there = torch.empty(size, dtype=torch.uint8, device=device)
+            # It may lie where the batch before still computes: what is launched by now comes before the copy.
+            self.read.record(torch.cuda.current_stream(device))
             self.pinned = torch.empty(size, dtype=torch.uint8, pin_memory=True)
 
 

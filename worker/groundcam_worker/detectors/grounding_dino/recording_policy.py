@@ -80,6 +80,10 @@ class RecordingPolicy:
         """There was too little memory to record this size."""
         self._not_before[key] = now + RETRY_S
 
+    def is_released(self, now: float) -> bool:
+        """Whether recordings were given up, and it is too early for new ones."""
+        return now < self._none_before
+
     def released(self, now: float) -> None:
         """All recordings were given up for their memory."""
         self._none_before = now + RETRY_S

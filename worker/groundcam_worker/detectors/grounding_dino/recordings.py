@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+from weakref import WeakSet
 
 import torch
 from torch import Tensor
@@ -91,9 +92,11 @@ class Recordings:
     def add(self, size: Size, function: Function, inputs: tuple[Tensor, ...]) -> bool:
         """Prepare for inputs of these sizes, whose contents do not matter; return whether that was done.
 
-        A part that cannot be prepared, for whatever reason and a lack of memory too, is run as it is. Raises what
-        torch raises for a lost device.
+        A part that cannot be prepared, for whatever reason and a lack of memory too, is run as it is, and so is every
+        part for a while after a release. Raises what torch raises for a lost device.
         """
+        if self._policy.is_released(self._clock()):
+            return False
         key = Key(size, len(inputs[0]))
         try:
             self._add(key, function, inputs)
@@ -117,9 +120,10 @@ class Recordings:
 
     def _add(self, key: Key, function: Function, inputs: tuple[Tensor, ...]) -> None:
         kept = tuple(self._room_for(key.size.part, index, one) for index, one in enumerate(inputs))
+        run = _Run(function, kept, self._prepare(function, kept))
         if len(self._runs) >= KEPT and key not in self._runs:
             del self._runs[self._policy.victim(self._runs)]  # type: ignore[arg-type] # it is one of them
-        self._runs[key] = _Run(function, kept, self._prepare(function, kept))
+        self._runs[key] = run
 
     def run(self, size: Size, function: Function, inputs: tuple[Tensor, ...]) -> Tensor:
         """Answer, as it was prepared where it was. Valid until the next call."""
@@ -146,7 +150,11 @@ class Recordings:
         if not self._policy.wants(key, self._runs, started):
             return None
         again = [number % count for number in range(key.batch)]
-        done = self.add(size, function, tuple(one[again] for one in inputs))
+        try:
+            repeated = tuple(one[again] for one in inputs)
+        except torch.OutOfMemoryError:
+            return None
+        done = self.add(size, function, repeated)
         self._policy.spent(self._clock() - started)
         return self._runs[key] if done else None
 
@@ -191,11 +199,15 @@ class Recorder:
     def __init__(self) -> None:
         self._pool: Any = torch.cuda.graph_pool_handle()
         self._pooled = 0
+        self._graphs: Any = WeakSet()
+        """Those that are still there."""
         # One for all: each stream keeps a workspace of cuBLAS.
         self._stream: Any = torch.cuda.Stream()  # type: ignore[no-untyped-call]
 
     def __call__(self, function: Function, inputs: tuple[Tensor, ...]) -> Callable[[], Tensor]:
         """Raises RuntimeError where a part cannot be recorded or its replay gives something else, NoRoomError."""
+        if not self._graphs:
+            self._pool, self._pooled = torch.cuda.graph_pool_handle(), 0  # what they had is free again
         expected = self._expected(function, inputs)
         reserved = torch.cuda.memory_reserved()
         graph = torch.cuda.CUDAGraph()
@@ -208,6 +220,7 @@ class Recorder:
             self._pool, self._pooled = torch.cuda.graph_pool_handle(), 0
             raise
         self._pooled += max(0, torch.cuda.memory_reserved() - reserved)
+        self._graphs.add(graph)
 
         def replay() -> Tensor:
             graph.replay()
