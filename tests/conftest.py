@@ -171,16 +171,18 @@ def running(folder: Path) -> Iterator[Start]:
         programs.append(Program(process, output, errors, words))
         return programs[-1]
 
-    yield begin
-    for program in programs:
-        if program.process.poll() is None:
-            program.process.terminate()
-    for program in programs:
-        try:
-            program.process.wait(20)
-        except subprocess.TimeoutExpired:
-            program.process.kill()
-            program.process.wait()
+    try:
+        yield begin
+    finally:
+        for program in programs:
+            if program.process.poll() is None:
+                program.process.terminate()
+        for program in programs:
+            try:
+                program.process.wait(20)
+            except subprocess.TimeoutExpired:
+                program.process.kill()
+                program.process.wait()
     for program in programs:
         assert "Traceback" not in program.log, f"{program.arguments}:\n{program.log[-3000:]}"
 

@@ -45,6 +45,7 @@ def test_a_look_is_of_one_frame_and_looks_never_go_back(story: list[tuple[str, i
             assert not (look.answer and look.gap)
             if before is not None:
                 assert look.number == before.number + 1
+                assert seq >= before.picture.frame.seq
                 assert (look.picture.data is before.picture.data) == (seq == before.picture.frame.seq)
         before = look
 

@@ -52,8 +52,8 @@ def test_every_field_at_every_depth_has_a_description(kind: type[BaseModel]) -> 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_value_of_an_enum_has_a_description(kind: type[BaseModel]) -> None:
     for path, part in parts(json_schema(kind)):
-        if "x-enumDescriptions" in part:
-            assert set(part["x-enumDescriptions"]) == set(part["enum"]), path
+        if "enum" in part and re.fullmatch(r"/\$defs/\w+", path):  # a choice of a field alone is described with it
+            assert set(part.get("x-enumDescriptions", ())) == set(part["enum"]), path
             assert all(part["x-enumDescriptions"].values()), path
 
 
@@ -102,7 +102,7 @@ def test_the_examples_are_messages_of_the_newest_versions() -> None:
 @pytest.mark.parametrize("kind", VERSIONS)
 def test_golden_messages_fit_the_schema(kind: type[BaseModel]) -> None:
     name = VERSIONS[kind].partition("/")[0]
-    content = msgpack.unpackb(max(GOLDEN.glob(f"{name}-1.*.msgpack")).read_bytes())
+    content = msgpack.unpackb((GOLDEN / f"{VERSIONS[kind].replace('/', '-')}.msgpack").read_bytes())
     if name == "frame":
         content["data"] = content["data"].decode("latin-1")
     Draft202012Validator(json_schema(kind)).validate(content)

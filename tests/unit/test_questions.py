@@ -36,6 +36,10 @@ from groundcam_worker.policy.questions import Questions
         ("“person”, «dog»", ("person", "dog")),
         ("boeing 747, 2 wheeler, terminal 2", ("boeing 747", "2 wheeler", "terminal 2")),
         ("person (with a hat), dog's bowl", ("person (with a hat)", "dog's bowl")),
+        ("-　person\n-　dog", ("person", "dog")),
+        ("fire！, sign ～", ("fire!", "sign ~")),
+        ("sign ｟, sign ＀", ("sign ｟", "sign ＀")),
+        ('sign "stop" red, dog', ('sign "stop" red', "dog")),
     ],
 )
 def test_a_question_is_read_in_any_form_that_is_certain(text: str, phrases: tuple[str, ...]) -> None:
@@ -98,6 +102,11 @@ def test_a_class_may_have_a_threshold_of_its_own(text: str, classes: list[tuple[
         ("person\\ndog", "has a backslash in it"),
         ("gate,yard=person", "'yard=person' has a = in it"),
         ("my camera=person", "has a = in it"),
+        ('"', "one half of"),
+        ('""', "at least one class"),
+        ("person)", r"one half of \(\)"),
+        ("2. person\n1. dog", "full stop"),
+        ("1. car no 5) big\n2. dog", r"one half of \(\)"),
         ("st. bernard, dog", "'st. bernard, dog' has a full stop that may end a class or belong to it"),
         ("dog; no. 5 sign", "has a full stop that may end a class"),
     ],

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from starlette.responses import StreamingResponse
 
-from groundcam_schemas import ClassSpec, Question
+from groundcam_schemas import ClassSpec, Question, Topics
 from groundcam_serve.api import streaming
 from groundcam_serve.door import together
 from groundcam_serve.jobs import runner as jobs
@@ -105,7 +105,7 @@ class Films:
         async def until(*_: Any) -> None:
             return None
 
-        kafka: Any = SimpleNamespace(topics=SimpleNamespace(prompts="prompts"))
+        kafka: Any = SimpleNamespace(topics=Topics())
         boards: Any = SimpleNamespace(workers=[], until=until)
         self.runner = JobRunner(kafka, boards, self._start, ServeSettings(max_jobs_bytes=10_240))
 

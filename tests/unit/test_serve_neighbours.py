@@ -15,7 +15,7 @@ import pytest
 from asgi_service import QUESTION, Service
 from groundcam_runtime.events.filter import EventFilter
 from groundcam_runtime.records import Partition
-from groundcam_schemas import CameraQuestion, CameraState, CameraStatus, Question
+from groundcam_schemas import CameraQuestion, CameraState, CameraStatus, Question, Topics
 from groundcam_schemas.identity import is_errand
 from groundcam_serve import fetching
 from groundcam_serve.api import questions
@@ -150,7 +150,7 @@ def test_a_film_waits_for_its_turn_while_other_frames_are_answered(
     monkeypatch: pytest.MonkeyPatch, others: bool, longest_s: float, state: JobState
 ) -> None:
     """Its frames lie behind another film's, on the same partition; or cameras take the detector."""
-    monkeypatch.setattr(jobs, "STALL_S", 0.3)
+    monkeypatch.setattr(jobs, "STALL_S", 0.3 if state is JobState.FAILED else 20.0)
     monkeypatch.setattr(jobs, "LONGEST_STALL_S", longest_s)
     monkeypatch.setattr(jobs, "send_now", lambda *_: None)
 
@@ -159,7 +159,7 @@ def test_a_film_waits_for_its_turn_while_other_frames_are_answered(
 
     async def run() -> JobState:
         boards: Any = SimpleNamespace(workers=[], until=until)
-        kafka: Any = SimpleNamespace(topics=SimpleNamespace(prompts="prompts"))
+        kafka: Any = SimpleNamespace(topics=Topics())
         runner = JobRunner(kafka, boards, lambda *_: Decoded(), ServeSettings())
         job = Job("0" * 16, "alice", 0)
         _, film = runner.new_film()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from asgi_service import Service, logged_in, three
+from asgi_service import Service, logged_in, three, user, users_file
 from groundcam_runtime.records import Consumed, Partition
 from groundcam_schemas import (
     Detections,
@@ -76,6 +76,24 @@ def test_a_role_opens_what_it_is_for_on_every_route_and_nothing_else(service: Se
             assert found.status == 403, (method, path, found.body)
             assert f"{name} has not the scope {scope}" in found.json["detail"]
         assert service.ask(method, path, b"{}", content_type="application/json").status == 401, (method, path)
+
+
+def test_who_may_do_everything_at_one_camera_may_do_nothing_at_another(tmp_path: Path) -> None:
+    """On each route that names a camera, in its path or as what is asked for."""
+    service = Service(users_file=users_file(tmp_path, user("eve", "admin", cameras=["yard"])))
+    cookie = logged_in(service, "eve")
+    of_cameras = [one for one in ROUTES if "gate" in one[1]]
+    assert {path.split("/")[2].partition("?")[0] for _, path, _ in of_cameras} == {
+        "cameras", "questions", "detections", "events", "objects",
+    }  # fmt: skip
+    for method, path, _ in of_cameras:
+        found = service.ask(method, path, b'{"question": "cat"}', cookie=cookie, content_type="application/json")
+        assert found.status == 403, (method, path, found.body)
+        assert "gate" in found.json["detail"], (method, path, found.body)
+        mine = service.ask(
+            method, path.replace("gate", "yard"), b'{"question": "cat"}', cookie=cookie, content_type="application/json"
+        )
+        assert mine.status != 403, (method, path, mine.body)
 
 
 def test_who_sees_one_camera_sees_no_other_on_any_route(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:

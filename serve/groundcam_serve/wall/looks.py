@@ -124,9 +124,10 @@ class CameraLooks:
             return False
         self._shown = waiting.order
         self.newest = Look((shown.number if shown else 0) + 1, waiting.picture, answer, gap)
-        # One that waits for its answer still may have it later.
-        for frame in [name for name, one in self._waiting.items() if one.order < waiting.order + is_known]:
-            self._forget(frame)
+        # One that waits for its answer still may have it later; what came late is past by now.
+        for name, one in list(self._waiting.items()):
+            if one.order < waiting.order + is_known or (one is not waiting and self._is_past(name)):
+                self._forget(name)
         return True
 
     def _forget(self, frame: FrameId) -> None:
