@@ -110,6 +110,16 @@ def test_nobody_is_let_in_but_to_metrics_the_http_service_and_the_console() -> N
                 assert rule["ports"] == [{"port": 8000 if served else 8080, "protocol": "TCP"}]
 
 
+def test_metrics_are_for_those_who_are_named_where_some_are() -> None:
+    prometheus = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
+    named = {"networkPolicy": {"metrics": {"from": [prometheus]}}}
+    for values, told in ((BASE, None), (BASE | named, [prometheus])):
+        everybody = next(
+            one for one in of_kind(objects(values), "NetworkPolicy") if one["metadata"]["name"] == "demo-groundcam"
+        )
+        assert [rule.get("from") for rule in everybody["spec"]["ingress"]] == [told]
+
+
 def test_every_pod_stands_behind_a_policy() -> None:
     manifests = objects(chart.values("sasl-tls"))
     everybody = next(one for one in of_kind(manifests, "NetworkPolicy") if one["metadata"]["name"] == "demo-groundcam")

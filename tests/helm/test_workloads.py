@@ -205,8 +205,7 @@ def test_rules_and_dashboards_are_those_of_the_files() -> None:
 
     manifests = objects(chart.values("mig"))
     rules = chart.CHART / "rules" / "groundcam.yaml"
-    if rules.exists():
-        assert the(manifests, "PrometheusRule")["spec"] == yaml.safe_load(rules.read_text())
+    assert the(manifests, "PrometheusRule")["spec"] == yaml.safe_load(rules.read_text())
     held = {
         name: text
         for one in of_kind(manifests, "ConfigMap")

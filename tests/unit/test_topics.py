@@ -236,6 +236,17 @@ def test_a_worker_reads_frames_and_questions_and_writes_answers() -> None:
     }
 
 
+def test_trackers_and_notifiers_have_the_rights_that_each_needs() -> None:
+    for role, reads, writes in (
+        (Role.TRACKER, ("detections", "tracks", "zones"), ("events", "objects", "tracks")),
+        (Role.NOTIFIER, ("events",), ("undelivered",)),
+    ):
+        read, write = (
+            {(what, "topic", f"t.{name}") for name in names} for what, names in (("read", reads), ("write", writes))
+        )
+        assert {one for one in needed(role) if one[0] != "describe"} == read | write | {("read", "group", "g")}
+
+
 def test_the_console_may_read_what_it_shows_and_write_what_is_asked_in_it() -> None:
     """It is the service's role; what `watch --html` was to a subscriber is no subscriber's any more."""
     given = rights(Role.SERVICE, TOPICS, "g")
