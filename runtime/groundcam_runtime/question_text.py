@@ -36,7 +36,6 @@ _TWO_WAYS = (
      "ends with a word where a threshold is a number"),
     (re.compile(r"#\s.*"), "begins like a remark"),
     (re.compile(r"\[[ x✓✔]?\]\s.*"), "begins with a box to tick"),
-    (re.compile(r".*<[/!]?[a-z].*"), "has HTML in it"),
 )  # fmt: skip
 _HEADING = re.compile(
     r"\|?\s*(?:class|label|name|object)(?:es|s)?\s*[,;|\t]\s*(?:box.)?(?:threshold|score|confidence)s?\b.*"

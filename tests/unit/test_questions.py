@@ -82,8 +82,6 @@ def test_a_class_may_have_a_threshold_of_its_own(text: str, classes: list[tuple[
         ("# my classes\nperson", "the class '# my classes' begins like a remark"),
         ("- [x] person\n- [ ] dog", r"the class '\[x\] person' begins with a box to tick"),
         ("[ ] person", r"the class '\[ \] person' begins with a box to tick"),
-        ("<li>person</li>", "the class '<li>person</li>' has HTML in it"),
-        ("person<br/>\ndog", "the class 'person<br/>' has HTML in it"),
         ("Class;Threshold\nperson;0.4", "'class;threshold' is the heading of a table: leave it out"),
         ("| Label | Score |\n| person | 0.4 |", r"'\| label \| score \|' is the heading of a table"),
         ("person:0,4 dogs", "'person:0,4' has a comma where a threshold has a point: write it as person, forklift:0.4"),
