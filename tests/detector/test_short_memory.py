@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,14 @@ from groundcam_schemas import Question
 from groundcam_worker.detectors.batch_ceiling import BatchCeiling
 from groundcam_worker.detectors.grounding_dino.network import Text
 from groundcam_worker.detectors.grounding_dino.pixels import Upload
-from groundcam_worker.detectors.grounding_dino.recordings import Recorder, Recordings, Size, batch_sizes
+from groundcam_worker.detectors.grounding_dino.recordings import (
+    Compiler,
+    Recorder,
+    Recordings,
+    Size,
+    batch_sizes,
+    called_again,
+)
 from groundcam_worker.detectors.grounding_dino.second_look import SecondLook
 from groundcam_worker.detectors.guarded import GuardedDetector
 from groundcam_worker.errors import ModelError
@@ -116,6 +124,40 @@ def test_what_cannot_be_recorded_costs_no_recording_that_is_there(monkeypatch: p
     assert [key.size for key in recordings.keys] == [SEE]
     assert recordings.add(ANSWER, torch.abs, inputs)
     assert [key.size for key in recordings.keys] == [ANSWER]
+
+
+def test_what_cannot_be_compiled_is_run_as_it_is_whatever_the_compiler_raises() -> None:
+    def refuse(_function: Any, _inputs: tuple[torch.Tensor, ...]) -> Any:
+        raise AssertionError("expected size 768==768, stride 24==1 at dim=1")
+
+    recordings = Recordings(refuse, live=True)
+    inputs = (torch.full((1, 1), -3.0),)
+    assert not recordings.add(SEE, torch.abs, inputs)
+    assert recordings.run(SEE, torch.abs, inputs) == 3
+
+
+def test_only_what_is_prepared_is_compiled_and_one_part_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    compilations: list[Any] = []
+
+    def compile_(function: Any) -> Any:
+        compilations.append(function)
+        return lambda *inputs, **constants: function(*inputs, **constants) + 100
+
+    monkeypatch.setattr("groundcam_worker.detectors.grounding_dino.recordings.compiled", compile_)
+
+    def shifted(inputs: torch.Tensor, *, by: float) -> torch.Tensor:
+        return inputs + by
+
+    recordings = Recordings(Compiler(called_again), live=False)
+    inputs = (torch.zeros(2, 1),)
+    assert recordings.add(SEE, partial(shifted, by=1), inputs)
+    assert recordings.add(ANSWER, partial(shifted, by=2), inputs)
+    assert compilations == [shifted]
+    assert recordings.run(SEE, partial(shifted, by=1), inputs).tolist() == [[101], [101]]
+    assert recordings.run(ANSWER, partial(shifted, by=2), inputs).tolist() == [[102], [102]]
+    other = Size("see", 480, 640)
+    assert recordings.run(other, partial(shifted, by=3), inputs).tolist() == [[3], [3]], "while cameras wait"
+    assert len(compilations) == 1
 
 
 class Stream:

@@ -27,13 +27,14 @@ from groundcam_worker.detectors.grounding_dino.optimisations import Optimisation
 from groundcam_worker.detectors.grounding_dino.pixels import Pixels, limits_of
 from groundcam_worker.detectors.grounding_dino.recordings import (
     KEPT,
+    Compiler,
     Function,
+    Prepare,
     Recorder,
     Recordings,
     Size,
     batch_sizes,
     called_again,
-    compiled,
     tokens_for,
 )
 from groundcam_worker.detectors.grounding_dino.scoring import objects, rows_of, scored_classes
@@ -91,9 +92,9 @@ class GroundingDino:
         self._is_prepared = records or compiles
         """Whether runs have fixed sizes."""
         with current(device):
-            self._recordings = Recordings(Recorder() if records else called_again, live=records)
-        self._see: Any = compiled(self._network.see) if compiles else self._network.see
-        self._answer: Any = compiled(self._find) if compiles else self._find
+            prepare: Prepare = Recorder() if records else called_again
+            self._recordings = Recordings(Compiler(prepare) if compiles else prepare, live=records)
+        self._see, self._answer = self._network.see, self._find
         self._second_look = SecondLook(self._network, self.release)
         self._code: Compilations | None = None
         if mode := steps.compiled_on(device):
@@ -103,8 +104,7 @@ class GroundingDino:
         self.model: Model = loaded.identity
         self.device, self.device_name, self.precision = device.type, name_of(device), precision_of(dtype)
         if input_size is not None:
-            revision = f"{loaded.identity.revision}@{input_size[0]}x{input_size[1]}"
-            self.model = Model(name=loaded.identity.name, revision=revision)
+            self.model = Model(name=self.model.name, revision="{}@{}x{}".format(self.model.revision, *input_size))
 
     def input_shape(self, width: int, height: int) -> tuple[int, int]:
         """Return the (height, width) that a picture of this size is scaled to. Raises ValueError."""

@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 from weakref import WeakSet
 
@@ -100,7 +101,7 @@ class Recordings:
         key = Key(size, len(inputs[0]))
         try:
             self._add(key, function, inputs)
-        except RuntimeError as error:
+        except Exception as error:  # whatever a compiler raises, too
             # During a recording the driver refuses what is not recorded, in words like those of a lost device.
             if is_lost(error) and "captur" not in str(error):
                 raise
@@ -188,6 +189,25 @@ def called_again(function: Function, inputs: tuple[Tensor, ...]) -> Callable[[],
     """Prepare by a first call, in which the function may compile itself."""
     function(*inputs)
     return lambda: function(*inputs)
+
+
+class Compiler:
+    """Prepares by compiling a part for its sizes, before it is prepared as else.
+
+    So what cannot be compiled is run as it is, and while frames wait that is done within the policy's share alone.
+    """
+
+    def __init__(self, prepare: Prepare) -> None:
+        """`prepare` comes behind."""
+        self._prepare = prepare
+        self._compiled: dict[Function, Function] = {}
+
+    def __call__(self, function: Function, inputs: tuple[Tensor, ...]) -> Callable[[], Tensor]:
+        """Raises whatever a compiler raises, and what preparing raises."""
+        part = function if isinstance(function, partial) else partial(function)
+        if part.func not in self._compiled:
+            self._compiled[part.func] = compiled(part.func)
+        return self._prepare(partial(self._compiled[part.func], *part.args, **part.keywords), inputs)
 
 
 class Recorder:
