@@ -100,6 +100,7 @@ def test_a_class_may_have_a_threshold_of_its_own(text: str, classes: list[tuple[
         ("person\\ndog", "has a backslash in it"),
         ("gate,yard=person", "'yard=person' has a = in it"),
         ("my camera=person", "has a = in it"),
+        ("person, per\x07son", r"U\+0007 at position 4"),
         ('"', "one half of"),
         ('""', "at least one class"),
         ("person)", r"one half of \(\)"),
