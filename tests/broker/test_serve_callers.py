@@ -20,12 +20,12 @@ JPEG = jpeg(1, 320, 180)
 
 def test_a_request_ends_at_its_deadline_and_a_late_reply_is_dropped(door: Callable[..., Client], wait: Wait) -> None:
     free = _free_port()
-    client = door("fake:3000ms", "--http-port", free)
+    client = door("fake:1500ms", "--http-port", free)
     began = time.monotonic()
     answer = client.detect(JPEG, "person", timeout_s=0.5)
     assert answer.status == 504
     assert answer.json["type"] == "urn:groundcam:deadline"
-    assert 0.4 < time.monotonic() - began < 2.9, "sooner than the detector"
+    assert 0.4 < time.monotonic() - began < 1.4
     wait(lambda: b"groundcam_http_late_replies 1.0" in Client(free).get("/metrics").body, 30, "the late reply")
     assert client.detect(JPEG, "person", timeout_s=20).status == 200
 
@@ -42,7 +42,7 @@ def test_with_no_worker_a_request_is_refused_at_once_with_why(start: Start, wait
 
 def test_a_client_that_has_gone_holds_no_place(door: Callable[..., Client], wait: Wait) -> None:
     port = _free_port()
-    client = door("fake:5000ms", "--http-port", port)
+    client = door("fake:2000ms", "--http-port", port)
 
     def waiting(number: int) -> bool:
         return f"groundcam_http_waiting_pictures {number}.0".encode() in Client(port).get("/metrics").body
@@ -52,7 +52,7 @@ def test_a_client_that_has_gone_holds_no_place(door: Callable[..., Client], wait
     connection.request("POST", "/v1/detect?question=person", JPEG)
     wait(lambda: waiting(1), 10, "the request")
     connection.close()
-    wait(lambda: waiting(0), 4, "its place, sooner than the detector")
+    wait(lambda: waiting(0), 1.5, "its place")
 
 
 def test_slow_headers_and_slow_bodies_are_cut(door: Callable[..., Client], tmp_path: Any) -> None:

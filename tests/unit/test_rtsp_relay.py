@@ -198,14 +198,14 @@ def test_a_camera_that_does_not_answer_is_noticed_after_the_time_out(method: str
     begun = time.monotonic()
     failed = failure(Camera(answers={method: lambda _: b""}), timeout_s=SHORT_S)
     assert failed.kind == "TimeoutError"
-    assert SHORT_S <= time.monotonic() - begun < 10 * SHORT_S
+    assert SHORT_S <= time.monotonic() - begun < 1.9 * SHORT_S
 
 
 def test_a_camera_that_plays_nothing_is_noticed_after_the_time_out() -> None:
     begun = time.monotonic()
     failed = failure(Camera(pictures=0), timeout_s=SHORT_S)
     assert failed.kind == "TimeoutError"
-    assert time.monotonic() - begun < 10 * SHORT_S
+    assert time.monotonic() - begun < 1.9 * SHORT_S
 
 
 @pytest.mark.parametrize("hangs_up", [False, True])

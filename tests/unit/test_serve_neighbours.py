@@ -150,7 +150,7 @@ def test_a_film_waits_for_its_turn_while_other_frames_are_answered(
     monkeypatch: pytest.MonkeyPatch, others: bool, longest_s: float, state: JobState
 ) -> None:
     """Its frames lie behind another film's, on the same partition; or cameras take the detector."""
-    monkeypatch.setattr(jobs, "STALL_S", 0.3 if state is JobState.FAILED else 20.0)
+    monkeypatch.setattr(jobs, "STALL_S", 0.3)
     monkeypatch.setattr(jobs, "LONGEST_STALL_S", longest_s)
     monkeypatch.setattr(jobs, "send_now", lambda *_: None)
 
