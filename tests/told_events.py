@@ -40,9 +40,10 @@ def tell_open(kafka: KafkaSettings, *lists: ObjectsNow) -> None:
     _send(kafka, [Record(kafka.topics.objects, encode(one), one.camera_id) for one in lists])
 
 
-def keep_picture(kafka: KafkaSettings, event_id: str, data: bytes, reason: str = "") -> None:
-    """Put an object's picture on Kafka; without bytes, why there is none."""
-    headers = (("reason", reason.encode()),) if reason else ()
+def keep_picture(kafka: KafkaSettings, event_id: str, data: bytes, reason: str = "", frame: str = "") -> None:
+    """Put an object's picture on Kafka, of a frame (RUN/SEQ); without bytes, why there is none."""
+    told = {"reason": reason, "frame": frame}
+    headers = tuple((name, text.encode()) for name, text in told.items() if text)
     _send(kafka, [Record(kafka.topics.pictures, data, event_id, headers=headers)])
 
 

@@ -158,10 +158,11 @@ def test_an_object_its_picture_and_what_is_there_now(
     gone = client.get(f"/v1/events/{person}/picture")
     assert (gone.status, "expired: Kafka has deleted the frame" in gone.json["detail"]) == (404, True)
     keep_picture(kafka, person, jpeg(1))
-    keep_picture(kafka, person, jpeg(2))
+    keep_picture(kafka, person, jpeg(2), frame="0123/r/7")
     found = client.get(f"/v1/events/{person}/picture")
     assert (found.status, found.headers["content-type"], found.body) == (200, "image/jpeg", jpeg(2))
     assert (found.headers["x-groundcam-camera"], found.headers["x-groundcam-label"]) == ("gate", "person")
+    assert (found.headers["x-groundcam-run"], found.headers["x-groundcam-seq"]) == ("0123/r", "7")
     wait(lambda: len(client.get("/v1/objects").json["cameras"]) == 1, 10, "the list")
     (now,) = client.get("/v1/objects?camera=gate&label=car").json["cameras"]
     assert (now["camera_id"], [one["label"] for one in now["objects"]]) == ("gate", ["car"])

@@ -9,6 +9,8 @@ import pytest
 
 from browser import Open, Stack, launched, opened
 from conftest import make_topics, running, until
+from groundcam.demo.film import shoot
+from groundcam.demo.scene import SCENES
 from groundcam.devkafka.broker import free_port
 from groundcam_runtime.settings import KafkaSettings
 from serve_client import Client
@@ -36,3 +38,16 @@ def stack(cluster: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[St
         program, client = start(kafka, "console", "--port", port, GROUNDCAM_SERVE__TIMEOUT_S="60"), Client(port)
         until(lambda: client.is_alive, 60, "the console")
         yield Stack(kafka, start, program, client, f"http://127.0.0.1:{port}")
+
+
+@pytest.fixture(scope="module")
+def site(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Two cameras that play the demo's films, one that is not there, a worker with its tracker."""
+    folder = tmp_path_factory.mktemp("films")
+    films = [f"{scene.camera_id}={shoot(scene, folder)}" for scene in SCENES]
+    stack.start(stack.kafka, "work", "--track", "--model", "demo", "--question", SCENES[0].question)
+    away = f"shed=rtsp://127.0.0.1:{free_port()}/none"
+    cameras = [word for one in (*films, away) for word in ("--camera", one)]
+    stack.start(stack.kafka, "produce", *cameras, "--loop", "--fps", "2")
+    until(lambda: stack.answered() >= len(SCENES), 180, "answers")
+    return stack

@@ -1,6 +1,7 @@
 """The console while things change under it: pauses, typing, other addresses, answers that come late, lost connections."""
 
 import re
+import time
 from collections.abc import Iterator
 from importlib.resources import files
 from typing import Any
@@ -13,7 +14,7 @@ from footage import jpeg
 from groundcam.demo.film import shoot
 from groundcam.demo.scene import SCENES
 from groundcam.devkafka.broker import free_port
-from groundcam_schemas import Event, EventType
+from groundcam_schemas import Cause, Event, EventType
 from serve_client import Client
 from told_events import keep_picture, tell, walk
 
@@ -129,6 +130,41 @@ def test_a_late_answer_of_an_old_filter_and_a_stream_that_was_refused_change_not
         assert page.locator(".object b").all_inner_texts() == ["cow"]
         tell(site.kafka, event("b3", label="cow"))
         page.locator(".object").nth(1).wait_for()
+
+
+def test_a_better_look_brings_its_picture_though_that_comes_after_the_event(site: Stack, tab: Open) -> None:
+    """They lie on two topics, and the picture is made some seconds later."""
+    frame = event("d1").best.frame
+    looks = [
+        {"captured_at_ns": time.time_ns(), "frame": frame.model_copy(update={"seq": frame.seq + n})} for n in range(2)
+    ]
+    first, better = (event("d1").best.model_copy(update=one) for one in looks)
+    begun = event("d1", label="owl", best=first, last=first)
+    keep_picture(site.kafka, begun.id, jpeg(1, 64, 48), frame=f"{frame.run_id}/{first.frame.seq}")
+    tell(site.kafka, begun)
+    width = "() => document.querySelector('.best img')?.naturalWidth"
+    with tab(site.address, allowed=NOT_THERE) as shown, tab(site.address, allowed=NOT_THERE) as alone:
+        for one, place in ((shown, "#/events?label=owl"), (alone, f"#/events/{begun.id}")):
+            one.go(place)
+            one.page.wait_for_function(f"() => ({width})() === 64")
+        tell(
+            site.kafka, begun.model_copy(update={"n": 1, "cause": Cause.BETTER_PICTURE, "best": better, "last": better})
+        )
+        alone.page.get_by_text("better picture").wait_for()
+        keep_picture(site.kafka, begun.id, jpeg(2, 96, 48), frame=f"{frame.run_id}/{better.frame.seq}")
+        for one in (shown, alone):
+            one.page.wait_for_function(f"() => ({width})() === 96", timeout=30_000)
+
+
+def test_an_object_that_is_looked_at_goes_on_before_the_eyes(site: Stack, tab: Open) -> None:
+    events = [one.model_copy(update={"id": event("d2").id, "label": "elk"}) for one in walk() if one.label == "person"]
+    tell(site.kafka, *events[:1])
+    with tab(site.address, allowed=NOT_THERE) as shown:
+        shown.go(f"#/events/{events[0].id}")
+        shown.page.get_by_text("in front of the camera").wait_for()
+        tell(site.kafka, *events[1:])
+        shown.page.get_by_text("ended: it left the picture").first.wait_for()
+        assert shown.page.locator(".history li").count() == len(events)
 
 
 def test_an_address_that_changes_shows_what_it_names(site: Stack, tab: Open) -> None:

@@ -1,8 +1,6 @@
 """What people do on the console, by mouse and by keyboard, in front of the demo's scenes and a real model."""
 
 import re
-from collections.abc import Iterator
-from importlib.resources import files
 from typing import Any
 
 import cv2
@@ -10,9 +8,7 @@ import pytest
 
 from browser import PHONE, WIDE, Open, Stack, Tab
 from conftest import until
-from groundcam.demo.film import shoot
 from groundcam.demo.scene import SCENES
-from groundcam.devkafka.broker import free_port
 
 pytestmark = pytest.mark.broker
 
@@ -20,19 +16,6 @@ GATE = SCENES[0]
 DRAWN = "() => Number(document.querySelector('[data-camera=gate] canvas.picture')?.dataset.seq ?? -1)"
 NOT_THERE = ("404",)
 """Of what a camera has not, such as zones, the browser itself complains."""
-
-
-@pytest.fixture(scope="module")
-def site(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Two cameras that play the demo's films, one that is not there, a worker with its tracker."""
-    folder = tmp_path_factory.mktemp("films")
-    films = [f"{scene.camera_id}={shoot(scene, folder)}" for scene in SCENES]
-    stack.start(stack.kafka, "work", "--track", "--model", "demo", "--question", GATE.question)
-    away = f"shed=rtsp://127.0.0.1:{free_port()}/none"
-    cameras = [word for one in (*films, away) for word in ("--camera", one)]
-    stack.start(stack.kafka, "produce", *cameras, "--loop", "--fps", "2")
-    until(lambda: stack.answered() >= len(SCENES), 180, "answers")
-    return stack
 
 
 def moves(tab: Tab, within_ms: int = 30_000) -> bool:
@@ -280,35 +263,6 @@ def test_a_picture_is_tried_with_a_slider(site: Stack, tab: Open, tmp_path: Any)
         page.get_by_role("button", name="Start").click()
         page.locator(".problem", has_text="run elsewhere").wait_for()
         shown.shoot("serve")
-
-
-PAGES = (
-    "#/", "#/camera/gate", "#/camera/gate/question", "#/camera/gate/zones", "#/camera/gate/events", "#/events",
-    "#/question", "#/serve", "#/health", "#/nosuch",
-)  # fmt: skip
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
-def test_no_page_breaks_a_rule_of_wcag_that_a_program_can_check(
-    site: Stack, tab: Open, size: tuple[int, int], scheme: str
-) -> None:
-    script = files("axe_playwright_python").joinpath("axe.min.js").read_text()
-    rules = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
-    with tab(site.address, size, NOT_THERE, color_scheme=scheme, bypass_csp=True) as shown:
-        for place in PAGES:
-            shown.go(place)
-            shown.page.locator("main h1, main .lead").first.wait_for()
-            shown.page.wait_for_timeout(700)
-            if "zones" in place:
-                shown.page.get_by_role("button", name="New zone").click()
-            width = shown.read("() => document.documentElement.scrollWidth")
-            assert width <= size[0], f"something of {place} is beside the screen"
-            shown.read(script)
-            found = shown.read("rules => axe.run(document, rules)", rules)["violations"]
-            told = [(one["id"], one["help"], [node["html"][:200] for node in one["nodes"]]) for one in found]
-            assert not told, (place, told)
-            shown.shoot(f"{place.strip('#/').replace('/', '-') or 'wall'}-{size[0]}-{scheme}")
 
 
 def test_health_says_in_words_what_is_wrong(site: Stack, tab: Open) -> None:

@@ -105,6 +105,14 @@ class KeptPicture:
     data: bytes
     """A JPEG; empty where there is none."""
     reason: str = NONE_KEPT
+    frame: str = ""
+    """RUN/SEQ of the frame that it is cut from, where that is told."""
+
+
+def frame_of(record: Consumed) -> str:
+    """Return RUN/SEQ of the frame that a picture is cut from; nothing where its record does not tell, or not in ASCII."""
+    frame = dict(record.headers).get("frame", b"").decode("ascii", "replace")
+    return frame if frame.isascii() and frame.isprintable() else ""
 
 
 def picture(reader: Reader, event_id: str, life: ObjectLife) -> KeptPicture:
@@ -117,7 +125,7 @@ def picture(reader: Reader, event_id: str, life: ObjectLife) -> KeptPicture:
     for block in backwards(reader, begin, end, PICTURES, lambda one: one.key == wanted):
         for one in sorted(block.records, key=lambda one: (one.timestamp_ms, one.offset), reverse=True):
             if one.value:
-                return KeptPicture(one.value)
+                return KeptPicture(one.value, frame=frame_of(one))
             reason = dict(one.headers).get("reason")
             if reason and found.reason == NONE_KEPT:
                 found = KeptPicture(b"", reason.decode("utf-8", "replace"))

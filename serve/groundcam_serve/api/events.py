@@ -41,10 +41,11 @@ STREAM: dict[str, Any] = {
     " `lost` where Kafka has deleted some before they were read",
     "content": {KIND: {"schema": {"type": "string"}}},
 }
+PICTURE_HEADERS = ("Camera", "Event", "Label", "Run", "Seq")
 PICTURE: dict[str, Any] = {
     "description": "The picture",
     "content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}},
-    "headers": {f"X-Groundcam-{name}": {"schema": {"type": "string"}} for name in ("Camera", "Event", "Label")},
+    "headers": {f"X-Groundcam-{name}": {"schema": {"type": "string"}} for name in PICTURE_HEADERS},
 }
 
 
@@ -124,18 +125,22 @@ async def one(request: Request, event: EventPath) -> Response:
 
 @router.get("/v1/events/{event}/picture", response_class=Response, responses={**problems(404, 422, 503), 200: PICTURE})
 async def picture(request: Request, event: EventPath) -> Response:
-    """Return an object's best picture."""
+    """Return an object's best picture.
+
+    `X-Groundcam-Run` and `X-Groundcam-Seq` name the frame that it is cut from. A better look gets its picture some
+    seconds after the event that tells of it: until then they are not those of the event's `best.frame`.
+    """
     door = door_of(request)
     kept_here = door.best.get(event) if door.best else None
     if kept_here is not None and door.require(request, "cameras").may_see(kept_here.camera_id):
-        return _picture(event, kept_here.camera_id, kept_here.data)
+        return _picture(event, kept_here.camera_id, kept_here.data, kept_here.frame)
     life = await _life(request, "cameras", event)
     last = life.in_order[-1]
     kept = await _searched(door, lambda: picture_of(door.kafka, event, life))
     if not kept.data.startswith(JPEG):
         reason = "what lies there is no JPEG" if kept.data else printable(kept.reason)
         raise Problem(404, "not-found", f"there is no picture of {event}: {reason}")
-    return _picture(event, last.camera_id, kept.data, last.label.encode("ascii", "replace").decode())
+    return _picture(event, last.camera_id, kept.data, kept.frame, last.label.encode("ascii", "replace").decode())
 
 
 @router.get("/v1/objects", response_model=ObjectsInFront, responses=problems(422, 503))
@@ -153,8 +158,11 @@ async def objects(request: Request, *, camera: Names = None, label: Names = None
     return answered(ObjectsInFront(cameras=found))
 
 
-def _picture(event: str, camera_id: str, data: bytes, label: str = "") -> Response:
+def _picture(event: str, camera_id: str, data: bytes, frame: str, label: str = "") -> Response:
     headers = {"X-Groundcam-Camera": camera_id, "X-Groundcam-Event": event, "Cache-Control": "no-store"}
+    run_id, _, seq = frame.rpartition("/")
+    if run_id:
+        headers |= {"X-Groundcam-Run": run_id, "X-Groundcam-Seq": seq}
     if label.isprintable() and label:
         headers["X-Groundcam-Label"] = label
     return Response(data, media_type="image/jpeg", headers=headers)

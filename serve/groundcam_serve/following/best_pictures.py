@@ -6,6 +6,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from groundcam_runtime.kafka.errors import KafkaProblem
+from groundcam_runtime.kafka.history import frame_of
 from groundcam_runtime.kafka.reader import Reader
 from groundcam_runtime.records import Consumed
 from groundcam_runtime.recurring import Recurring
@@ -28,6 +29,8 @@ class BestPicture:
 
     camera_id: str
     data: bytes
+    frame: str
+    """RUN/SEQ of the frame that it is cut from; empty where that is not told."""
 
 
 class Kept:
@@ -45,7 +48,7 @@ class Kept:
         name = (record.key or b"").decode("utf-8", "replace")
         self._drop(name)
         camera_id = dict(record.headers).get("camera", b"").decode("utf-8", "replace")
-        self._pictures[name] = BestPicture(camera_id, record.value)
+        self._pictures[name] = BestPicture(camera_id, record.value, frame_of(record))
         self._bytes += len(record.value) + ENTRY_BYTES
         while self._bytes > self._most_bytes and len(self._pictures) > 1:
             self._drop(next(iter(self._pictures)))

@@ -19,12 +19,14 @@ export const ifStill = known => known ? { "If-Match": `"${known.version}"` } : {
 /** Called where a session is needed and there is none. */
 export const login = { needed: /** @type {(problem: any) => void} */ (() => {}) };
 
-/**
- * Ask the service; return what it says, parsed where it is JSON, else as a Blob.
- * @param {string} method @param {string} path
- * @param {{json?: any, body?: any, headers?: Record<string, string>, signal?: AbortSignal}} [more]
- */
-export async function ask(method, path, more = {}) {
+/** @typedef {{json?: any, body?: any, headers?: Record<string, string>, signal?: AbortSignal}} More */
+
+/** Ask the service; return what it says, parsed where it is JSON, else as a Blob.
+ * @param {string} method @param {string} path @param {More} [more] */
+export const ask = async (method, path, more) => (await askWhole(method, path, more)).said;
+
+/** The same, with the answer's headers. @param {string} method @param {string} path @param {More} [more] */
+export async function askWhole(method, path, more = {}) {
   const headers = { Accept: "application/json", ...more.headers };
   if (more.json !== undefined) headers["Content-Type"] = "application/json";
   let response;
@@ -43,7 +45,7 @@ export async function ask(method, path, more = {}) {
     if (problem.type === "urn:groundcam:no-key") login.needed(problem);
     throw new Refused(response.status, problem);
   }
-  return said;
+  return { said, headers: response.headers };
 }
 
 /** A state that this browser keeps. @param {string} name @param {string} otherwise @returns {[string, (value: string) => void]} */

@@ -1,7 +1,7 @@
 // What became of single objects: as it happens, and back as far as Kafka keeps it.
 
 import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
-import { ask } from "./api.js";
+import { ask, askWhole } from "./api.js";
 import { Notify } from "./notify.js";
 import { follow } from "./stream.js";
 import { CUT, ENDS, lengthOf, many, msOf, timeOf } from "./words.js";
@@ -9,6 +9,8 @@ import { CUT, ENDS, lengthOf, many, msOf, timeOf } from "./words.js";
 const PAGE = 50;
 const MOST = 500;
 const TRIES = 5, AGAIN_MS = 2000;
+/** A picture comes some seconds after the event that tells of its look, on a topic of its own; later none is made. */
+const PICTURE_MS = 60000;
 const FILTERS = ["camera", "label", "zone", "severity", "from", "to"];
 const SEVERITIES = ["info", "warning", "alert"];
 
@@ -130,53 +132,81 @@ export function Events({ query, go, fixed }) {
 /** @param {{event: any}} props the newest event of an object */
 function Card({ event }) {
   return html`<li class=${`object ${event.severity} ${event.end ? "over" : "open"}`}>
-    <a href=${`#/events/${event.id}`}><${Best} id=${event.id} n=${event.n} label=${event.label} isOver=${event.end !== null} />
+    <a href=${`#/events/${event.id}`}><${Best} event=${event} />
     <b>${event.label}</b> <span>${event.camera_id}</span></a>
     <span>${timeOf(msOf(event.first.captured_at_ns), Date.now(), true)} · ${causeOf(event)}</span>
     <small>${[`${lengthOf((event.last.captured_at_ns - event.first.captured_at_ns) / 1e9)}`, many(event.frames_seen, "look"),
       ...new Set(event.zones.map(one => one.name))].join(" · ")}</small></li>`;
 }
 
-/** An object's best picture, once there is one; it is looked for when it comes into sight.
- * @param {{id: string, n: number, label: string, isOver: boolean}} props */
-function Best({ id, n, label, isOver }) {
-  const [url, setUrl] = useState("");
+/** The frame of a look, as pictures name theirs. @param {any} look */
+const frameOf = look => `${look.frame.run_id}/${look.frame.seq}`;
+
+/** An object's best picture, once there is one; it is looked for when it comes into sight, and anew for a better look.
+ * @param {{event: any}} props the newest event of an object */
+function Best({ event }) {
+  const { id, n, label } = event, wanted = frameOf(event.best), isOver = event.end !== null;
+  const [{ url, frame }, setPicture] = useState({ url: "", frame: "" });
   const [why, setWhy] = useState("");
   const box = useRef(/** @type {any} */ (null));
   const [isSeen, setSeen] = useState(false);
-  const [tries, setTries] = useState(0);
   useEffect(() => {
     const sight = new IntersectionObserver(entries => entries.some(one => one.isIntersecting) && setSeen(true));
     sight.observe(box.current);
     return () => sight.disconnect();
   }, []);
   useEffect(() => {
-    if (!isSeen || url) return undefined;
+    if (!isSeen || frame === wanted) return undefined;
     const gone = new AbortController();
-    let timer = 0;
-    ask("GET", `/v1/events/${id}/picture`, { headers: { Accept: "image/jpeg" }, signal: gone.signal })
-      .then(blob => setUrl(URL.createObjectURL(blob)), error => {
+    let timer = 0, tries = 0, shown = frame;
+    const isFresh = () => msOf(event.last.captured_at_ns) > Date.now() - PICTURE_MS;
+    const look = async () => {
+      try {
+        const { said, headers } = await askWhole("GET", `/v1/events/${id}/picture`, { headers: { Accept: "image/jpeg" }, signal: gone.signal });
+        if (gone.signal.aborted) return;
+        const cut = `${headers.get("X-Groundcam-Run")}/${headers.get("X-Groundcam-Seq")}`;
+        if (cut !== shown) setPicture({ url: URL.createObjectURL(said), frame: shown = cut });
+        if (cut === wanted || !isFresh()) return;
+      } catch (error) {
         if (gone.signal.aborted) return;
         setWhy(error.status === 404 ? isOver ? "no picture" : "no picture yet" : error.status === 503 ? "..." : error.message);
-        if (error.status === 503 && tries < TRIES) timer = setTimeout(() => setTries(tries + 1), AGAIN_MS * (1 + Math.random()));
-      });
+        if (error.status !== 503 && (error.status !== 404 || !isFresh())) return;
+      }
+      if (tries++ < TRIES) timer = setTimeout(look, AGAIN_MS * (1 + Math.random()));
+    };
+    look();
     return () => {
       gone.abort();
       clearTimeout(timer);
     };
-  }, [isSeen, isOver, n, tries]);
+  }, [isSeen, isOver, n, wanted]);
   useEffect(() => () => URL.revokeObjectURL(url), [url]);
   return html`<span class="best" ref=${box}>${url ? html`<img src=${url} alt=${`the best picture of this ${label}`} />` : html`<small>${why || "..."}</small>`}</span>`;
 }
 
-/** One object's life. @param {{id: string}} props */
+/** One object's life, as it goes on. @param {{id: string}} props */
 export function Event({ id }) {
   const [life, setLife] = useState(/** @type {any} */ (null));
   const [problem, setProblem] = useState("");
   const [copied, setCopied] = useState(false);
+  const known = life?.events[life.events.length - 1];
+  const isOpen = Boolean(known && !known.end);
+  const take = (events, more = {}) => setLife(had => ({
+    ...had, ...more, events: [...new Map([...(had?.events ?? []), ...events].map(one => [one.n, one])).values()].sort((a, b) => a.n - b.n),
+  }));
+  const read = () => ask("GET", `/v1/events/${encodeURIComponent(id)}`).then(said => take(said.events, { is_whole: said.is_whole }), error => setProblem(error.message));
   useEffect(() => {
-    ask("GET", `/v1/events/${encodeURIComponent(id)}`).then(setLife, error => setProblem(error.message));
+    read();
   }, [id]);
+  useEffect(() => {
+    if (!isOpen) return undefined;
+    const its = new URLSearchParams({ camera: known.camera_id, label: known.label });
+    return follow(its.toString(), event => {
+      if (event.id === id) take([event]);
+    }, state => {
+      if (state === "live") read(); // What happened until then.
+    });
+  }, [id, isOpen]);
   if (!life) return html`<p class="lead" role="status">${problem || "Reading ..."} <a href="#/events">Events</a></p>`;
   const last = life.events[life.events.length - 1];
   const copy = async () => {
@@ -186,7 +216,7 @@ export function Event({ id }) {
   const stay = one => `${lengthOf(one.dwell_ms / 1000)}${one.left_ns === null ? " until it was last seen inside" : ""}`;
   return html`<section class="event"><div class="bar"><h1>${last.label}, ${last.camera_id}</h1><span class="push"></span>
       <button onClick=${copy}>${copied ? "Copied" : "Copy the link"}</button></div>
-    <div class="beside"><figure><${Best} id=${id} n=${last.n} label=${last.label} isOver=${last.end !== null} />
+    <div class="beside"><figure><${Best} event=${last} />
       <figcaption>Best look: ${timeOf(msOf(last.best.captured_at_ns), Date.now(), true)}, score ${last.best.score.toFixed(2)}</figcaption></figure>
     <div><${Path} event=${last} />
     <dl><dt>Seen</dt><dd>${timeOf(msOf(last.first.captured_at_ns), Date.now(), true)} to ${timeOf(msOf(last.last.captured_at_ns), Date.now(), true)}, in ${many(last.frames_seen, "frame")}</dd>

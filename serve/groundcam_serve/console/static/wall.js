@@ -2,8 +2,9 @@
 
 import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
 import { useKept, usePolled } from "./api.js";
+import { GroupForm, inOrder, keepGroups, keptGroups } from "./groups.js";
 import { Tile } from "./tile.js";
-import { NO_CAMERAS, NOT_THESE } from "./words.js";
+import { NO_CAMERAS, NOT_OF_GROUP, NOT_THESE } from "./words.js";
 
 const LAYOUTS = ["auto", "1", "4", "9", "16"];
 const MOST = 64;
@@ -55,6 +56,9 @@ export function Wall({ socket, query }) {
   const [paused, setPaused] = useState(false);
   const [boxes, setBoxes] = useState(true);
   const [paths, setPaths] = useKept("paths", "on");
+  const [groups, setGroups] = useState(keptGroups());
+  const [groupName, setGroupName] = useKept("group", "");
+  const [form, setForm] = useState("");
   const [room, setRoom] = useState([innerWidth, innerHeight]);
   const grid = useRef(/** @type {any} */ (null));
   const root = useRef(/** @type {any} */ (null));
@@ -71,7 +75,7 @@ export function Wall({ socket, query }) {
       removeEventListener("resize", fit);
       document.removeEventListener("fullscreenchange", fit);
     };
-  }, [said !== null]);
+  }, [said !== null, form]);
   useEffect(() => {
     const press = event => {
       if (/input|textarea|select/i.test(event.target.tagName) || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -94,14 +98,20 @@ export function Wall({ socket, query }) {
   }, [isKiosk]);
 
   const full = () => document.fullscreenElement ? document.exitFullscreen() : root.current?.requestFullscreen();
-  const choose = one => {
+  const arrange = one => {
     setLayout(one);
+    setPage(0);
+  };
+  const choose = name => {
+    setGroupName(name);
+    setForm("");
     setPage(0);
   };
 
   if (!said) return html`<p class="lead" role="status">${problem || "Looking for cameras ..."}</p>`;
-  const chosen = query.get("wall")?.split(",").filter(Boolean);
-  const cameras = said.cameras.filter(one => !chosen?.length || chosen.includes(one.camera_id));
+  const group = isKiosk ? null : groups.find(one => one.name === groupName) ?? null;
+  const named = group?.cameras ?? query.get("wall")?.split(",").filter(Boolean);
+  const cameras = named?.length ? inOrder(said.cameras, named) : said.cameras;
   const size = layout === "auto" ? MOST : Number(layout);
   const pages = Math.max(1, Math.ceil(cameras.length / size)), at = isKiosk ? page % pages : Math.min(page, pages - 1);
   const shown = cameras.slice(at * size, (at + 1) * size);
@@ -113,20 +123,31 @@ export function Wall({ socket, query }) {
     ${!isKiosk && html`<div class="bar">
       <h1>Live</h1>
       <div class="choice" role="group" aria-label="Cameras at once">${LAYOUTS.map(one => html`
-        <button aria-pressed=${layout === one} onClick=${() => choose(one)}>${one === "auto" ? "Auto" : one}</button>`)}</div>
+        <button aria-pressed=${layout === one} onClick=${() => arrange(one)}>${one === "auto" ? "Auto" : one}</button>`)}</div>
       ${pages > 1 && html`<div class="choice" role="group" aria-label="Page of cameras">
         <button onClick=${() => setPage(at - 1)} disabled=${at === 0}>Previous</button>
         <span>${at + 1} of ${pages}</span>
         <button onClick=${() => setPage(at + 1)} disabled=${at === pages - 1}>Next</button></div>`}
+      ${groups.length > 0 && html`<label class="inline">Group <select onChange=${event => choose(event.target.value)}>
+        <option value="" selected=${!group}>All cameras</option>
+        ${groups.map(one => html`<option value=${one.name} selected=${one === group}>${one.name}</option>`)}</select></label>`}
+      <button aria-expanded=${form === "new"} onClick=${() => setForm(form === "new" ? "" : "new")}>New group</button>
+      ${group && html`<button aria-expanded=${form === "edit"} onClick=${() => setForm(form === "edit" ? "" : "edit")}>Change it</button>`}
       <span class="push"></span>
       <button aria-pressed=${boxes} onClick=${() => setBoxes(!boxes)} title="Key b">Boxes</button>
       <button aria-pressed=${paths === "on"} onClick=${() => setPaths(paths === "on" ? "off" : "on")}>Paths</button>
       <button aria-pressed=${paused} onClick=${() => setPaused(!paused)} title="Key p">Pause</button>
       <button onClick=${full} title="Key f">Full screen</button>
     </div>`}
+    ${form && html`<${GroupForm} key=${form} groups=${groups} group=${form === "edit" ? group : null} cameras=${said.cameras}
+      done=${(all, name) => {
+        keepGroups(all);
+        setGroups(all);
+        choose(name);
+      }} leave=${() => setForm("")} />`}
     ${problem && html`<p class="problem" role="status">${problem}</p>`}
     ${!isAnswered && cameras.length > 0 && html`<p class="problem" role="status">No worker is ready: pictures are shown, and nobody answers. <a href="#/health">Health</a> says why.</p>`}
-    ${!cameras.length && html`<p class="lead">${said.cameras.length ? NOT_THESE : NO_CAMERAS}</p>`}
+    ${!cameras.length && html`<p class="lead">${!said.cameras.length ? NO_CAMERAS : group ? NOT_OF_GROUP : NOT_THESE}</p>`}
     <div class="grid" ref=${grid} style=${{ "--columns": columns, "--side": `${Math.floor(side)}px` }}>
       ${shown.map(one => html`<${Tile} key=${one.camera_id} socket=${socket} camera=${one} paused=${paused} boxes=${boxes}
         paths=${paths === "on"} isAnswered=${isAnswered} />`)}

@@ -70,6 +70,8 @@ export const NOT_YET = "not looked at yet";
 export const NO_PICTURE = "no picture yet";
 export const NO_CAMERAS = "No camera has told of itself yet. Start one: groundcam produce --camera gate=rtsp://...";
 export const NOT_THESE = "None of these cameras has told of itself yet; the names in the address are the cameras' ids.";
+export const NOT_OF_GROUP = "None of this group's cameras has told of itself yet, or you may see none of them.";
+export const SAME_NAME = "Another group has this name.";
 export const CUT = "So many came that the list was cut: read it again";
 export const CONNECTION_LOST = "No connection to groundcam; trying again.";
 

@@ -1,0 +1,147 @@
+"""Groups of cameras on the wall: made, ordered, changed and deleted, by mouse and by keyboard alone."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from browser import PHONE, WIDE, Open, Stack
+from conftest import until
+
+pytestmark = pytest.mark.broker
+
+NAMES = ["dock", "gate", "pier", "yard"]
+SHOWN = ".tile h2"
+
+
+@pytest.fixture(scope="module")
+def site(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Four cameras that have told of themselves; none of them answers."""
+    folder: Path = tmp_path_factory.mktemp("films")
+    cameras = [word for name in NAMES for word in ("--camera", f"{name}={folder / name}.mp4")]
+    stack.start(stack.kafka, "produce", *cameras)
+    until(lambda: len(stack.client.get("/v1/cameras").json["cameras"]) == len(NAMES), 60, "all cameras")
+    return stack
+
+
+def shown_are(page: Any, *names: str) -> None:
+    """Wait until these cameras are on the wall, in this order."""
+    page.wait_for_function(
+        "([tiles, names]) => [...document.querySelectorAll(tiles)].map(one => one.textContent).join() === names",
+        arg=[SHOWN, ",".join(names)],
+    )
+
+
+def focused(page: Any) -> str:
+    found: str = page.evaluate(
+        "() => document.activeElement.getAttribute('aria-label') ?? document.activeElement.tagName"
+    )
+    return found
+
+
+@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
+def test_a_group_is_made_ordered_changed_and_deleted(site: Stack, tab: Open, size: tuple[int, int]) -> None:
+    with tab(site.address, size) as shown:
+        page = shown.page
+        button = page.get_by_role("button", name=re.compile("^(Save|Change it|New group|Delete this group)$"))
+        shown.go()
+        shown_are(page, *NAMES)
+        page.get_by_role("button", name="New group").click()
+        save = page.get_by_role("button", name="Save")
+        assert save.is_disabled(), "it has no name and no camera yet"
+        page.get_by_label("Name").fill("  Outside ")
+        for name in ("yard", "dock", "gate"):
+            page.get_by_role("button", name=f"{name}: into this group").click()
+        page.get_by_role("button", name="gate: earlier").click()
+        page.get_by_role("button", name="yard: not in this group").click()
+        shown.shoot(f"group-{size[0]}")
+        save.click()
+        shown_are(page, "gate", "dock")
+        page.reload()
+        shown_are(page, "gate", "dock")
+        assert page.get_by_label("Group").locator("option").all_inner_texts() == ["All cameras", "Outside"]
+        page.get_by_role("button", name="New group").click()
+        page.get_by_label("Name").fill("Outside")
+        page.get_by_role("button", name="pier: into this group").click()
+        page.get_by_text("Another group has this name.").wait_for()
+        assert save.is_disabled()
+        page.get_by_label("Name").fill("Water")
+        save.click()
+        shown_are(page, "pier")
+        page.get_by_role("button", name="Change it").click()
+        page.get_by_role("button", name="yard: into this group").click()
+        save.click()
+        shown_are(page, "pier", "yard")
+        page.get_by_label("Group").select_option("Outside")
+        shown_are(page, "gate", "dock")
+        page.get_by_role("button", name="Change it").click()
+        assert shown.read("() => document.documentElement.scrollWidth") <= size[0], "nothing is beside the screen"
+        page.get_by_role("button", name="Delete this group").click()
+        shown_are(page, *NAMES)
+        assert page.get_by_label("Group").locator("option").all_inner_texts() == ["All cameras", "Water"]
+        assert button.all_inner_texts() == ["New group"], "all cameras are no group that could be changed"
+
+
+def test_a_group_is_made_by_keyboard_alone_and_the_focus_is_never_lost(site: Stack, tab: Open) -> None:
+    with tab(site.address) as shown:
+        page = shown.page
+        shown.go()
+        shown_are(page, *NAMES)
+        page.get_by_role("button", name="New group").focus()
+        page.keyboard.press("Enter")
+        assert focused(page) == "INPUT", "the name is asked for first"
+        page.keyboard.type("Night")
+        page.keyboard.press("Tab")
+        assert focused(page) == "dock: into this group"
+        for name in ("gate", "pier", "yard"):
+            page.keyboard.press("Enter")
+            assert focused(page) == f"{name}: into this group"
+        page.get_by_role("button", name="pier: earlier").focus()
+        page.keyboard.press("Enter")
+        assert focused(page) == "pier: earlier"
+        page.keyboard.press("Enter")
+        assert focused(page) == "pier: later", "it is the first one now, and cannot be earlier"
+        page.get_by_role("button", name="gate: not in this group").focus()
+        page.keyboard.press("Enter")
+        assert focused(page) == "gate: into this group"
+        page.get_by_label("Name").focus()
+        page.keyboard.press("Enter")
+        shown_are(page, "pier", "dock")
+
+
+def test_a_wall_of_a_group_has_an_address_for_other_screens(site: Stack, tab: Open) -> None:
+    with tab(site.address) as shown:
+        page = shown.page
+        shown.go()
+        page.get_by_role("button", name="New group").click()
+        page.get_by_label("Name").fill("West")
+        for name in ("yard", "dock"):
+            page.get_by_role("button", name=f"{name}: into this group").click()
+        page.get_by_role("link", name="A wall of 2 cameras").click()
+        assert page.url.endswith("#/?wall=yard,dock")
+        shown_are(page, "yard", "dock")
+        assert page.locator("header.top").count() == 0
+
+
+@pytest.mark.parametrize("kept", ["", "{", "7", "null", '[{"name":7}]', "[null]", '{"name":"x"}'])
+def test_what_else_lies_in_the_place_of_groups_is_no_group_and_breaks_nothing(
+    site: Stack, tab: Open, kept: str
+) -> None:
+    with tab(site.address) as shown:
+        shown.go()
+        shown.read("kept => localStorage.setItem('groups', kept)", kept)
+        shown.page.reload()
+        shown_are(shown.page, *NAMES)
+
+
+def test_a_group_whose_name_is_markup_and_whose_cameras_are_gone_says_so(site: Stack, tab: Open) -> None:
+    name = "<img src=x onerror=alert(1)>"
+    with tab(site.address) as shown:
+        shown.go()
+        shown.read("kept => { localStorage.setItem('groups', JSON.stringify(kept)); localStorage.setItem('group', kept[0].name) }",
+                   [{"name": name, "cameras": ["attic"]}])  # fmt: skip
+        shown.page.reload()
+        shown.page.get_by_text("None of this group's cameras has told of itself yet").wait_for()
+        assert shown.page.get_by_label("Group").locator("option").all_inner_texts() == ["All cameras", name]
