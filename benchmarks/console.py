@@ -22,11 +22,12 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 import psutil
+from arguments import above_zero
 from machine import machine
+from workers import own_broker
 
 from groundcam.demo import parts
 from groundcam.demo.scene import SCENES
-from groundcam.devkafka.broker import EmbeddedBroker
 from groundcam_runtime.kafka.publisher import Publisher
 from groundcam_runtime.kafka.record import Record
 from groundcam_runtime.kafka.topics import MIB, TopicAdmin, wanted
@@ -38,6 +39,7 @@ from websockets import frame_of, said, upgrade
 SIZE = (960, 544)
 PICTURES = 48
 EVERY_S = 5.0
+CHROMIUM = shutil.which("chromium")
 NUMBERS = (
     "() => [...document.querySelectorAll('.tile canvas.picture')].reduce((sum, one) => sum + +one.dataset.number, 0)"
 )
@@ -92,7 +94,7 @@ def page(address: str) -> Iterator[Any]:
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"),
+            executable_path=CHROMIUM,
             args=["--no-sandbox", "--disable-gpu", "--enable-precise-memory-info"],
         )
         made = browser.new_page(viewport={"width": 1920, "height": 1080})
@@ -182,18 +184,20 @@ def viewers(port: int, process: psutil.Process, cameras: list[str], count: int, 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--minutes", type=float, default=2, help="of the wall in a browser")
-    arguments.add_argument("--cameras", type=int, default=64)
-    arguments.add_argument("--shown", type=int, default=16)
-    arguments.add_argument("--fps", type=float, default=2)
-    arguments.add_argument("--viewers", type=int, default=20)
+    arguments.add_argument("--minutes", type=above_zero(float), default=2, help="of the wall in a browser")
+    arguments.add_argument("--cameras", type=above_zero(int), default=64)
+    arguments.add_argument("--shown", type=above_zero(int), default=16)
+    arguments.add_argument("--fps", type=above_zero(float), default=2)
+    arguments.add_argument("--viewers", type=above_zero(int), default=20)
     arguments.add_argument("--json", type=Path)
     given = arguments.parse_args()
+    if CHROMIUM is None:
+        sys.exit("there is no chromium (apt-get install chromium)")
     names = [f"cam-{number:02d}" for number in range(given.cameras)]
     shown = names[: given.shown]
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        broker = stack.enter_context(EmbeddedBroker(say=print))
+        broker = stack.enter_context(own_broker())
         kafka = KafkaSettings(bootstrap_servers=broker.bootstrap_servers)
         admin = TopicAdmin(kafka)
         admin.ensure(wanted(kafka.topics, 4, 4 * MIB), None)
@@ -205,8 +209,11 @@ def main() -> None:
         console, address, there = parts.console(kafka, folder / "c.log")
         running.append(console)
         parts.wait_until(lambda: parts.is_ready(there), lambda: None, "the console")
+        # Below the guard, which has the same arguments behind its own.
         process = next(
-            one for one in psutil.process_iter() if "console" in one.cmdline()[-3:] and one.ppid() != os.getpid()
+            one
+            for one in psutil.Process().children(recursive=True)
+            if one.cmdline()[1:4] == ["-m", "groundcam", "console"]
         )
         cameras = Cameras(kafka, names, given.fps)
         stack.callback(cameras.close)

@@ -17,15 +17,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from arguments import above_zero
 from machine import machine
 from stations import added
 from traffic import jpegs
 from trials import preloaded, steady, undisturbed
-from workers import options, worker_command
+from workers import options, own_broker, worker_command
 
-from groundcam.devkafka.broker import EmbeddedBroker
-
-ROOMS = ("schemas", "runtime", "producers", "worker", ".")
+ROOMS = ("schemas", "runtime", "producers", "worker", "events", "serve", ".")
 
 
 def other_command(checkout: Path, wait_ms: float, batch: int) -> list[str]:
@@ -48,11 +47,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("other", type=Path, help="a checkout of another commit")
     parser.add_argument("--wait-ms", type=float, default=5.0, help="the detector's wait at the steady rate")
-    parser.add_argument("--rate", type=float, default=100.0)
-    parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--frames", type=int, default=2400)
-    parser.add_argument("--seconds", type=float, default=8.0)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rate", type=above_zero(float), default=100.0)
+    parser.add_argument("--batch", type=above_zero(int), default=8)
+    parser.add_argument("--frames", type=above_zero(int), default=2400)
+    parser.add_argument("--seconds", type=above_zero(float), default=8.0)
+    parser.add_argument("--rounds", type=above_zero(int), default=3)
     parser.add_argument("--json", type=Path, help="write the figures here")
     chosen = parser.parse_args()
 
@@ -60,7 +59,7 @@ def main() -> None:
     commands = {"this": worker_command, "other": partial(other_command, other)}
     pictures = jpegs()
     figures: dict[str, list[dict[str, Any]]] = {name: [] for name in commands}
-    with EmbeddedBroker(say=print) as broker:
+    with own_broker() as broker:
         servers = broker.bootstrap_servers
         for number in range(chosen.rounds):
             for name in sorted(commands, reverse=number % 2 == 1):  # neither is always the first

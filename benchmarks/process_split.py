@@ -15,13 +15,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from arguments import above_zero
 from machine import machine
 from stations import added
 from traffic import jpegs
 from trials import preloaded, steady, undisturbed
-from workers import HERE, options, worker_command
-
-from groundcam.devkafka.broker import EmbeddedBroker
+from workers import HERE, options, own_broker, worker_command
 
 
 def commands(wait_ms: float, batch: int) -> dict[str, list[str]]:
@@ -36,17 +35,17 @@ def main() -> None:
     """Measure both, in turns."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--wait-ms", type=float, default=5.0, help="the detector's wait at the steady rate")
-    parser.add_argument("--rate", type=float, default=100.0)
-    parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--frames", type=int, default=2400)
-    parser.add_argument("--seconds", type=float, default=8.0)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rate", type=above_zero(float), default=100.0)
+    parser.add_argument("--batch", type=above_zero(int), default=8)
+    parser.add_argument("--frames", type=above_zero(int), default=2400)
+    parser.add_argument("--seconds", type=above_zero(float), default=8.0)
+    parser.add_argument("--rounds", type=above_zero(int), default=3)
     parser.add_argument("--json", type=Path, help="write the figures here")
     chosen = parser.parse_args()
 
     pictures = jpegs()
     figures: dict[str, list[dict[str, Any]]] = {name: [] for name in commands(0, 1)}
-    with EmbeddedBroker(say=print) as broker:
+    with own_broker() as broker:
         servers = broker.bootstrap_servers
         for _ in range(chosen.rounds):
             for name, rows in figures.items():

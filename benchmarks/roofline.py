@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / part) for part in ("worker", "schemas", "runtime", "tests", "tests/detector")]
 
 import torch  # noqa: E402
+from arguments import above_zero, sides  # noqa: E402
 from cards import H100, H200, Device  # noqa: E402
 from counting import bytes_of, is_work, whole_attention  # noqa: E402
 from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
@@ -215,13 +216,13 @@ def seen_on(report: Path) -> Iterator[tuple[tuple[int, int, int, int], tuple[flo
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--batch", type=int, nargs="+", default=[1, 8, 16])
-    parser.add_argument("--tokens", type=int, nargs="+", default=[16, 256], help="of the question, padded")
-    parser.add_argument("--size", default="544x960", help="height and width of what the network takes")
+    parser.add_argument("--batch", type=above_zero(int), nargs="+", default=[1, 8, 16])
+    parser.add_argument("--tokens", type=above_zero(int), nargs="+", default=[16, 256], help="of the question, padded")
+    parser.add_argument("--size", type=sides, default=(544, 960), help="height and width of what the network takes")
     parser.add_argument("--report", type=Path, default=REPORT, help="what `make gpu` wrote, to compare with")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all rows to it")
     options = parser.parse_args()
-    height, width = map(int, options.size.split("x"))
+    height, width = options.size
     seen = dict(seen_on(options.report)) if options.report.exists() else {}
     net, rows = network(checkpoints.swin_t_config()), []
     print(
@@ -236,7 +237,7 @@ def main() -> None:
             rows.append(row)
             parts = row["H200"]
             print(
-                f"| {options.size} | {batch} | {tokens} | {row['kernels']} | {row['gigabytes']:.1f},"
+                f"| {height}x{width} | {batch} | {tokens} | {row['kernels']} | {row['gigabytes']:.1f},"
                 f" {row['gigaflop']:.0f} | {parts['pictures']:.1f} + {parts['text with them']:.1f} |"
                 + (f" {found[0]:.1f} + {found[1]:.1f} |" if found else " |"),
                 flush=True,

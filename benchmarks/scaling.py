@@ -19,14 +19,14 @@ from typing import Any
 
 import kafka
 import kafka.errors
+from arguments import above_zero
 from arrivals import Arrival, subscribed
 from kafka.partitioner.default import murmur2
 from machine import CpuMeter, broker_pid, machine, wait_for_quiet
 from traffic import jpegs, new_run, preload
 from trials import DISTURBED_CORES
-from workers import group_of, require_running, running, worker_command
+from workers import group_of, own_broker, require_running, running, worker_command
 
-from groundcam.devkafka.broker import EmbeddedBroker
 from groundcam_producers.placement import place
 from groundcam_runtime.kafka.connect import connect
 from groundcam_runtime.settings import KafkaSettings
@@ -121,11 +121,13 @@ def measure(servers: str, workers: int, frames: int, wait_ms: float, batch: int,
 def main() -> None:
     """Measure one worker and four, and print the spread."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--wait-ms", type=float, default=40.0, help="the detector's wait for a frame")
-    parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--workers", type=int, default=4)
-    parser.add_argument("--seconds", type=float, default=30.0, help="about so long each run takes")
-    parser.add_argument("--tries", type=int, default=3, help="runs that other work disturbed are repeated so often")
+    parser.add_argument("--wait-ms", type=above_zero(float), default=40.0, help="the detector's wait for a frame")
+    parser.add_argument("--batch", type=above_zero(int), default=8)
+    parser.add_argument("--workers", type=above_zero(int), default=4)
+    parser.add_argument("--seconds", type=above_zero(float), default=30.0, help="about so long each run takes")
+    parser.add_argument(
+        "--tries", type=above_zero(int), default=3, help="runs that other work disturbed are repeated so often"
+    )
     parser.add_argument("--json", type=Path, help="write the figures here")
     chosen = parser.parse_args()
 
@@ -134,7 +136,7 @@ def main() -> None:
         for way, cameras in ways.items():
             print(f"16 cameras over {where} by {way:8s} {cameras}, largest {max(cameras)}")
     pictures, runs = jpegs(), []
-    with EmbeddedBroker(say=print) as broker:
+    with own_broker() as broker:
         for workers in (1, chosen.workers):
             frames = int(chosen.seconds * workers * 1000 / chosen.wait_ms) // 16 * 16
             tried: list[Any] = []

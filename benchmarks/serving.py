@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+from arguments import above_zero
 from machine import machine, wait_for_quiet
 
 from groundcam.demo.scene import SCENES
@@ -146,19 +147,26 @@ def added_latency(requests: int) -> dict[str, float]:
     address = f"http://127.0.0.1:{port}/v1/detect?question=person"
     with running(command, address):
         wait_for_quiet()
-        took = [ask(address)[1] - WAIT_MS / 1000 for _ in range(requests)]
-    return percentiles(took)
+        answers = [ask(address) for _ in range(requests)]
+    if wrong := [status for status, _ in answers if status != 200]:
+        sys.exit(f"{len(wrong)} of {requests} requests were not answered, the first with {wrong[0]}")
+    return percentiles([took_s - WAIT_MS / 1000 for _, took_s in answers])
 
 
 def main() -> None:
     """Measure, print, and write JSON if asked to."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=15.0)
-    parser.add_argument("--requests", type=int, default=300)
+    parser.add_argument("--rounds", type=above_zero(int), default=3)
+    parser.add_argument("--seconds", type=above_zero(float), default=15.0)
+    parser.add_argument("--requests", type=above_zero(int), default=300)
     parser.add_argument("--json", type=Path)
     chosen = parser.parse_args()
-    found: dict[str, Any] = {"machine": machine(), "added": added_latency(chosen.requests), "throughput": {}}
+    found: dict[str, Any] = {
+        "command": " ".join(["python", *sys.argv]),
+        "machine": machine(),
+        "added": added_latency(chosen.requests),
+        "throughput": {},
+    }
     print(
         f"{found['machine']}\nadded to a detector of {WAIT_MS:g} ms, {chosen.requests} requests one by one:",
         found["added"],
@@ -168,6 +176,8 @@ def main() -> None:
             with running(command, address, body):
                 wait_for_quiet(10.0)
                 figures = throughput(address, body, chosen.seconds)
+            if figures["refused"]:
+                sys.exit(f"{name} did not answer {figures['refused']:.0f} requests of round {number + 1}")
             found["throughput"].setdefault(name, []).append(figures)
             print(f"round {number + 1}, {name}: {figures}", flush=True)
     ours = [one["requests_per_s"] for one in found["throughput"]["groundcam serve"]]

@@ -18,12 +18,13 @@ from typing import Any
 
 import cv2
 import psutil
+from arguments import above_zero, sides
 from machine import machine, wait_for_quiet
 from prometheus_client.parser import text_string_to_metric_families
 from traffic import new_run
-from workers import running
+from workers import own_broker, running
 
-from groundcam.devkafka.broker import EmbeddedBroker, free_port
+from groundcam.devkafka.broker import free_port
 from groundcam.sizing import Load, need
 from groundcam_producers.films.writer import VideoWriter
 
@@ -65,16 +66,16 @@ def counters(port: int) -> dict[str, float]:
 def main() -> None:
     """Measure once."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cameras", type=int, default=4)
-    parser.add_argument("--fps", type=float, default=5.0)
-    parser.add_argument("--detector-ms", type=float, default=30.0)
-    parser.add_argument("--size", default="1280x720", help="of the clip")
-    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--cameras", type=above_zero(int), default=4)
+    parser.add_argument("--fps", type=above_zero(float), default=5.0)
+    parser.add_argument("--detector-ms", type=above_zero(float), default=30.0)
+    parser.add_argument("--size", type=sides, default=(1280, 720), help="of the clip")
+    parser.add_argument("--seconds", type=above_zero(float), default=20.0)
     parser.add_argument("--json", type=Path, help="write the figures here")
     chosen = parser.parse_args()
-    width, height = map(int, chosen.size.split("x"))
+    width, height = chosen.size
 
-    with tempfile.TemporaryDirectory() as folder, EmbeddedBroker(say=print) as broker:
+    with tempfile.TemporaryDirectory() as folder, own_broker() as broker:
         film = clip(Path(folder), (width, height))
         settings = new_run(broker.bootstrap_servers)
         ports = free_port(), free_port()

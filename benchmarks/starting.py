@@ -16,12 +16,13 @@ from typing import Any
 
 import psutil
 import yaml
+from arguments import above_zero, sides
 from machine import machine, wait_for_quiet
 from sizing import clip, counters
 from traffic import new_run
-from workers import require_running, running
+from workers import own_broker, require_running, running
 
-from groundcam.devkafka.broker import EmbeddedBroker, free_port
+from groundcam.devkafka.broker import free_port
 
 MIB = 1024 * 1024
 
@@ -47,16 +48,16 @@ def memory(process: psutil.Process) -> dict[str, float]:
 def main() -> None:
     """Start them once."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cameras", type=int, default=200)
-    parser.add_argument("--fps", type=int, default=5, help="of the film, and published")
-    parser.add_argument("--size", default="320x180", help="of the film")
-    parser.add_argument("--patience-s", type=float, default=600.0)
-    parser.add_argument("--seconds", type=float, default=60.0, help="watched once all are online")
+    parser.add_argument("--cameras", type=above_zero(int), default=200)
+    parser.add_argument("--fps", type=above_zero(int), default=5, help="of the film, and published")
+    parser.add_argument("--size", type=sides, default=(320, 180), help="of the film")
+    parser.add_argument("--patience-s", type=above_zero(float), default=600.0)
+    parser.add_argument("--seconds", type=above_zero(float), default=60.0, help="watched once all are online")
     parser.add_argument("--json", type=Path, help="write the figures here")
     chosen = parser.parse_args()
-    width, height = map(int, chosen.size.split("x"))
+    width, height = chosen.size
 
-    with tempfile.TemporaryDirectory() as folder, EmbeddedBroker(say=print) as broker:
+    with tempfile.TemporaryDirectory() as folder, own_broker() as broker:
         film = clip(Path(folder), (width, height), fps=chosen.fps)
         port = free_port()
         produce = [sys.executable, "-m", "groundcam", "produce", "--loop", "--fps", str(chosen.fps), "--log-level",
@@ -74,6 +75,8 @@ def main() -> None:
                     ready.append((round(time.monotonic() - began, 1), now))
                     print(f"{ready[-1][0]:6.1f} s: {now} online", flush=True)
                 time.sleep(1)
+            if reached < chosen.cameras:
+                sys.exit(f"after {chosen.patience_s:.0f} s {reached} of {chosen.cameras} cameras are online")
             before = counters(port)
             time.sleep(chosen.seconds)
             after = counters(port)

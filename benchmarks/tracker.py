@@ -15,6 +15,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
+from arguments import above_zero
+
 from groundcam_events.tracking.camera import At
 from groundcam_events.tracking.partition import PartitionTracker
 from groundcam_events.tracking.rules import LifeRules
@@ -30,10 +32,10 @@ def resident_mb() -> float:
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--cameras", type=int, default=500)
-    arguments.add_argument("--fps", type=float, default=5)
-    arguments.add_argument("--seconds", type=float, default=30, help="of film of each camera")
-    arguments.add_argument("--checkpoint-s", type=float, default=5)
+    arguments.add_argument("--cameras", type=above_zero(int), default=500)
+    arguments.add_argument("--fps", type=above_zero(float), default=5)
+    arguments.add_argument("--seconds", type=above_zero(float), default=30, help="of film of each camera")
+    arguments.add_argument("--checkpoint-s", type=above_zero(float), default=5)
     arguments.add_argument("--json", type=Path)
     given = arguments.parse_args()
     films = [street("cam0", given.seconds, given.fps, seed) for seed in range(8)]

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from groundcam.devkafka.broker import BrokerError, EmbeddedBroker
 from groundcam_runtime.settings import KafkaSettings
 
 HERE = Path(__file__).parent
@@ -57,3 +58,16 @@ def require_running(process: "subprocess.Popen[bytes]") -> None:
     """End with a sentence if it has ended."""
     if process.poll() is not None:
         sys.exit(f"{process.args!r} ended with code {process.returncode}")
+
+
+@contextmanager
+def own_broker() -> Iterator[EmbeddedBroker]:
+    """Start an Apache Kafka; exit with the reason where there can be none."""
+    try:
+        broker = EmbeddedBroker(say=print).__enter__()
+    except BrokerError as error:
+        sys.exit(str(error))
+    try:
+        yield broker
+    finally:
+        broker.__exit__(None, None, None)

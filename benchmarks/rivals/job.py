@@ -30,7 +30,8 @@ from groundcam_worker.detectors.fake import FakeDetector
 from groundcam_worker.policy.answers import objects_of
 
 BATCH = 8
-BATCH_WAIT_S = 0.01
+BATCH_WAIT_S = float(os.environ.get("RIVALS_BATCH_WAIT_MS", "10")) / 1000
+"""How long a batch that is not full is waited for."""
 DECODE_THREADS = 2
 HEADERS = {"content-type": MSGPACK_CONTENT_TYPE}
 

@@ -27,7 +27,10 @@ Films = Callable[[int, float], list[films.Film]]
 def seeds(text: str) -> tuple[int, ...]:
     """Return the numbers of a list such as 0-3 or 20,22."""
     parts = [part.partition("-") for part in text.split(",")]
-    return tuple(number for low, _, high in parts for number in range(int(low), int(high or low) + 1))
+    found = tuple(number for low, _, high in parts for number in range(int(low), int(high or low) + 1))
+    if not found:
+        raise ValueError(text)
+    return found
 
 
 def rates(text: str) -> tuple[float, ...]:

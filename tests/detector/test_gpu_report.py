@@ -55,3 +55,19 @@ def test_the_report_is_written_part_by_part_and_says_what_failed(tmp_path: Path)
     assert part["rows"][0]["torch"]
     done = subprocess.run([*command[:2], "--parts", "sped"], capture_output=True, text=True, check=False)
     assert "--parts: sped is not one of environment, kernels" in done.stderr
+
+
+def test_what_there_was_no_time_for_is_in_the_report_and_is_no_success(tmp_path: Path) -> None:
+    out = tmp_path / "report.json"
+    command = [sys.executable, str(ROOT / "benchmarks/gpu.py"), "--dry", "--limit", "5", "--json", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stderr
+    assert {(part["part"], part["why"]) for part in json.loads(out.read_text())["parts"]} == {
+        (name, "no time was left") for name in gpu.PARTS
+    }
+
+
+def test_frames_that_nobody_answered_are_told_beside_their_rate() -> None:
+    row = {"input": (960, 544), "picture": (960, 544), "decoders": 2, "batch": 8, "answers": 753, "frames": 800,
+           "tokens": 10, "frames_per_s": 7.0}  # fmt: skip
+    assert "(753 of 800 answered in time)" in gpu.table([{"part": "whole", "rows": [row]}])
