@@ -83,10 +83,10 @@ dist: $(READY) ## Make wheel, sdist, chart package, the wheel's bill of material
 	@$(BIN)/python -m supply_chain.distribution $(ARGS)
 
 check-release: $(READY) ## Do package, chart, images, compose and changelog name one version? (TAG=v1.2.3)
-	@$(BIN)/python -m supply_chain.release check $(if $(filter v%,$(TAG)),--tag $(TAG)) $(ARGS)
+	@$(BIN)/python -m supply_chain.release check $(if $(filter command environment,$(origin TAG)),--tag $(TAG)) $(ARGS)
 
 release-notes: $(READY) ## Print what the changelog says of a version, its links made absolute (TAG=v1.2.3)
-	@$(BIN)/python -m supply_chain.release notes $(if $(filter v%,$(TAG)),--tag $(TAG)) $(ARGS)
+	@$(BIN)/python -m supply_chain.release notes $(if $(filter command environment,$(origin TAG)),--tag $(TAG)) $(ARGS)
 
 sbom: $(READY) ## Write what the images hold to out/*.cdx.json (CycloneDX) and check their licence labels (TAG=, IMAGES=, ENGINE=)
 	@set -e; for image in $(IMAGES); do \

@@ -38,7 +38,7 @@ from groundcam_worker.checkpoints.catalogue import resolve  # noqa: E402
 from groundcam_worker.checkpoints.loading import load  # noqa: E402
 from groundcam_worker.detectors.grounding_dino.compiled.export import Answer, See  # noqa: E402
 from groundcam_worker.detectors.grounding_dino.detector import GroundingDino  # noqa: E402
-from groundcam_worker.detectors.grounding_dino.layers import Feed  # noqa: E402
+from groundcam_worker.detectors.grounding_dino.feed import Feed  # noqa: E402
 from groundcam_worker.detectors.grounding_dino.network import Network  # noqa: E402
 from groundcam_worker.detectors.grounding_dino.optimisations import Optimisations  # noqa: E402
 from groundcam_worker.detectors.grounding_dino.reference import Reference  # noqa: E402

@@ -225,7 +225,7 @@ def without(steps: Optimisations, device: torch.device) -> dict[str, Optimisatio
     if device.type == "cuda":
         off |= {"fp32": replace(steps, precision="fp32"), "no graphs": replace(steps, graphs=False)}
     else:
-        off |= {"compiled": replace(steps, compile=True)}
+        off |= {"no oneDNN": replace(steps, products="plain"), "compiled": replace(steps, compile=True)}
     return off
 
 

@@ -12,6 +12,8 @@ ROOT = Path(__file__).parents[1]
 FILES = ("Dockerfile", "compose.yaml")
 REFERENCE = r"(?P<tag>[^@\s}]+)(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
 PLACE = re.compile(rf"^(?P<before>ARG BASE=|  BASE: \$\{{BASE:-){REFERENCE}(?P<after>\}}?)$", re.MULTILINE)
+PULLED = re.compile(r"^Digest: (sha256:[0-9a-f]{64})$", re.MULTILINE)
+"""Docker says it of what it pulled; Podman does not."""
 DIGEST = re.compile(r"@(sha256:[0-9a-f]{64})$")
 
 
@@ -37,19 +39,25 @@ def digest_of(tag: str, engine: str) -> str:
     """
     if trouble := absence(engine):
         raise UnavailableError(f"{trouble}, so no registry can be asked for {tag}")
-    pull = subprocess.run([engine, "pull", "--quiet", tag], capture_output=True, text=True, check=False)
+    pull = subprocess.run([engine, "pull", tag], capture_output=True, text=True, check=False)
     if pull.returncode:
         said = last_line(pull.stderr)
         raise UnavailableError(f"no registry answered for {tag}, so the base stays as it is: {said}")
+    if told := PULLED.search(pull.stdout):
+        return told[1]
     command = [engine, "image", "inspect", "--format", '{{join .RepoDigests "\\n"}}', tag]
     shown = subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
     repository = re.sub(r":[^:/]+$", "", tag)
-    found = [
+    found = {
         match[1] for one in shown if (match := DIGEST.search(one)) and f"/{one}".endswith(f"/{repository}@{match[1]}")
-    ]
-    if not found:
-        raise FindingError(f"{engine} pulled {tag} and knows no digest of it")
-    return found[0]
+    }
+    if len(found) != 1:
+        # One of several may be that of a platform alone, or an older one.
+        told = (
+            f"{len(found)} digests of it: name the right one in {' and '.join(FILES)}" if found else "no digest of it"
+        )
+        raise FindingError(f"{engine} pulled {tag} and knows {told}")
+    return found.pop()
 
 
 def main(arguments: list[str]) -> str:

@@ -60,22 +60,28 @@ def package_chart(chart: Path, into: Path, seconds: int) -> Path:
 
 
 def _packaged(chart: Path, into: Path) -> str:
-    if helm := shutil.which("helm"):
-        done = subprocess.run(
-            [helm, "package", str(chart), "--destination", str(into)], capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            raise FindingError(f"helm package: {done.stderr.strip()}")
-        (made,) = into.glob("*.tgz")
-        return str(made)
+    # The pinned one: another version of Helm may write Chart.yaml in another way.
     try:
         helm_python = import_module("helm_python")
     except ImportError:
-        raise UnavailableError("there is neither the package helm-python-sdk nor a helm on the PATH") from None
+        return _packaged_by_program(chart, into)
     try:
         return str(helm_python.package(str(chart), destination=str(into)))
     except helm_python.HelmError as wrong:
         raise FindingError(f"the chart cannot be packaged: {wrong}") from None
+
+
+def _packaged_by_program(chart: Path, into: Path) -> str:
+    helm = shutil.which("helm")
+    if helm is None:
+        raise UnavailableError("there is neither the package helm-python-sdk nor a helm on the PATH")
+    done = subprocess.run(
+        [helm, "package", str(chart), "--destination", str(into)], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise FindingError(f"helm package: {done.stderr.strip()}")
+    (made,) = into.glob("*.tgz")
+    return str(made)
 
 
 def _again(archive: bytes, seconds: int) -> bytes:

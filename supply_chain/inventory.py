@@ -18,6 +18,7 @@ from typing import Any
 from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
+from supply_chain.errors import UnavailableError
 from supply_chain.expressions import joined
 from supply_chain.knowledge import Component, Knowledge, Statement
 
@@ -73,6 +74,8 @@ class Wheel:
     requires: tuple[str, ...]
     parts: tuple[Part, ...]
     unknown: tuple[str, ...]
+    is_listed: bool = True
+    """Whether it says which files it has: else nothing is known of what it holds."""
 
 
 def read_wheels(folders: Iterable[Path], knowledge: Knowledge) -> dict[NormalizedName, Wheel]:
@@ -114,6 +117,7 @@ def read_wheel(one: importlib.metadata.Distribution, knowledge: Knowledge) -> Wh
         tuple(one.requires or ()),
         tuple(sorted(parts, key=lambda part: (part.proof, part.name.lower(), part.version or ""))),
         tuple(sorted(unknown)),
+        one.files is not None,
     )
 
 
@@ -196,16 +200,25 @@ def stated_licence(component: dict[str, Any]) -> str | None:
 
 
 def closure(wheels: dict[NormalizedName, Wheel], name: str, extras: Iterable[str]) -> dict[NormalizedName, Wheel]:
-    """What is installed with a package and its extras on this Python and platform, in the order of names."""
+    """What is installed with a package and its extras on this Python and platform, in the order of names.
+
+    Raises UnavailableError where some of it is not installed.
+    """
     waiting = [(canonicalize_name(name), frozenset(extras))]
     done = set()
+    absent = set[str]()
     while waiting:
         package = waiting.pop()
-        if package in done or package[0] not in wheels:
+        if package in done:
+            continue
+        if package[0] not in wheels:
+            absent.add(package[0])
             continue
         done.add(package)
         for requirement in map(Requirement, wheels[package[0]].requires):
             wanted = package[1] or {""}
             if requirement.marker is None or any(requirement.marker.evaluate({"extra": one}) for one in wanted):
                 waiting.append((canonicalize_name(requirement.name), frozenset(requirement.extras)))
+    if absent:
+        raise UnavailableError(f"{', '.join(sorted(absent))}: not installed, so what it holds cannot be looked at")
     return {one: wheels[one] for one in sorted({package for package, _ in done})}

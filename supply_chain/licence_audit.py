@@ -28,6 +28,8 @@ def findings(wheels: Iterable[Wheel], knowledge: Knowledge) -> Iterator[str]:
                 yield f"{name} says no licence beyond doubt: look at its licence file and add it to components.toml"
             elif refused := sorted(one for one in taken(expression, allows) if not allows(one)):
                 yield f"{name} is under {', '.join(refused)}, which components.toml neither permits nor accepts there"
+        if not wheel.is_listed:
+            yield f"{whole} says nowhere which files it has (RECORD): what it holds is not known"
         for file in wheel.unknown:
             yield f"{whole} holds the compiled file {file}, which components.toml does not explain"
 
@@ -38,8 +40,6 @@ def main(arguments: list[str]) -> str:
     given = parser.parse_args(arguments)
     knowledge = read_knowledge()
     wheels = closure(read_wheels([given.packages], knowledge), "groundcam", EXTRAS)
-    if "groundcam" not in wheels:
-        raise FindingError(f"groundcam is not installed in {given.packages}: there is nothing to look at")
     found = [*findings(wheels.values(), knowledge), *vendored_findings(knowledge)]
     if found:
         raise FindingError("\n".join([*found, f"{len(found)} findings in {len(wheels)} packages"]))

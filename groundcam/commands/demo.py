@@ -96,10 +96,14 @@ def _events(figures: dict[str, Any]) -> str:
     return (
         f"    events: {figures['objects']} objects, {figures['new']} new, {figures['end']} ended,"
         f" {figures['identity_switches']} identity switches;"
-        f" {zones['told']} of {zones['known']} stays in zones,"
-        f" {crossed['told']} of {crossed['known']} crossings of lines,"
+        f" {_right(zones)} stays in zones, {_right(crossed)} crossings of lines,"
         f" dwell within {figures['dwell_error_s']:.2f} s"
     )
+
+
+def _right(figures: dict[str, Any]) -> str:
+    wrong = figures["told"] - figures["right"]
+    return f"{figures['right']} of {figures['known']}{f' (and {wrong} wrong)' if wrong else ''}"
 
 
 def _ms(value: float | None) -> str:

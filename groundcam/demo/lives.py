@@ -11,7 +11,6 @@ from typing import Any
 
 from groundcam.demo.scene import Scene
 from groundcam.demo.score import iou
-from groundcam.frame_join import JoinedFrame
 from groundcam_events.tracking.geometry import crossing, is_inside
 from groundcam_schemas import Event, EventType
 
@@ -20,19 +19,22 @@ STEP_S = 0.01
 NEAR_S = 0.5
 """A stay or a crossing that was told so near to a known one is that one."""
 LEAST_STAY_S = 0.8
-"""Shorter ones are not told, by the trackers' own rule (`track.settle_s`)."""
+"""Shorter ones need not be told: trackers wait `track.settle_s`, 0.5 s, before they take one for a stay, and look
+once a frame."""
 LEAST_IOU = 0.3
+Moment = tuple[int, int]
+"""When a frame was captured, and its time in the film, both in ns."""
 
 
 class FilmClock:
     """Which moment of a film a camera showed when."""
 
-    def __init__(self, frames: Iterable[JoinedFrame], period_s: float) -> None:
+    def __init__(self, moments: Iterable[Moment], period_s: float) -> None:
         """The film begins again after `period_s`, and so do its times."""
         self._at_ns: list[int] = []
         self._film_s: list[float] = []
-        for frame in sorted(frames, key=lambda one: one.answer.captured_at_ns):
-            at_ns, film_s = frame.answer.captured_at_ns, (frame.pts_ns or 0) / NS % period_s
+        for at_ns, pts_ns in sorted(moments):
+            film_s = pts_ns / NS % period_s
             if self._at_ns and at_ns > self._at_ns[-1]:
                 before = self._film_s[-1]
                 # As many rounds later as fits the time that has passed.
@@ -116,14 +118,15 @@ class Lives:
         return {
             "known": known,
             "told": told,
+            "right": right,
             "precision": round(right / told, 4) if told else None,
             "recall": round(right / known, 4) if known else None,
         }
 
 
-def judge(scene: Scene, frames: Sequence[JoinedFrame], events: Sequence[Event]) -> Lives:
-    """Compare a camera's events with its scene."""
-    clock = FilmClock(frames, scene.period_s)
+def judge(scene: Scene, moments: Iterable[Moment], events: Sequence[Event]) -> Lives:
+    """Compare a camera's events with its scene, of which all of these moments were shown."""
+    clock = FilmClock(moments, scene.period_s)
     found = Lives()
     if not clock:
         return found
@@ -139,10 +142,17 @@ def judge(scene: Scene, frames: Sequence[JoinedFrame], events: Sequence[Event]) 
         found.end += told[-1].type is EventType.END
         owners = _owners(scene, clock, told)
         found.switches += max(0, len(set(owners)) - 1)
-        if owners:
-            owner = max(set(owners), key=owners.count)
+        owner = max(set(owners), key=owners.count) if owners else None
+        if owner is not None and scene.objects(0.0)[owner].is_called(told[-1].label):
             lives[owner] = lives.get(owner, 0) + 1
             _compare(way(scene, clock, owner), told, found)
+        else:
+            _compare(Way(), told, found)  # of nothing that is there
+    for index in asked:
+        if index not in lives:
+            missed = way(scene, clock, index)
+            found.known["zones"] += sum(left_s - entered_s >= LEAST_STAY_S for _, entered_s, left_s in missed.stays)
+            found.known["lines"] += len(missed.crossings)
     found.followed = sum(lives.get(index) == 1 for index in asked)
     return found
 
@@ -183,21 +193,22 @@ def _owners(scene: Scene, clock: FilmClock, told: Sequence[Event]) -> list[int]:
 
 
 def _compare(known: Way, told: Sequence[Event], found: Lives) -> None:
-    """Count what of a life was right: while it lasted, without its first and its last moment."""
+    """Count what of a life was right.
+
+    What is known of its first and its last moment, and of stays that are too short, need not have been told; where it
+    was, it counts like the rest.
+    """
     begin_s, end_s = told[0].first.captured_at_ns / NS, told[-1].last.captured_at_ns / NS
     visits = {(one.name, one.entered_ns): one for event in told for one in event.zones}
     stays = [(name, max(entered_s, begin_s), min(left_s, end_s)) for name, entered_s, left_s in known.stays]
-    stays = [one for one in stays if one[2] - one[1] >= LEAST_STAY_S]
+    stays = [one for one in stays if one[2] > one[1]]
     crossed = {(one.name, one.direction, one.at_ns) for event in told for one in event.lines}
-    crossings = [one for one in known.crossings if begin_s + NEAR_S <= one[2] <= end_s - NEAR_S]
-    found.told["zones"] += len(visits)
-    found.known["zones"] += len(stays)
-    found.told["lines"] += len(crossed)
-    found.known["lines"] += len(crossings)
+    crossings = [one for one in known.crossings if begin_s - NEAR_S <= one[2] <= end_s + NEAR_S]
+    right_zones = right_lines = 0
     for visit in visits.values():
         near = [one for one in stays if one[0] == visit.name and abs(one[1] - visit.entered_ns / NS) <= NEAR_S]
         if near:
-            found.right["zones"] += 1
+            right_zones += 1
             stays.remove(near[0])
             if visit.left_ns is not None:
                 error_s = abs(visit.dwell_ms / 1000 - (near[0][2] - near[0][1]))
@@ -205,8 +216,14 @@ def _compare(known: Way, told: Sequence[Event], found: Lives) -> None:
     for name, direction, at_ns in crossed:
         near_lines = [one for one in crossings if one[:2] == (name, direction) and abs(one[2] - at_ns / NS) <= NEAR_S]
         if near_lines:
-            found.right["lines"] += 1
+            right_lines += 1
             crossings.remove(near_lines[0])
+    found.told["zones"] += len(visits)
+    found.told["lines"] += len(crossed)
+    found.right["zones"] += right_zones
+    found.right["lines"] += right_lines
+    found.known["zones"] += right_zones + sum(left_s - entered_s >= LEAST_STAY_S for _, entered_s, left_s in stays)
+    found.known["lines"] += right_lines + sum(begin_s + NEAR_S <= one[2] <= end_s - NEAR_S for one in crossings)
 
 
 def _is_right(point: tuple[float, float], start: tuple[float, float], end: tuple[float, float]) -> bool:

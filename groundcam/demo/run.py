@@ -15,7 +15,7 @@ from groundcam.demo import parts
 from groundcam.demo.board import Board
 from groundcam.demo.film import shoot
 from groundcam.demo.gallery import write_gallery
-from groundcam.demo.lives import Lives, judge
+from groundcam.demo.lives import Lives, Moment, judge
 from groundcam.demo.parts import Part
 from groundcam.demo.scene import SCENES, Scene
 from groundcam.demo.score import score
@@ -50,6 +50,8 @@ class Watch:
     events_topic: str
     tallies: dict[str, CameraTally] = field(default_factory=dict)
     seen: dict[str, deque[JoinedFrame]] = field(default_factory=dict)
+    moments: dict[str, list[Moment]] = field(default_factory=dict)
+    """Of every frame that was answered, however long ago."""
     events: dict[str, list[Event]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -57,6 +59,7 @@ class Watch:
         for name, scene in self.scenes.items():
             self.tallies[name] = CameraTally(scene.question)
             self.seen[name] = deque(maxlen=KEPT)
+            self.moments[name] = []
             self.events[name] = []
 
     def take(self, record: Consumed) -> None:
@@ -76,12 +79,13 @@ class Watch:
             known = self.scenes[name].objects((found.pts_ns or 0) / 1e9)
             self.tallies[name].see(found, score(found.answer.objects, known, found.answer.question.classes))
             self.seen[name].append(found)
+            self.moments[name].append((found.answer.captured_at_ns, found.pts_ns or 0))
 
     @property
     def is_over(self) -> bool:
-        """Whether every object that was told of has ended."""
+        """Whether objects were told of, and all of them have ended."""
         told = [event for events in self.events.values() for event in events]
-        return {one.id for one in told} == {one.id for one in told if one.end}
+        return bool(told) and {one.id for one in told} == {one.id for one in told if one.end}
 
     @property
     def has_begun(self) -> bool:
@@ -255,7 +259,7 @@ def _judge(watch: Watch, reports: list[RunReport], files: list[Path], from_ns: i
         faults.append(f"only {total.detected} of {total.published} published frames were detected")
     lives = Lives()
     for name, scene in watch.scenes.items():
-        mine_lives = judge(scene, watch.seen[name], watch.events[name])
+        mine_lives = judge(scene, watch.moments[name], watch.events[name])
         next(one for one in cameras if one["camera"] == name)["events"] = mine_lives.figures()
         lives += mine_lives
     if lives.new != lives.end:

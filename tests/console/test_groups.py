@@ -41,6 +41,11 @@ def focused(page: Any) -> str:
     return found
 
 
+def named(page: Any) -> str:
+    found: str = page.evaluate("() => document.activeElement.textContent")
+    return found
+
+
 @pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
 def test_a_group_is_made_ordered_changed_and_deleted(site: Stack, tab: Open, size: tuple[int, int]) -> None:
     with tab(site.address, size) as shown:
@@ -109,6 +114,13 @@ def test_a_group_is_made_by_keyboard_alone_and_the_focus_is_never_lost(site: Sta
         page.get_by_label("Name").focus()
         page.keyboard.press("Enter")
         shown_are(page, "pier", "dock")
+        assert named(page) == "Change it"
+        page.keyboard.press("Enter")
+        page.get_by_role("button", name="Cancel").press("Enter")
+        assert named(page) == "Change it"
+        page.keyboard.press("Enter")
+        page.get_by_role("button", name="Delete this group").press("Enter")
+        assert named(page) == "New group"
 
 
 def test_a_wall_of_a_group_has_an_address_for_other_screens(site: Stack, tab: Open) -> None:
@@ -119,10 +131,35 @@ def test_a_wall_of_a_group_has_an_address_for_other_screens(site: Stack, tab: Op
         page.get_by_label("Name").fill("West")
         for name in ("yard", "dock"):
             page.get_by_role("button", name=f"{name}: into this group").click()
+        page.get_by_role("button", name="Pause").click()
         page.get_by_role("link", name="A wall of 2 cameras").click()
         assert page.url.endswith("#/?wall=yard,dock")
         shown_are(page, "yard", "dock")
-        assert page.locator("header.top").count() == 0
+        assert page.locator("header.top, .bar, form").count() == 0, "nothing is left of the page that it was"
+        page.go_back()
+        shown_are(page, *NAMES)
+        assert page.get_by_role("button", name="Pause").get_attribute("aria-pressed") == "false"
+
+
+def test_two_tabs_keep_each_others_groups(site: Stack, chromium: Any) -> None:
+    with chromium.new_context() as context:
+        tabs = [context.new_page() for _ in range(2)]
+        for number, page in enumerate(tabs):
+            page.goto(f"{site.address}/console/")
+            page.get_by_role("button", name="New group").click()
+            page.get_by_label("Name").fill(f"G{number}")
+            page.get_by_role("button", name=f"{NAMES[number]}: into this group").click()
+        for number, page in enumerate(tabs):
+            page.get_by_role("button", name="Save").click()
+            shown_are(page, NAMES[number])
+        for page in tabs:
+            page.wait_for_function("() => document.querySelectorAll('.bar option').length === 3")
+
+
+def test_a_camera_that_is_named_twice_is_shown_once(site: Stack, tab: Open) -> None:
+    with tab(site.address) as shown:
+        shown.go("#/?wall=yard,gate,yard")
+        shown_are(shown.page, "yard", "gate")
 
 
 @pytest.mark.parametrize("kept", ["", "{", "7", "null", '[{"name":7}]', "[null]", '{"name":"x"}'])

@@ -186,6 +186,31 @@ def test_a_cut_file_is_told_and_the_network_answers_as_it_is(
 
 
 @needs_compiler
+@pytest.mark.parametrize("error", [RuntimeError("DefaultCPUAllocator: can't allocate memory"), MemoryError()])
+def test_code_for_which_there_is_no_room_now_is_kept_and_taken_later(
+    error: Exception, folder: Path, cache: Path, home: Path, monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    shutil.copytree(cache, home, dirs_exist_ok=True)
+    now, load = [0.0], compilations.load
+
+    def no_room(*_given: object) -> Any:
+        raise error
+
+    mine = opened(folder, compile="background")
+    monkeypatch.setattr(code_of(mine), "_clock", lambda: now[0])
+    monkeypatch.setattr(compilations, "load", no_room)
+    wanted = mine.detect([picture(1)], [ASK])
+    assert (taken(mine), "no room for compiled code" in caplog.text) == ([], True)
+    code_of(mine).warm(torch.zeros(1, 3, *code_shape(mine)))
+    assert code_of(mine)._making is None, "it lies there, and is not made again"
+    monkeypatch.setattr(compilations, "load", load)
+    now[0] = compilations.LOOK_AGAIN_S
+    assert len(mine.detect([picture(1)], [ASK])[0]) == len(wanted[0])
+    assert taken(mine) == [True]
+
+
+@needs_compiler
 def test_what_cannot_be_taken_is_made_anew_where_that_is_wanted(
     folder: Path, cache: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,12 +19,24 @@ import torch
 from torch.nn import functional
 import checkpoints
 from groundcam_worker.detectors.grounding_dino.fused_kernels import (
-    add_and_norm_with_triton, fused_fault, norm_of_sum_with_triton,
+    add_and_norm_with_triton, attend_with_triton, fused_fault, norm_of_sum_with_triton,
 )
+from groundcam_worker.detectors.grounding_dino import fused_kernels
 from groundcam_worker.detectors.grounding_dino.swin import Swin
 from transformers import SwinBackbone, SwinConfig
 
-assert fused_fault(torch.device("cpu")) is None
+cpu, every = torch.device("cpu"), (torch.float32, torch.float16, torch.bfloat16)
+assert [fused_fault(cpu, one) for one in every] == [None] * 3
+wrong = {{
+    "windows that are not shifted": lambda *given: attend_with_triton(*given[:-1], 0),
+    "scores that are not scaled": lambda *given: attend_with_triton(*given[:3], 1.0, *given[4:]),
+    "keys in the place of values": lambda qkv, *given: attend_with_triton(qkv[..., [*range(64), *range(32, 64)]], *given),
+    "an overflow": lambda *given: attend_with_triton(*given) * float("nan"),
+}}
+for name, one in wrong.items():
+    fused_kernels.attend_with_triton = one
+    assert [fused_fault(cpu, each) for each in every] == ["its answers are wrong"] * 3, name
+fused_kernels.attend_with_triton = attend_with_triton
 torch.manual_seed(1)
 for width, dtype, near in ((96, torch.float32, 1e-5), (24, torch.float16, 4e-3), (256, torch.bfloat16, 3e-2)):
     features, delta = (torch.randn(3, 37, width).to(dtype) for _ in range(2))

@@ -1,5 +1,6 @@
 """What a lack of a device's memory does to preparations and second looks, on a device of which only the sizes are real."""
 
+import copy
 from collections.abc import Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
@@ -8,10 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from transformers import GroundingDinoForObjectDetection
 
+import checkpoints
 from groundcam_schemas import Question
 from groundcam_worker.detectors.batch_ceiling import BatchCeiling
-from groundcam_worker.detectors.grounding_dino.network import Text
+from groundcam_worker.detectors.grounding_dino.network import Network, Text
 from groundcam_worker.detectors.grounding_dino.pixels import Upload
 from groundcam_worker.detectors.grounding_dino.recordings import (
     Compiler,
@@ -286,3 +289,24 @@ def test_a_batch_that_fails_while_another_has_failed_never_raises_the_ceiling() 
     ceiling.failed(8)
     ceiling.failed(16)
     assert ceiling.limit == 4
+
+
+def test_what_is_remembered_of_shapes_is_no_part_of_a_copy() -> None:
+    """It is made just when there is little room, and in another type, for which none of that holds."""
+    network = Network(GroundingDinoForObjectDetection(checkpoints.small_config()), "embedding_bag").eval()
+    pixels = torch.zeros(1, 3, 64, 96)
+    network.shape_of(pixels)
+    copied = copy.deepcopy(network)
+    assert (len(copied._shapes), len(copied.backbone._grids)) == (0, 0)
+    assert network._shapes
+    assert network.backbone._grids
+    with torch.inference_mode():
+        assert torch.equal(*(one.see(pixels, one.grids_of(pixels)) for one in (copied, network)))
+
+
+def test_masks_that_a_kernel_knows_by_itself_lie_nowhere() -> None:
+    model = GroundingDinoForObjectDetection(checkpoints.small_config())
+    for fused in (False, True):
+        network = Network(model, "embedding_bag", fused=fused)
+        for plain, shifted in network.grids_of(torch.zeros(1, 3, 64, 96)):
+            assert (plain.mask is None, shifted.mask is None) == (True, fused)

@@ -35,6 +35,10 @@ def played(scene: Scene, seconds: float, fps: float, from_s: float = 0.0) -> lis
     return frames
 
 
+def moments(frames: list[JoinedFrame]) -> list[tuple[int, int]]:
+    return [(one.answer.captured_at_ns, one.pts_ns or 0) for one in frames]
+
+
 def told(scene: Scene, frames: list[JoinedFrame]) -> list[Event]:
 
     zones = CameraZones(camera_id=scene.camera_id, zones=scene.zones, lines=scene.lines)
@@ -47,7 +51,7 @@ def told(scene: Scene, frames: list[JoinedFrame]) -> list[Event]:
 @pytest.mark.parametrize("fps", [3, 8])
 def test_a_film_whose_objects_are_all_found_is_told_without_a_fault(scene: Scene, fps: int) -> None:
     frames = played(scene, 40, fps, from_s=5.0)
-    found = judge(scene, frames, told(scene, frames)).figures()
+    found = judge(scene, moments(frames), told(scene, frames)).figures()
     assert found["objects"] == found["new"] == found["end"] == found["one_life"] >= 4
     assert found["identity_switches"] == 0
     for kind in ("zone_entries", "line_crossings"):
@@ -61,16 +65,16 @@ def test_lives_that_are_mixed_up_and_stays_that_are_invented_are_counted() -> No
     events = told(GATE, frames)
     first, second = list(dict.fromkeys(one.id for one in events))[:2]
     mixed = [one.model_copy(update={"id": first}) if one.id == second else one for one in events]
-    assert judge(GATE, frames, mixed).switches == 1
-    assert judge(GATE, frames, [one for one in events if one.end is None]).end == 0
+    assert judge(GATE, moments(frames), mixed).switches == 1
+    assert judge(GATE, moments(frames), [one for one in events if one.end is None]).end == 0
     elsewhere = replace(GATE, zones=YARD.zones, lines=())
-    found = judge(elsewhere, frames, events).figures()
+    found = judge(elsewhere, moments(frames), events).figures()
     assert found["line_crossings"]["precision"] == 0.0
     assert found["zone_entries"]["recall"] == 0.0
 
 
 def test_a_clock_knows_the_film_s_moment_also_after_it_began_again() -> None:
-    clock = FilmClock(played(GATE, 60, 5, from_s=20.0), GATE.period_s)
+    clock = FilmClock(moments(played(GATE, 60, 5, from_s=20.0)), GATE.period_s)
     assert clock.film_s(BEGIN_NS) == pytest.approx(20.0)
     assert clock.film_s(BEGIN_NS + 10 * NS) == pytest.approx(30.0)
     assert clock.at_s(30.0) == pytest.approx(BEGIN_NS / NS + 10)
@@ -79,3 +83,32 @@ def test_a_clock_knows_the_film_s_moment_also_after_it_began_again() -> None:
 
 def test_without_frames_nothing_is_judged() -> None:
     assert judge(GATE, [], []).figures()["objects"] == 0
+
+
+def test_what_is_told_of_nothing_that_is_there_is_wrong_and_what_nobody_follows_is_missed() -> None:
+    frames = played(GATE, 40, 8, from_s=5.0)
+    events = told(GATE, frames)
+    every = judge(GATE, moments(frames), events)
+    entering = next(one for one in events if one.zones)
+    ghost = [one.model_copy(update={"id": "f" * 32, "label": "ghost"}) for one in events if one.id == entering.id]
+    haunted = judge(GATE, moments(frames), [*events, *ghost])
+    assert haunted.told["zones"] > every.told["zones"]
+    assert (haunted.right, haunted.known) == (every.right, every.known)
+    blind = judge(GATE, moments(frames), [one for one in events if one.id != entering.id])
+    assert blind.known["zones"] >= every.known["zones"], "its stay is known, told or not"
+    assert blind.right["zones"] < every.right["zones"]
+
+
+def test_what_is_told_of_a_life_s_last_moment_is_right_though_it_need_not_be_told() -> None:
+    frames = played(GATE, 40, 8, from_s=5.0)
+    events = told(GATE, frames)
+    crossed = next(one for one in events if one.lines)
+    (line, *_), index = crossed.lines, 0.2
+    early = round(line.at_ns + index * NS)
+    cut = [
+        one.model_copy(update={"last": one.last.model_copy(update={"captured_at_ns": early})})
+        for one in events
+        if one.id == crossed.id and one.n <= crossed.n
+    ]
+    found = judge(GATE, moments(frames), cut)
+    assert found.right["lines"] == found.told["lines"] >= 1

@@ -184,6 +184,30 @@ def test_the_dockerfile_and_compose_name_one_base_where_the_tool_finds_it() -> N
             base_image.base(text)
 
 
+def engine(folder: Path, pulled: str, known: str) -> str:
+    """A container engine that says these when it pulls and when it is asked what it has."""
+    program = folder / "engine"
+    program.write_text(f'#!/bin/sh\ncase "$1" in pull) printf "%b" "{pulled}";; image) printf "%b" "{known}";; esac\n')
+    program.chmod(0o755)
+    return str(program)
+
+
+OLD = f"sha256:{'2' * 64}"
+HELD = f"docker.io/library/python@{OLD}\\npython@{DIGEST}\\n"
+
+
+def test_the_digest_is_what_the_registry_says_and_not_one_of_several_that_are_known(tmp_path: Path) -> None:
+    """Docker keeps older ones, and Podman that of a platform."""
+    said = f"3.12: Pulling from library/python\\nDigest: {DIGEST}\\nStatus: Image is up to date\\n"
+    assert base_image.digest_of("python:3.12", engine(tmp_path, said, HELD)) == DIGEST
+    one = engine(tmp_path, "0123\\n", f"python@{DIGEST}\\nother@{OLD}\\n")
+    assert base_image.digest_of("python:3.12", one) == DIGEST
+    with pytest.raises(FindingError, match="knows 2 digests of it: name the right one"):
+        base_image.digest_of("python:3.12", engine(tmp_path, "0123\\n", HELD))
+    with pytest.raises(FindingError, match="knows no digest of it"):
+        base_image.digest_of("python:3.12", engine(tmp_path, "0123\\n", "<none>\\n"))
+
+
 ABSENT = "engine-that-is-not-there"
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from supply_chain import notice, sbom, vendored
-from supply_chain.errors import FindingError
+from supply_chain import licence_audit, notice, sbom, vendored
+from supply_chain.errors import FindingError, UnavailableError
 from supply_chain.expressions import joined, parse, taken
 from supply_chain.inventory import closure, read_wheels
 from supply_chain.knowledge import read_knowledge
@@ -93,6 +93,26 @@ def test_only_what_is_asked_for_is_in_a_closure(tmp_path: Path) -> None:
     wheels = read_wheels([tmp_path], KNOWLEDGE)
     assert list(closure(wheels, "top", ())) == ["small", "top"]
     assert list(closure(wheels, "top", ("big",))) == ["large", "small", "top"]
+
+
+def test_what_is_not_installed_is_told_and_neither_looked_at_nor_written(tmp_path: Path) -> None:
+    """A check that could not be made is no pass, and a NOTICE of nothing no NOTICE."""
+    folder = tmp_path / "packages"
+    folder.mkdir()
+    for name in ("groundcam", None):
+        with pytest.raises(UnavailableError, match="not installed, so what it holds cannot be looked at"):
+            licence_audit.main(["--packages", str(folder)])
+        with pytest.raises(UnavailableError, match="not installed"):
+            notice.written(folder, KNOWLEDGE, (notice.ROOT / "Dockerfile").read_text())
+        if name:
+            install(folder, name, metadata="License-Expression: Apache-2.0\nRequires-Dist: numpy")
+
+
+def test_a_package_that_does_not_say_what_it_holds_is_a_finding(tmp_path: Path) -> None:
+    install(tmp_path, "odd")
+    (record,) = tmp_path.glob("odd-*.dist-info/RECORD")
+    record.unlink()
+    assert found(tmp_path) == ["odd 1.0 says nowhere which files it has (RECORD): what it holds is not known"]
 
 
 @pytest.mark.parametrize(

@@ -191,5 +191,9 @@ def test_make_hands_the_tag_over() -> None:
         ["make", "-n", "check-release", "TAG=v1.2.3"], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert "release check --tag v1.2.3" in said.stdout
+    wrong = subprocess.run(
+        ["make", "check-release", "TAG=9.9.9"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (wrong.returncode != 0, "the tag 9.9.9 is not like v1.2.3" in wrong.stderr) == (True, True)
     said = subprocess.run(["make", "-n", "release-notes"], cwd=ROOT, capture_output=True, text=True, check=True)
     assert "--tag" not in said.stdout

@@ -128,7 +128,8 @@ async def picture(request: Request, event: EventPath) -> Response:
     """Return an object's best picture.
 
     `X-Groundcam-Run` and `X-Groundcam-Seq` name the frame that it is cut from. A better look gets its picture some
-    seconds after the event that tells of it: until then they are not those of the event's `best.frame`.
+    seconds after the event that tells of it, at most about half a minute: until then they are not those of the event's
+    `best.frame`.
     """
     door = door_of(request)
     kept_here = door.best.get(event) if door.best else None

@@ -8,9 +8,9 @@ import { CUT, ENDS, lengthOf, many, msOf, timeOf } from "./words.js";
 
 const PAGE = 50;
 const MOST = 500;
-const TRIES = 5, AGAIN_MS = 2000;
-/** A picture comes some seconds after the event that tells of its look, on a topic of its own; later none is made. */
-const PICTURE_MS = 60000;
+/** A picture comes on a topic of its own, some seconds after the event that tells of its look; where there was one half a
+ * minute ago, half a minute after that. Pauses between attempts double. */
+const AGAIN_MS = 2000, PICTURE_MS = 60000;
 const FILTERS = ["camera", "label", "zone", "severity", "from", "to"];
 const SEVERITIES = ["info", "warning", "alert"];
 
@@ -158,7 +158,8 @@ function Best({ event }) {
   useEffect(() => {
     if (!isSeen || frame === wanted) return undefined;
     const gone = new AbortController();
-    let timer = 0, tries = 0, shown = frame;
+    const began = performance.now();
+    let timer = 0, pause = AGAIN_MS, shown = frame;
     const isFresh = () => msOf(event.last.captured_at_ns) > Date.now() - PICTURE_MS;
     const look = async () => {
       try {
@@ -172,7 +173,8 @@ function Best({ event }) {
         setWhy(error.status === 404 ? isOver ? "no picture" : "no picture yet" : error.status === 503 ? "..." : error.message);
         if (error.status !== 503 && (error.status !== 404 || !isFresh())) return;
       }
-      if (tries++ < TRIES) timer = setTimeout(look, AGAIN_MS * (1 + Math.random()));
+      if (performance.now() - began < PICTURE_MS) timer = setTimeout(look, pause * (1 + Math.random() / 4));
+      pause *= 2;
     };
     look();
     return () => {

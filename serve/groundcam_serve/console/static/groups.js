@@ -21,16 +21,16 @@ export function keptGroups() {
 export const keepGroups = groups => localStorage.setItem(KEPT, JSON.stringify(groups));
 
 /** Those of the cameras that are named, in the order of the names. @param {Camera[]} cameras @param {string[]} names */
-export const inOrder = (cameras, names) => names.flatMap(name => cameras.find(one => one.camera_id === name) ?? []);
+export const inOrder = (cameras, names) => [...new Set(names)].flatMap(name => cameras.find(one => one.camera_id === name) ?? []);
 
 /** The address of a wall of these cameras, without menus. @param {string[]} names */
 const wallOf = names => `#/?wall=${names.map(encodeURIComponent).join(",")}`;
 
 /**
- * A group's name and cameras; a new one where `group` is null.
- * @param {{groups: Group[], group: Group | null, cameras: Camera[], done: (groups: Group[], chosen: string) => void, leave: () => void}} props
+ * A group's name and cameras; a new one where `group` is null. Another tab may have changed others meanwhile.
+ * @param {{group: Group | null, cameras: Camera[], done: (groups: Group[], chosen: string) => void, leave: () => void}} props
  */
-export function GroupForm({ groups, group, cameras, done, leave }) {
+export function GroupForm({ group, cameras, done, leave }) {
   const [name, setName] = useState(group?.name ?? "");
   const [chosen, setChosen] = useState(group?.cameras ?? []);
   const form = useRef(/** @type {any} */ (null));
@@ -40,7 +40,7 @@ export function GroupForm({ groups, group, cameras, done, leave }) {
     next.current?.()?.focus();
     next.current = null;
   }, [chosen]);
-  const others = groups.filter(one => one !== group);
+  const others = keptGroups().filter(one => one.name !== group?.name);
   const wanted = name.trim(), isTaken = others.some(one => one.name === wanted);
   const called = id => cameras.find(one => one.camera_id === id)?.name || id;
   const move = (at, by) => {
@@ -67,7 +67,7 @@ export function GroupForm({ groups, group, cameras, done, leave }) {
   const save = event => {
     event.preventDefault();
     const kept = { name: wanted, cameras: chosen };
-    done(group ? groups.map(one => one === group ? kept : one) : [...groups, kept], wanted);
+    done([...others, kept].sort((a, b) => a.name.localeCompare(b.name)), wanted);
   };
   return html`<form class="group" ref=${form} onSubmit=${save} aria-label=${group ? `Group ${group.name}` : "New group"}>
     <label>Name <input required maxlength="60" value=${name} onInput=${event => setName(event.target.value)} aria-describedby="group-problem" /></label>

@@ -99,7 +99,7 @@ function App() {
     }
     return begin();
   };
-  const shown = part === "" ? html`<${Wall} socket=${socket} query=${query} />`
+  const shown = part === "" ? html`<${Wall} key=${query.has("wall")} socket=${socket} query=${query} />`
     : part === "camera" ? html`<${CameraPage} key=${name} socket=${socket} id=${name} tab=${tab ?? ""} session=${session} query=${query} go=${go} />`
       : part === "events" && name ? html`<${Event} key=${name} id=${name} />`
         : part === "events" ? html`<${Events} query=${query} go=${go} />`

@@ -61,6 +61,7 @@ export function Wall({ socket, query }) {
   const [form, setForm] = useState("");
   const [room, setRoom] = useState([innerWidth, innerHeight]);
   const grid = useRef(/** @type {any} */ (null));
+  const openers = useRef(/** @type {any} */ (null)), hadForm = useRef(false);
   const root = useRef(/** @type {any} */ (null));
 
   useEffect(() => {
@@ -88,6 +89,17 @@ export function Wall({ socket, query }) {
     content?.addEventListener("keydown", press);
     return () => content?.removeEventListener("keydown", press);
   }, [isKiosk]);
+
+  useEffect(() => {
+    // What had the focus went with the form.
+    if (hadForm.current && !form) openers.current?.querySelector("button:last-of-type")?.focus();
+    hadForm.current = form !== "";
+  }, [form]);
+  useEffect(() => {
+    const changed = () => setGroups(keptGroups()); // By another tab.
+    addEventListener("storage", changed);
+    return () => removeEventListener("storage", changed);
+  }, []);
 
   useEffect(() => isKiosk ? staysLit() : undefined, [isKiosk]);
 
@@ -128,18 +140,18 @@ export function Wall({ socket, query }) {
         <button onClick=${() => setPage(at - 1)} disabled=${at === 0}>Previous</button>
         <span>${at + 1} of ${pages}</span>
         <button onClick=${() => setPage(at + 1)} disabled=${at === pages - 1}>Next</button></div>`}
-      ${groups.length > 0 && html`<label class="inline">Group <select onChange=${event => choose(event.target.value)}>
-        <option value="" selected=${!group}>All cameras</option>
-        ${groups.map(one => html`<option value=${one.name} selected=${one === group}>${one.name}</option>`)}</select></label>`}
-      <button aria-expanded=${form === "new"} onClick=${() => setForm(form === "new" ? "" : "new")}>New group</button>
-      ${group && html`<button aria-expanded=${form === "edit"} onClick=${() => setForm(form === "edit" ? "" : "edit")}>Change it</button>`}
+      <span class="choice" ref=${openers}>${groups.length > 0 && html`<label class="inline">Group <select onChange=${event => choose(event.target.value)}>
+          <option value="" selected=${!group}>All cameras</option>
+          ${groups.map(one => html`<option value=${one.name} selected=${one === group}>${one.name}</option>`)}</select></label>`}
+        <button aria-expanded=${form === "new"} onClick=${() => setForm(form === "new" ? "" : "new")}>New group</button>
+        ${group && html`<button aria-expanded=${form === "edit"} onClick=${() => setForm(form === "edit" ? "" : "edit")}>Change it</button>`}</span>
       <span class="push"></span>
       <button aria-pressed=${boxes} onClick=${() => setBoxes(!boxes)} title="Key b">Boxes</button>
       <button aria-pressed=${paths === "on"} onClick=${() => setPaths(paths === "on" ? "off" : "on")}>Paths</button>
       <button aria-pressed=${paused} onClick=${() => setPaused(!paused)} title="Key p">Pause</button>
       <button onClick=${full} title="Key f">Full screen</button>
     </div>`}
-    ${form && html`<${GroupForm} key=${form} groups=${groups} group=${form === "edit" ? group : null} cameras=${said.cameras}
+    ${form && html`<${GroupForm} key=${form} group=${form === "edit" ? group : null} cameras=${said.cameras}
       done=${(all, name) => {
         keepGroups(all);
         setGroups(all);

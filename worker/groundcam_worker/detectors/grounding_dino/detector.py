@@ -83,8 +83,8 @@ class GroundingDino:
         self._limits = limits_of(image_processor, input_size)
         self._pixels = Pixels(image_processor, device, dtype, fused=steps.is_scaled_on(device))
         self._text = TextSide(model, self._reader, device, dtype)
-        network = Network(model, steps.sampling_on(device), fused=steps.is_fused_on(device))
-        self._network = network.to_precision(dtype).eval()
+        ways = {"fused": steps.is_fused_on(device), "onednn": steps.is_onednn_on(device)}
+        self._network = Network(model, steps.sampling_on(device), **ways).to_precision(dtype).eval()
         if dtype == torch.float32:
             require_full_fp32()
         records = device.type == "cuda" and steps.graphs

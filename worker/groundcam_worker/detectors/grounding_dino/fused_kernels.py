@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from groundcam_worker.detectors.devices import current
 from groundcam_worker.detectors.grounding_dino.kernels import HAS_TRITON
@@ -216,17 +217,33 @@ def _packed_like(features: Tensor) -> Tensor:
     return torch.empty_like(features, memory_format=torch.contiguous_format)
 
 
-def fused_fault(device: torch.device) -> str | None:
-    """Run both kernels once on next to nothing; return why they do not run, in one line, or None."""
+def fused_fault(device: torch.device, dtype: torch.dtype) -> str | None:
+    """Run both kernels once on little of a type; return why they do not run there, in one line, or None."""
     draw = torch.Generator().manual_seed(1)
-    features, delta = (torch.randn(2, 12, 96, generator=draw).to(device) for _ in range(2))
-    ones, zeros = torch.ones(32, device=device), torch.zeros(96, device=device)
+    features, delta = (torch.randn(2, 16, 96, generator=draw).to(device, dtype) for _ in range(2))
+    ones, zeros = torch.ones(32, device=device, dtype=dtype), torch.zeros(96, device=device, dtype=dtype)
+    near = 1e-3 if dtype == torch.float32 else 0.05
     try:
         with current(device):
             summed, normed = add_and_norm_with_triton(features[..., :32], delta[..., :32], ones, zeros[:32], 1e-5)
-            attended = attend_with_triton(features * 0, zeros, zeros[:32].view(2, 4, 4), 0.25, 3, 4, 2, 1)
-        wanted = torch.nn.functional.layer_norm(summed, (32,))
-        is_right = torch.allclose(normed, wanted, atol=1e-3) and not attended.any()
+            attended = attend_with_triton(features, zeros, zeros[:32].view(2, 4, 4), 0.25, 4, 4, 2, 1)
+        pairs = (
+            (summed, features[..., :32] + delta[..., :32]),
+            (normed, functional.layer_norm(summed.float(), (32,))),
+            (attended, _in_small_windows(features.float())),
+        )
+        is_right = all(torch.allclose(one.float(), wanted.float(), atol=near) for one, wanted in pairs)
     except Exception as error:  # noqa: BLE001 - whatever it is, there is another way
         return f"{type(error).__name__}: {error}".splitlines()[0]
     return None if is_right else "its answers are wrong"
+
+
+def _in_small_windows(qkv: Tensor) -> Tensor:
+    """Return what two heads see in windows of 2 x 2 over 4 x 4 tokens, shifted by 1: rows 0, 1 + 2 and 3 are apart."""
+    stripe = (torch.arange(4, device=qkv.device) + 1) // 2
+    window = (3 * stripe[:, None] + stripe).flatten()
+    query, key, value = qkv.view(qkv.shape[0], 16, 3, 2, -1).permute(2, 0, 3, 1, 4)
+    seen = functional.scaled_dot_product_attention(
+        query, key, value, attn_mask=window[:, None] == window, scale=0.25
+    )  # fmt: skip
+    return seen.transpose(1, 2).flatten(2)

@@ -13,6 +13,7 @@ from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from groundcam_worker.detectors.grounding_dino.deformable import DeformableAttention, Levels
+from groundcam_worker.detectors.grounding_dino.feed import Feed
 from groundcam_worker.detectors.grounding_dino.linear import each_with_bias, together
 from groundcam_worker.detectors.grounding_dino.norms import Norm
 
@@ -125,25 +126,6 @@ class TextEnhancer(nn.Module):
         text = self.norm_before(text, self.attention(text + positions, text, allowed))
         enhanced: Tensor = self.norm_after(text, self.feed(text))
         return enhanced
-
-
-class Feed(nn.Module):
-    """Two linear layers."""
-
-    def __init__(self, first: Any, activation: Any, second: Any) -> None:
-        super().__init__()
-        self.first, self.activation, self.second = first, activation, second
-        self.is_relu = isinstance(activation, nn.ReLU)
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Return what has the shape of its input."""
-        if self.is_relu:
-            # In the product's own last step, and not in a pass of its own.
-            rows = features.flatten(0, -2)
-            inner = torch._addmm_activation(self.first.bias, rows, self.first.weight.t())  # noqa: SLF001
-            fed: Tensor = self.second(inner).view_as(features)
-            return fed
-        return self.second(self.activation(self.first(features)))  # type: ignore[no-any-return]
 
 
 class EncoderLayer(nn.Module):

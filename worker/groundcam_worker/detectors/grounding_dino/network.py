@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from groundcam_worker.detectors.grounding_dino.deformable import Levels
 from groundcam_worker.detectors.grounding_dino.layers import DecoderLayer, EncoderLayer
+from groundcam_worker.detectors.grounding_dino.linear import with_onednn
 from groundcam_worker.detectors.grounding_dino.swin import Grid, Swin
 
 REMEMBERED_SHAPES = 32
@@ -63,8 +64,10 @@ class Shape(NamedTuple):
 class Network(nn.Module):
     """A (MM) Grounding DINO of transformers, its backbone and text side as they are, the rest rebuilt."""
 
-    def __init__(self, model: Any, sampling: str, *, fused: bool = False) -> None:
-        """`sampling` is how deformable attention reads, `fused` uses Triton's kernels elsewhere. Raises ValueError."""
+    def __init__(self, model: Any, sampling: str, *, fused: bool = False, onednn: bool = False) -> None:
+        """`sampling` is how deformable attention reads, `fused` uses Triton's kernels elsewhere, `onednn` multiplies by
+        oneDNN on a CPU. Raises ValueError.
+        """
         super().__init__()
         inner = model.model
         config = model.config
@@ -88,6 +91,12 @@ class Network(nn.Module):
         self.proposal_bias = getattr(inner.encoder_output_class_embed, "bias", None)
         self.bias = getattr(model.class_embed[-1], "bias", None)
         self._shapes: OrderedDict[tuple[int, int], Shape] = OrderedDict()
+        if onednn:
+            with_onednn(self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the constants of shapes out of a copy, which may be of another type."""
+        return {**self.__dict__, "_shapes": OrderedDict()}
 
     def to_precision(self, dtype: torch.dtype) -> "Network":
         """Convert the weights; those that make boxes stay fp32."""

@@ -3,18 +3,21 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import torch
 
 from groundcam_worker.detectors.grounding_dino.fused_kernels import fused_fault
 from groundcam_worker.detectors.grounding_dino.kernels import HAS_TRITON, IS_INTERPRETED, kernel_fault
+from groundcam_worker.detectors.grounding_dino.linear import HAS_ONEDNN
 from groundcam_worker.detectors.grounding_dino.pixel_kernels import scaling_fault
 
 log = logging.getLogger(__name__)
 
 Precision = Literal["auto", "fp32", "fp16", "bf16"]
 Fused = Literal["auto", "plain", "triton"]
+Products = Literal["auto", "plain", "onednn"]
 Compile = bool | Literal["auto", "background"]
 Sampling = Literal["auto", "grid_sample", "embedding_bag", "triton"]
 
@@ -33,6 +36,9 @@ class Optimisations:
     fused: Fused = "auto"
     """What is between matrix products: attention within the backbone's windows, sums with their norms, and pictures
     being scaled. auto: on CUDA Triton kernels, where they can run; plain operators elsewhere."""
+    products: Products = "auto"
+    """Linear layers on a CPU. auto: onednn for fp32 on x86, with what follows a product as its last step; else torch's
+    own, MKL."""
     graphs: bool = True
     """On CUDA, record the launches of each warmed shape once and replay them."""
     compile: Compile = False
@@ -73,7 +79,14 @@ class Optimisations:
 
     def is_fused_on(self, device: torch.device) -> bool:
         """Return what `fused` means on a device. Raises ValueError for kernels that cannot run there."""
-        return self._runs(device, fused_fault, "the network runs without its Triton kernels for windows and norms")
+        fault = partial(fused_fault, dtype=self.dtype(device))
+        return self._runs(device, fault, "the network runs without its Triton kernels for windows and norms")
+
+    def is_onednn_on(self, device: torch.device) -> bool:
+        """Return what `products` means on a device. Raises ValueError where there is no oneDNN."""
+        if self.products == "onednn" and not (HAS_ONEDNN and device.type == "cpu"):
+            raise ValueError("products is onednn, which needs an x86 CPU and a torch that has it")
+        return self.products != "plain" and HAS_ONEDNN and self.dtype(device) == torch.float32 and device.type == "cpu"
 
     def is_scaled_on(self, device: torch.device) -> bool:
         """Return whether a kernel scales pictures, which goes with `fused`. Raises ValueError as `is_fused_on`."""

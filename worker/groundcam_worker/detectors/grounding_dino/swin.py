@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from groundcam_worker.detectors.grounding_dino.feed import Feed
 from groundcam_worker.detectors.grounding_dino.fused_kernels import Windows, attend_with_triton
 from groundcam_worker.detectors.grounding_dino.linear import together
 from groundcam_worker.detectors.grounding_dino.norms import Norm
@@ -30,7 +31,7 @@ class Grid(NamedTuple):
     places: Tensor
     """[height * width], where among the windows' tokens each of the picture is."""
     mask: Tensor | None
-    """[windows, tokens, tokens], added to scores; None where nothing is shifted."""
+    """[windows, tokens, tokens], added to scores; None where nothing is shifted or a kernel knows it by itself."""
 
 
 class Attention(nn.Module):
@@ -81,14 +82,14 @@ class Layer(nn.Module):
         self.norm_before, self.norm_after = (
             Norm(theirs.layernorm_before, fused=fused), Norm(theirs.layernorm_after, fused=fused)
         )  # fmt: skip
-        self.first, self.activation, self.second = theirs.mlp.fc1, theirs.mlp.activation_fn, theirs.mlp.fc2
+        self.feed = Feed(theirs.mlp.fc1, theirs.mlp.activation_fn, theirs.mlp.fc2)
         self.is_shifted = theirs.shift_size > 0
 
     def forward(self, tokens: Tensor, delta: Tensor | None, grids: tuple[Grid, Grid]) -> tuple[Tensor, Tensor]:
         """Return tokens [B, L, C] and what is still to be added to them, for the same of the layer before."""
         tokens, normed = self.norm_before.of_sum(tokens, delta)
         tokens, normed = self.norm_after.of_sum(tokens, self.attention(normed, grids[self.is_shifted]))
-        return tokens, self.second(self.activation(self.first(normed)))
+        return tokens, self.feed(normed)
 
 
 class Stage(nn.Module):
@@ -140,7 +141,7 @@ class Swin(nn.Module):
             Stage(one, norms.get(name), fused=fused)
             for one, name in zip(theirs.swin.encoder.layers, theirs.stage_names[1:], strict=True)
         )
-        self.side = theirs.config.window_size
+        self.side, self.fused = theirs.config.window_size, fused
         self._grids: OrderedDict[tuple[int, int], tuple[Grid, Grid]] = OrderedDict()
 
     def grids_of(self, height: int, width: int, like: Tensor) -> tuple[tuple[Grid, Grid], ...]:
@@ -160,10 +161,14 @@ class Swin(nn.Module):
         """Make grids anew, of what type the weights have now."""
         self._grids.clear()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the grids out of a copy, which may be of another type."""
+        return {**self.__dict__, "_grids": OrderedDict()}
+
     def _grid(self, height: int, width: int, like: Tensor) -> tuple[Grid, Grid]:
         if (height, width) not in self._grids:
             plain, shifted = (Windows(height, width, self.side, shift) for shift in (0, self.side // 2))
-            self._grids[height, width] = grid(plain, like), grid(shifted, like)
+            self._grids[height, width] = grid(plain, like), grid(shifted, like, is_masked=not self.fused)
             if len(self._grids) > REMEMBERED_GRIDS:
                 self._grids.popitem(last=False)
         self._grids.move_to_end((height, width))
@@ -182,7 +187,7 @@ class Swin(nn.Module):
         return found
 
 
-def grid(windows: Windows, like: Tensor) -> Grid:
+def grid(windows: Windows, like: Tensor, *, is_masked: bool = True) -> Grid:
     """Return where the tokens of windows lie."""
     side, shift = windows.side, windows.shift
     tall, wide = windows.padded
@@ -199,7 +204,7 @@ def grid(windows: Windows, like: Tensor) -> Grid:
     places = torch.empty(windows.height * windows.width + 1, dtype=torch.int64, device=like.device)
     places[rows] = torch.arange(len(rows), device=like.device)
     mask = None
-    if shift:
+    if shift and is_masked:
         lower, righter = (
             (axis >= size - side).int() + (axis >= size - shift).int() for axis, size in ((y, tall), (x, wide))
         )

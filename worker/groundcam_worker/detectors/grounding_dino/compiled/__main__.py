@@ -22,6 +22,7 @@ from groundcam_worker.checkpoints.folder_lock import alone_in
 from groundcam_worker.checkpoints.loading import load
 from groundcam_worker.detectors.grounding_dino.compiled.export import compile_into
 from groundcam_worker.detectors.grounding_dino.compiled.packages import SUMS, UNFINISHED, digest_of, is_there, sums_of
+from groundcam_worker.detectors.grounding_dino.linear import HAS_ONEDNN
 from groundcam_worker.detectors.grounding_dino.network import Network
 from groundcam_worker.errors import first_line
 
@@ -57,7 +58,7 @@ def _fill(folder: Path, model: str, sampling: str, height: int, width: int) -> N
     loaded = load(ModelSource(model, model)).model.eval().requires_grad_(requires_grad=False)
     if not folder.name.startswith(digest_of(loaded.config.to_dict(), sampling)):
         raise RuntimeError(f"{model}, or groundcam itself, was changed since the worker began: restart it")
-    network = Network(loaded, sampling).to_precision(torch.float32).eval()
+    network = Network(loaded, sampling, onednn=HAS_ONEDNN).to_precision(torch.float32).eval()
     for cut_off in folder.parent.glob(f"{UNFINISHED}*"):
         shutil.rmtree(cut_off, ignore_errors=True)
     made = Path(tempfile.mkdtemp(dir=folder.parent, prefix=UNFINISHED))

@@ -17,13 +17,16 @@ from typing import IO
 
 from torch import Tensor
 
+from groundcam_runtime.recurring import Recurring
 from groundcam_worker.checkpoints import hub
 from groundcam_worker.checkpoints.loading import Loaded
+from groundcam_worker.detectors.devices import is_out_of_memory
 from groundcam_worker.detectors.grounding_dino.compiled.packages import UNFINISHED, Parts, digest_of, is_there, load
 from groundcam_worker.detectors.grounding_dino.network import Network
 from groundcam_worker.errors import first_line
 
 log = logging.getLogger(__name__)
+recurring = Recurring(log)
 
 CompileMode = bool | str
 """False: none. auto: what is in the cache. background: what is missing is made, too. True: made before the start."""
@@ -90,7 +93,7 @@ class Compilations:
         """Take what is there for inputs like these; what is missing is made, if that is wanted at the start."""
         shape = (pixels.shape[-2], pixels.shape[-1])
         self._take(shape, pixels)
-        if self._mode is True and shape not in self._taken:
+        if self._mode is True and shape not in self._taken and not is_there(self.place(shape)):
             self._make(shape)
             if self._making:
                 self._making.process.wait()
@@ -112,7 +115,11 @@ class Compilations:
         try:
             self._taken[shape] = load(place, self._network, pixels)
         except Exception as error:  # noqa: BLE001 - torch raises almost anything for a damaged file
-            self._replace(shape, place, first_line(error))
+            if is_out_of_memory(error) or isinstance(error, MemoryError):
+                # The code is right, and there may be room for it later.
+                recurring.warning("no room for code", "no room for compiled code, which is tried again: %s", error)
+            else:
+                self._replace(shape, place, first_line(error))
         else:
             with suppress(OSError):  # what is used is kept longer
                 os.utime(place)
