@@ -5,7 +5,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers.activations import GELUActivation
 
 from groundcam_worker.detectors.grounding_dino.linear import OneDnnLinear
 
@@ -50,5 +49,6 @@ def in_parts(function: Callable[[Tensor], Tensor], features: Tensor) -> Tensor:
 
 def _is_exact_gelu(activation: Any) -> bool:
     """Whether it is GELU itself, and not one of its approximations."""
-    of_torch = isinstance(activation, nn.GELU) and activation.approximate == "none"
-    return of_torch or (isinstance(activation, GELUActivation) and activation.act is nn.functional.gelu)
+    if isinstance(activation, nn.GELU):
+        return activation.approximate == "none"
+    return getattr(activation, "act", None) is nn.functional.gelu  # transformers' own

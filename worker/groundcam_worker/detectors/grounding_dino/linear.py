@@ -19,11 +19,15 @@ def together(*parts: Any) -> nn.Linear:
 HAS_ONEDNN = torch.backends.mkldnn.is_available() and platform.machine() in {"x86_64", "AMD64"}
 
 
-class OneDnnLinear(nn.Linear):
-    """A linear layer by oneDNN where it computes in fp32 on a CPU, and as it is elsewhere.
+LEAST_PRODUCTS = 2**24
+"""Multiplications for each picture from which on oneDNN was the faster of the two; a call of it costs 15 us more."""
 
-    torch goes to MKL there, which took 1.07 to 1.6 times as long for this network's products on an AMD EPYC; and it
-    adds neither ReLU nor GELU on the way, but in a pass of its own.
+
+class OneDnnLinear(nn.Linear):
+    """A linear layer that has oneDNN compute what is large, in fp32 on a CPU; everything else is computed as it is.
+
+    torch goes to MKL there, which took 1.1 to 1.6 times as long for the large products of full Swin-T on an AMD EPYC,
+    and takes a pass of its own for ReLU or GELU.
     """
 
     def __init__(self, theirs: nn.Linear) -> None:
@@ -31,10 +35,14 @@ class OneDnnLinear(nn.Linear):
         super().__init__(theirs.in_features, theirs.out_features, bias=theirs.bias is not None, device="meta")
         self.weight, self.bias = theirs.weight, theirs.bias
 
-    @staticmethod
-    def is_for(features: Tensor) -> bool:
-        """Whether oneDNN computes with these."""
-        return features.device.type == "cpu" and features.dtype == torch.float32
+    def is_for(self, features: Tensor) -> bool:
+        """Whether oneDNN computes with these [B, N, in].
+
+        Where N is no number, since it is left open while the network is compiled, that is a caption's few tokens.
+        """
+        rows = features.shape[1]
+        is_large = isinstance(rows, int) and rows * self.in_features * self.out_features >= LEAST_PRODUCTS
+        return is_large and features.device.type == "cpu" and features.dtype == torch.float32
 
     def forward(self, features: Tensor) -> Tensor:
         """Return [..., out] for [..., in]."""

@@ -62,8 +62,8 @@ class Attention(nn.Module):
         batch, _, channels = tokens.shape
         count = grid.windows.side**2
         padded = functional.pad(tokens, (0, 0, 0, 1)) if grid.windows.is_padded else tokens
-        windowed = padded.index_select(1, grid.rows).view(-1, count, channels)
-        query, key, value = self.qkv(windowed).view(-1, count, 3, self.heads, channels // self.heads).unbind(2)
+        windowed = self.qkv(padded.index_select(1, grid.rows))
+        query, key, value = windowed.view(-1, count, 3, self.heads, channels // self.heads).unbind(2)
         bias = self.bias[None]
         if grid.mask is not None:
             bias = (bias + grid.mask[:, None]).repeat(batch, 1, 1, 1)
