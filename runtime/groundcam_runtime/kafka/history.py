@@ -110,7 +110,7 @@ class KeptPicture:
 
 
 def frame_of(record: Consumed) -> str:
-    """Return RUN/SEQ of the frame that a picture is cut from; nothing where its record does not tell, or not in ASCII."""
+    """Return RUN/SEQ of the frame that a picture is cut from; nothing where its record does not tell it in ASCII."""
     frame = dict(record.headers).get("frame", b"").decode("ascii", "replace")
     return frame if frame.isascii() and frame.isprintable() else ""
 

@@ -145,7 +145,7 @@ const frameOf = look => `${look.frame.run_id}/${look.frame.seq}`;
 /** An object's best picture, once there is one; it is looked for when it comes into sight, and anew for a better look.
  * @param {{event: any}} props the newest event of an object */
 function Best({ event }) {
-  const { id, n, label } = event, wanted = frameOf(event.best), isOver = event.end !== null;
+  const { id, label } = event, wanted = frameOf(event.best), isOver = event.end !== null;
   const [{ url, frame }, setPicture] = useState({ url: "", frame: "" });
   const [why, setWhy] = useState("");
   const box = useRef(/** @type {any} */ (null));
@@ -181,7 +181,7 @@ function Best({ event }) {
       gone.abort();
       clearTimeout(timer);
     };
-  }, [isSeen, isOver, n, wanted]);
+  }, [isSeen, isOver, wanted]);
   useEffect(() => () => URL.revokeObjectURL(url), [url]);
   return html`<span class="best" ref=${box}>${url ? html`<img src=${url} alt=${`the best picture of this ${label}`} />` : html`<small>${why || "..."}</small>`}</span>`;
 }

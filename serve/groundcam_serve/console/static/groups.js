@@ -1,6 +1,6 @@
 // Groups of cameras in an order of one's own. A browser keeps its own, as it does the layout; a link carries one elsewhere.
 
-import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
+import { html, useLayoutEffect, useRef, useState } from "./vendor/htm-preact.js";
 import { many, SAME_NAME } from "./words.js";
 
 const KEPT = "groups";
@@ -36,7 +36,7 @@ export function GroupForm({ group, cameras, done, leave }) {
   const form = useRef(/** @type {any} */ (null));
   /** What has the focus once the lists are drawn anew: buttons move and go. */
   const next = useRef(/** @type {(() => any) | null} */ (() => form.current.querySelector("input")));
-  useEffect(() => {
+  useLayoutEffect(() => { // Before the next key is pressed.
     next.current?.()?.focus();
     next.current = null;
   }, [chosen]);

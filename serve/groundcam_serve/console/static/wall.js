@@ -1,6 +1,6 @@
 // All cameras at once: 1, 4, 9 or 16 to a page, or as many as there are.
 
-import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "./vendor/htm-preact.js";
 import { useKept, usePolled } from "./api.js";
 import { GroupForm, inOrder, keepGroups, keptGroups } from "./groups.js";
 import { Tile } from "./tile.js";
@@ -90,7 +90,7 @@ export function Wall({ socket, query }) {
     return () => content?.removeEventListener("keydown", press);
   }, [isKiosk]);
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     // What had the focus went with the form.
     if (hadForm.current && !form) openers.current?.querySelector("button:last-of-type")?.focus();
     hadForm.current = form !== "";
