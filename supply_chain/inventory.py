@@ -23,8 +23,8 @@ from supply_chain.expressions import joined
 from supply_chain.knowledge import Component, Knowledge, Statement
 
 EXTENSION_MODULE = re.compile(r"\.(cpython-\d+[^/]*|abi3)\.so$")
-COMPILED = (b"\x7fELF", b"BC\xc0\xde")
-"""How Linux libraries and programs, and LLVM bitcode, begin. Static archives are left out: the images drop them."""
+COMPILED = (b"\x7fELF", b"BC\xc0\xde", b"MZ")
+"""How Linux libraries and programs, LLVM bitcode and programs of Windows begin. Static archives are left out: the images drop them."""
 TEXT = {
     ".c",
     ".cpp",
@@ -133,7 +133,7 @@ def compiled_files(files: Files) -> Iterator[str]:
         if file.suffix in TEXT or EXTENSION_MODULE.search(file.as_posix()) or not path.is_file():
             continue
         with path.open("rb") as content:
-            if content.read(4) in COMPILED:
+            if content.read(4).startswith(COMPILED):
                 yield file.as_posix()
 
 

@@ -53,9 +53,9 @@ def test_a_licence_is_accepted_only_in_the_wheels_that_are_named(tmp_path: Path)
     assert one.startswith("x264 in other 1.0 is under GPL-2.0-or-later")
 
 
-@pytest.mark.parametrize("path", ["odd.libs/libnew-1.so.3", "odd/bin/tool", "odd/data/kernel.bc"])
+@pytest.mark.parametrize("path", ["odd.libs/libnew-1.so.3", "odd/bin/tool", "odd/data/kernel.bc", "odd/tool.exe"])
 def test_a_compiled_file_that_nothing_explains_is_a_finding(tmp_path: Path, path: str) -> None:
-    install(tmp_path, "odd", files={path: b"BC\xc0\xde" if path.endswith(".bc") else ELF})
+    install(tmp_path, "odd", files={path: {".bc": b"BC\xc0\xde", ".exe": b"MZ\x90\0"}.get(Path(path).suffix, ELF)})
     (one,) = found(tmp_path)
     assert one == f"odd 1.0 holds the compiled file {path}, which components.toml does not explain"
 

@@ -4,7 +4,7 @@ import { html, useEffect, useRef, useState } from "./vendor/htm-preact.js";
 import { ask, askWhole } from "./api.js";
 import { Notify } from "./notify.js";
 import { follow } from "./stream.js";
-import { CUT, ENDS, lengthOf, many, msOf, timeOf } from "./words.js";
+import { CONNECTION_LOST, CUT, ENDS, lengthOf, many, msOf, timeOf } from "./words.js";
 
 const PAGE = 50;
 const MOST = 500;
@@ -196,7 +196,10 @@ export function Event({ id }) {
   const take = (events, more = {}) => setLife(had => ({
     ...had, ...more, events: [...new Map([...(had?.events ?? []), ...events].map(one => [one.n, one])).values()].sort((a, b) => a.n - b.n),
   }));
-  const read = () => ask("GET", `/v1/events/${encodeURIComponent(id)}`).then(said => take(said.events, { is_whole: said.is_whole }), error => setProblem(error.message));
+  const read = () => ask("GET", `/v1/events/${encodeURIComponent(id)}`).then(said => {
+    setProblem("");
+    take(said.events, { is_whole: said.is_whole });
+  }, error => setProblem(error.message));
   useEffect(() => {
     read();
   }, [id]);
@@ -207,6 +210,7 @@ export function Event({ id }) {
       if (event.id === id) take([event]);
     }, state => {
       if (state === "live") read(); // What happened until then.
+      else setProblem(CONNECTION_LOST);
     });
   }, [id, isOpen]);
   if (!life) return html`<p class="lead" role="status">${problem || "Reading ..."} <a href="#/events">Events</a></p>`;
@@ -218,6 +222,7 @@ export function Event({ id }) {
   const stay = one => `${lengthOf(one.dwell_ms / 1000)}${one.left_ns === null ? " until it was last seen inside" : ""}`;
   return html`<section class="event"><div class="bar"><h1>${last.label}, ${last.camera_id}</h1><span class="push"></span>
       <button onClick=${copy}>${copied ? "Copied" : "Copy the link"}</button></div>
+    ${problem && html`<p class="problem" role="status">${problem}</p>`}
     <div class="beside"><figure><${Best} event=${last} />
       <figcaption>Best look: ${timeOf(msOf(last.best.captured_at_ns), Date.now(), true)}, score ${last.best.score.toFixed(2)}</figcaption></figure>
     <div><${Path} event=${last} />
