@@ -24,7 +24,8 @@ from supply_chain.knowledge import Component, Knowledge, Statement
 
 EXTENSION_MODULE = re.compile(r"\.(cpython-\d+[^/]*|abi3)\.so$")
 COMPILED = (b"\x7fELF", b"BC\xc0\xde", b"MZ")
-"""How Linux libraries and programs, LLVM bitcode and programs of Windows begin. Static archives are left out: the images drop them."""
+"""How Linux libraries and programs, LLVM bitcode and programs of Windows begin. Static archives are left out: the
+images drop them."""
 TEXT = {
     ".c",
     ".cpp",
