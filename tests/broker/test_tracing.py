@@ -11,6 +11,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from conftest import Start, Wait
 from footage import jpeg, video
+from groundcam.audit import audit, totals
 from groundcam.devkafka.broker import free_port
 from groundcam_runtime.kafka.reader import Reader
 from groundcam_runtime.settings import KafkaSettings
@@ -107,6 +108,7 @@ def run(kafka: KafkaSettings, start: Start, wait: Wait, frames: int, **variables
 
         wait(enough, 60, "answers")
     assert producer.stop() == 0
+    wait(lambda: not totals(audit(kafka)).missing, 60, "answers to whatever was published")
     assert worker.stop() == 0
 
 
@@ -179,3 +181,6 @@ def test_without_an_endpoint_records_have_no_such_header(kafka: KafkaSettings, s
 
 def test_a_collector_that_is_away_costs_no_frame(kafka: KafkaSettings, start: Start, wait: Wait) -> None:
     run(kafka, start, wait, 10, GROUNDCAM_TRACE__ENDPOINT="http://127.0.0.1:9")
+    account = totals(audit(kafka))
+    assert account.detected >= 10
+    assert (account.missing, account.dead_lettered, account.repeated) == (0, 0, 0)

@@ -50,6 +50,13 @@ def test_what_does_not_fit_is_halved_and_no_frame_is_lost(
     assert max(memory.tried) <= 2, "the ceiling is remembered"
 
 
+def test_a_batch_that_a_cpu_has_not_begun_is_halved_like_the_one_before(breakable: GuardedDetector) -> None:
+    memory = Memory(breakable, room=2)
+    begun = [breakable.begin(IMAGES[:4], ASKS[:4]) for _ in range(2)]
+    assert [len(breakable.finish(one)) for one in begun] == [4, 4]
+    assert memory.tried == [4, 2, 2, 2, 2]
+
+
 def test_the_ceiling_grows_back_slowly(breakable: GuardedDetector) -> None:
     memory = Memory(breakable, room=3)
     breakable.detect(IMAGES[:6], ASKS[:6])

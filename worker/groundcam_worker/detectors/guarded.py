@@ -124,8 +124,10 @@ class GuardedDetector:
     def finish(self, begun: Any) -> Sequence[tuple[Detection, ...]]:
         """As `detect`."""
         images, questions, handle = begun
+        ceiling = self._ceiling_of(images)
+        if callable(handle) and ceiling.allow(len(images)) < len(images):
+            handle = None  # it has not begun, and the batch before has shown that so many do not fit
         if handle is not None:
-            ceiling = self._ceiling_of(images)
             try:
                 found = self._detector.finish(handle)
             except RuntimeError as error:

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from groundcam_runtime.pictures.image import Image
@@ -79,7 +80,8 @@ class Detector(Protocol):
     def begin(self, images: Sequence[Image], questions: Sequence[Question]) -> Any:
         """Start on a batch without waiting for the device; `finish` takes what is returned.
 
-        All images have one input shape. Another batch may begin before this one is finished. Raises as `detect`.
+        All images have one input shape. Another batch may begin before this one is finished. What can be called has not
+        begun yet. Raises as `detect`.
         """
 
     def finish(self, begun: Any) -> Sequence[tuple[Detection, ...]]:
@@ -105,11 +107,12 @@ class Synchronous(ABC):
 
     def begin(self, images: Sequence[Image], questions: Sequence[Question]) -> Any:
         """Remember the batch."""
-        return images, questions
+        return partial(self.detect, images, questions)
 
     def finish(self, begun: Any) -> Sequence[tuple[Detection, ...]]:
         """Answer it."""
-        return self.detect(*begun)
+        found: Sequence[tuple[Detection, ...]] = begun()
+        return found
 
 
 Found = tuple[Detection, ...] | UnansweredError | OutOfMemoryError
