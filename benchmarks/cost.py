@@ -83,27 +83,34 @@ def kind(name: str) -> str:
     return next((what for start, what in named if name.startswith(start)), "others")
 
 
-def main(first: int, last: int, target: Path) -> None:
-    """Be a worker that writes its account at the end of the stretch."""
+def watched() -> list[tuple[Any, str, str]]:
+    """Return the functions of a worker whose time is told apart: where each is looked up, and what it is called."""
     import kafka
 
-    from groundcam.command_line import app
     from groundcam_runtime.kafka.publisher import Publisher
     from groundcam_worker.detectors.fake import FakeDetector
     from groundcam_worker.loop import decoding, intake, publishing, state
 
-    account = Account(first, last)
-    for owner, name, activity in (
+    return [
         (kafka.KafkaConsumer, "poll", "poll: records out of responses"),
         (kafka.KafkaConsumer, "commit", "commit"),
         (intake, "parse", "message to frame"),
-        (decoding, "decode_jpeg", "JPEG to picture"),
+        (decoding, "decode_frame", "JPEG to picture"),
         (state, "objects_of", "boxes to objects"),
-        (publishing, "encode", "answer to message"),
+        (publishing.Publishing, "_answer_record", "answer to message"),
         (Publisher, "send", "hand over to the producer"),
         (Publisher, "poll", "acknowledgements"),
         (FakeDetector, "detect", "detector"),
-    ):
+    ]
+
+
+def main(first: int, last: int, target: Path) -> None:
+    """Be a worker that writes its account at the end of the stretch."""
+    from groundcam.command_line import app
+    from groundcam_worker.loop import publishing
+
+    account = Account(first, last)
+    for owner, name, activity in watched():
         setattr(owner, name, account.clocked(activity, getattr(owner, name)))
     detections = publishing.Publishing._detections
 

@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "benchmarks"))
 
+import cost  # noqa: E402
 import rivals  # noqa: E402
 from arguments import above_zero, sides  # noqa: E402
 from arrivals import Arrival  # noqa: E402
@@ -31,6 +32,10 @@ def answered(batches: list[int], ms_a_frame: int) -> list[Arrival]:
 def test_a_worker_as_fast_as_its_detector_is_measured_as_that_whatever_its_first_batch(first: int) -> None:
     fps = Trial(answered([first, *[8] * 300], 5), {}).fps
     assert fps == pytest.approx(200, rel=1e-9)
+
+
+def test_what_a_worker_s_cost_is_told_apart_by_is_there() -> None:
+    assert [name for owner, name, _ in cost.watched() if not callable(getattr(owner, name, None))] == []
 
 
 def test_the_job_of_the_rivals_finds_all_of_ours_that_it_needs() -> None:
