@@ -47,7 +47,7 @@ export function GroupForm({ group, cameras, done, leave }) {
     const moved = [...chosen], id = chosen[at];
     [moved[at], moved[at + by]] = [moved[at + by], moved[at]];
     next.current = () => {
-      const [earlier, later] = form.current.querySelectorAll(`[data-member="${id}"] button`);
+      const [earlier, later] = form.current.querySelectorAll(`[data-member="${CSS.escape(id)}"] button`);
       const [same, other] = by < 0 ? [earlier, later] : [later, earlier];
       return same.disabled ? other : same;
     };
@@ -61,7 +61,7 @@ export function GroupForm({ group, cameras, done, leave }) {
     setChosen([...chosen, id]);
   };
   const remove = id => {
-    next.current = () => form.current.querySelector(`[data-other="${id}"]`) ?? form.current.querySelector("input");
+    next.current = () => form.current.querySelector(`[data-other="${CSS.escape(id)}"]`) ?? form.current.querySelector("input");
     setChosen(chosen.filter(one => one !== id));
   };
   const save = event => {
