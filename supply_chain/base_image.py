@@ -43,8 +43,8 @@ def digest_of(tag: str, engine: str) -> str:
     if pull.returncode:
         said = last_line(pull.stderr)
         raise UnavailableError(f"no registry answered for {tag}, so the base stays as it is: {said}")
-    if told := PULLED.search(pull.stdout):
-        return told[1]
+    if digest := PULLED.search(pull.stdout):
+        return digest[1]
     command = [engine, "image", "inspect", "--format", '{{join .RepoDigests "\\n"}}', tag]
     shown = subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
     repository = re.sub(r":[^:/]+$", "", tag)

@@ -44,7 +44,7 @@ def in_parts(function: Callable[[Tensor], Tensor], features: Tensor) -> Tensor:
     """Return what a function makes of the rows of [B, N, C], some at a time: none of them needs another."""
     if features.shape[1] <= ROWS:
         return function(features)
-    return torch.cat([function(part) for part in features.split(ROWS, 1)], 1)
+    return torch.cat([function(part) for part in torch.split(features, ROWS, 1)], 1)
 
 
 def _is_exact_gelu(activation: Any) -> bool:

@@ -16,7 +16,10 @@ def together(*parts: Any) -> nn.Linear:
     return joined
 
 
-HAS_ONEDNN = torch.backends.mkldnn.is_available() and platform.machine() in {"x86_64", "AMD64"}
+HAS_ONEDNN: bool = (
+    torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    and platform.machine() in {"x86_64", "AMD64"}
+)
 
 
 LEAST_PRODUCTS = 2**24
