@@ -117,7 +117,8 @@ class Compilations:
         except Exception as error:  # noqa: BLE001 - torch raises almost anything for a damaged file
             if is_out_of_memory(error) or isinstance(error, MemoryError):
                 # The code is right, and there may be room for it later.
-                recurring.warning("no room for code", "no room for compiled code, which is tried again: %s", error)
+                why = first_line(error)
+                recurring.warning("no room for code", "no room for compiled code, which is tried again: %s", why)
             else:
                 self._replace(shape, place, first_line(error))
         else:
