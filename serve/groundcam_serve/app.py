@@ -35,7 +35,7 @@ from groundcam_serve.body import ClientGoneError
 from groundcam_serve.clients import roboflow, supervisely
 from groundcam_serve.clients.background import Background
 from groundcam_serve.clients.roboflow import InferRequest
-from groundcam_serve.console.files import ConsoleFiles
+from groundcam_serve.console.files import console_files
 from groundcam_serve.docs_page import docs_page
 from groundcam_serve.door import Door
 from groundcam_serve.entrance import Entrance
@@ -86,7 +86,7 @@ def _add_pages(app: FastAPI, door: Door) -> None:
         return RedirectResponse("/console/" if door.wall else "/docs")
 
     if door.wall:
-        app.mount("/console", ConsoleFiles())
+        app.mount("/console", console_files())
 
     @app.api_route("/healthz", methods=["GET", "HEAD"], include_in_schema=False)
     async def live() -> PlainTextResponse:

@@ -7,8 +7,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from starlette.testclient import TestClient
 
 from groundcam_schemas import CameraState, EndReason, GapReason
+from groundcam_serve.console.files import console_files
 from npm import installed
 
 STATIC = Path(__file__).parents[2] / "serve/groundcam_serve/console/static"
@@ -66,3 +68,20 @@ def test_its_types_hold() -> None:
     compiler = installed(Path(__file__).parents[1] / "node" / "typescript") / "typescript" / "bin" / "tsc"
     done = subprocess.run(["node", compiler, "--project", STATIC.parent], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
+
+
+def test_the_page_is_small_on_the_wire_and_a_script_that_is_known_is_not_sent_again() -> None:
+    """Less than many a library by itself: a phone has it at once."""
+    client, size = TestClient(console_files()), 0
+    for path in STATIC.rglob("*.js"):
+        answer = client.get(f"/{path.relative_to(STATIC)}", headers={"Accept-Encoding": "gzip"})
+        assert (answer.status_code, answer.text) == (200, path.read_text())
+        assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'; script-src 'self'")
+        if path.stat().st_size > 1000:
+            assert (answer.headers["Content-Encoding"], answer.headers["Vary"]) == ("gzip", "Accept-Encoding")
+        size += int(answer.headers["Content-Length"])
+        again = client.get(f"/{path.relative_to(STATIC)}", headers={"If-None-Match": answer.headers["ETag"]})
+        assert (again.status_code, again.content) == (304, b"")
+        plain = client.get(f"/{path.relative_to(STATIC)}", headers={"Accept-Encoding": "identity"})
+        assert "Content-Encoding" not in plain.headers
+    assert size < 60_000

@@ -2,9 +2,10 @@
 
 from importlib.resources import files
 
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -19,11 +20,20 @@ HEADERS = {
 }
 
 
-class ConsoleFiles(StaticFiles):
-    """Serves what is in the folder `static` beside this file."""
+def console_files() -> ASGIApp:
+    """Serve what is in the folder `static` beside this file, compressed. There is no secret in it."""
+    folder = files("groundcam_serve.console") / "static"
+    return GZipMiddleware(ConsoleFiles(directory=str(folder), html=True), minimum_size=500)
 
-    def __init__(self) -> None:
-        super().__init__(directory=str(files("groundcam_serve.console") / "static"), html=True)
+
+class ConsoleFiles(StaticFiles):
+    """Files with the headers above."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer from here: a server that sends a file by itself, as Granian can, sends it uncompressed."""
+        known = scope.get("extensions") or {}
+        scope["extensions"] = {name: what for name, what in known.items() if name != "http.response.pathsend"}
+        await super().__call__(scope, receive, send)
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         """Return a file, under a policy that allows no script but ours."""
