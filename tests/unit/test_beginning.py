@@ -82,9 +82,9 @@ def test_ctrl_c_is_kept_from_a_process_that_is_started_and_not_from_its_parent()
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
 def test_bash_completes_commands_and_options_with_the_script_that_is_shown() -> None:
-    script = subprocess.run(
-        [PROGRAM, "--show-completion", "bash"], capture_output=True, text=True, check=True, timeout=60
-    ).stdout
+    # From a shell, which is looked for among the program's parents: a test may run without any.
+    shown = ["bash", "-c", '"$0" --show-completion bash; exit $?', str(PROGRAM)]
+    script = subprocess.run(shown, capture_output=True, text=True, check=True, timeout=60).stdout
     tried = "\n".join(
         f"COMP_WORDS=({words}); COMP_CWORD={words.count(' ')}; _groundcam_completion groundcam; echo ${{COMPREPLY[*]}}"
         for words in ("groundcam wo", "groundcam topics e", "groundcam work --batch-", "groundcam topics acls --role w")
