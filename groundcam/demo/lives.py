@@ -124,8 +124,11 @@ class Lives:
         }
 
 
-def judge(scene: Scene, moments: Iterable[Moment], events: Sequence[Event]) -> Lives:
-    """Compare a camera's events with its scene, of which all of these moments were shown."""
+def judge(scene: Scene, moments: Iterable[Moment], events: Sequence[Event], since_ns: int = 0) -> Lives:
+    """Compare a camera's events with its scene, of which all of these moments were shown.
+
+    Where earlier ones are not known, what was told of the time before `since_ns` is left out.
+    """
     clock = FilmClock(moments, scene.period_s)
     found = Lives()
     if not clock:
@@ -140,14 +143,14 @@ def judge(scene: Scene, moments: Iterable[Moment], events: Sequence[Event]) -> L
     for told in by_id.values():
         found.new += told[0].type is EventType.NEW
         found.end += told[-1].type is EventType.END
-        owners = _owners(scene, clock, told)
+        owners = _owners(scene, clock, told, since_ns)
         found.switches += max(0, len(set(owners)) - 1)
         owner = max(set(owners), key=owners.count) if owners else None
         if owner is not None and scene.objects(0.0)[owner].is_called(told[-1].label):
             lives[owner] = lives.get(owner, 0) + 1
-            _compare(way(scene, clock, owner), told, found)
+            _compare(way(scene, clock, owner), told, since_ns / NS, found)
         else:
-            _compare(Way(), told, found)  # of nothing that is there
+            _compare(Way(), told, since_ns / NS, found)  # of nothing that is there
     for index in asked:
         if index not in lives:
             missed = way(scene, clock, index)
@@ -181,10 +184,11 @@ def way(scene: Scene, clock: FilmClock, index: int) -> Way:
     return found
 
 
-def _owners(scene: Scene, clock: FilmClock, told: Sequence[Event]) -> list[int]:
+def _owners(scene: Scene, clock: FilmClock, told: Sequence[Event], since_ns: int) -> list[int]:
     """Return which known object each look was at that the events tell of, where it was one."""
     owners = []
-    for look in {one.captured_at_ns: one for event in told for one in (event.first, event.best, event.last)}.values():
+    looks = {one.captured_at_ns: one for event in told for one in (event.first, event.best, event.last)}
+    for look in (one for at_ns, one in looks.items() if at_ns >= since_ns):
         known = scene.objects(clock.film_s(look.captured_at_ns))
         best = max(range(len(known)), key=lambda index: iou(known[index].box, look.box))
         if iou(known[best].box, look.box) >= LEAST_IOU:
@@ -192,18 +196,24 @@ def _owners(scene: Scene, clock: FilmClock, told: Sequence[Event]) -> list[int]:
     return owners
 
 
-def _compare(known: Way, told: Sequence[Event], found: Lives) -> None:
+def _compare(known: Way, told: Sequence[Event], since_s: float, found: Lives) -> None:
     """Count what of a life was right.
 
     What is known of its first and its last moment, and of stays that are too short, need not have been told; where it
     was, it counts like the rest.
     """
     begin_s, end_s = told[0].first.captured_at_ns / NS, told[-1].last.captured_at_ns / NS
-    visits = {(one.name, one.entered_ns): one for event in told for one in event.zones}
-    stays = [(name, max(entered_s, begin_s), min(left_s, end_s)) for name, entered_s, left_s in known.stays]
+    visits = {
+        (one.name, one.entered_ns): one for event in told for one in event.zones if one.entered_ns / NS >= since_s
+    }
+    stays = [one for one in known.stays if one[1] >= since_s - NEAR_S]
+    stays = [(name, max(entered_s, begin_s), min(left_s, end_s)) for name, entered_s, left_s in stays]
     stays = [one for one in stays if one[2] > one[1]]
-    crossed = {(one.name, one.direction, one.at_ns) for event in told for one in event.lines}
-    crossings = [one for one in known.crossings if begin_s - NEAR_S <= one[2] <= end_s + NEAR_S]
+    crossed = {
+        (one.name, one.direction, one.at_ns) for event in told for one in event.lines if one.at_ns / NS >= since_s
+    }
+    from_s = max(begin_s, since_s)
+    crossings = [one for one in known.crossings if from_s - NEAR_S <= one[2] <= end_s + NEAR_S]
     right_zones = right_lines = 0
     for visit in visits.values():
         near = [one for one in stays if one[0] == visit.name and abs(one[1] - visit.entered_ns / NS) <= NEAR_S]
@@ -222,8 +232,9 @@ def _compare(known: Way, told: Sequence[Event], found: Lives) -> None:
     found.told["lines"] += len(crossed)
     found.right["zones"] += right_zones
     found.right["lines"] += right_lines
-    found.known["zones"] += right_zones + sum(left_s - entered_s >= LEAST_STAY_S for _, entered_s, left_s in stays)
-    found.known["lines"] += right_lines + sum(begin_s + NEAR_S <= one[2] <= end_s - NEAR_S for one in crossings)
+    missed = [one for one in stays if one[2] - one[1] >= LEAST_STAY_S and one[1] >= since_s + NEAR_S]
+    found.known["zones"] += right_zones + len(missed)
+    found.known["lines"] += right_lines + sum(from_s + NEAR_S <= one[2] <= end_s - NEAR_S for one in crossings)
 
 
 def _is_right(point: tuple[float, float], start: tuple[float, float], end: tuple[float, float]) -> bool:

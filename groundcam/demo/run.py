@@ -37,6 +37,8 @@ POLL_S = 0.1
 DRAIN_S = 20.0
 KEPT = 1500
 """Pictures of each camera for its video; a longer demo shows its last minutes."""
+MOMENTS = 8000
+"""Of each camera by which events are judged: eight minutes at 16 frame/s. A longer demo is judged by its last ones."""
 LEAST_FPS = 5.0
 LEAST_DETECTED = 0.8
 
@@ -50,8 +52,7 @@ class Watch:
     events_topic: str
     tallies: dict[str, CameraTally] = field(default_factory=dict)
     seen: dict[str, deque[JoinedFrame]] = field(default_factory=dict)
-    moments: dict[str, list[Moment]] = field(default_factory=dict)
-    """Of every frame that was answered, however long ago."""
+    moments: dict[str, deque[Moment]] = field(default_factory=dict)
     events: dict[str, list[Event]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -59,7 +60,7 @@ class Watch:
         for name, scene in self.scenes.items():
             self.tallies[name] = CameraTally(scene.question)
             self.seen[name] = deque(maxlen=KEPT)
-            self.moments[name] = []
+            self.moments[name] = deque(maxlen=MOMENTS)
             self.events[name] = []
 
     def take(self, record: Consumed) -> None:
@@ -80,6 +81,12 @@ class Watch:
             self.tallies[name].see(found, score(found.answer.objects, known, found.answer.question.classes))
             self.seen[name].append(found)
             self.moments[name].append((found.answer.captured_at_ns, found.pts_ns or 0))
+
+    def judged(self, name: str) -> Lives:
+        """Compare a camera's events with its scene; of a long demo, those of the moments that are known."""
+        moments = self.moments[name]
+        since_ns = moments[0][0] if len(moments) == moments.maxlen else 0
+        return judge(self.scenes[name], moments, self.events[name], since_ns)
 
     @property
     def is_over(self) -> bool:
@@ -258,8 +265,8 @@ def _judge(watch: Watch, reports: list[RunReport], files: list[Path], from_ns: i
     if total.detected < LEAST_DETECTED * total.published:
         faults.append(f"only {total.detected} of {total.published} published frames were detected")
     lives = Lives()
-    for name, scene in watch.scenes.items():
-        mine_lives = judge(scene, watch.moments[name], watch.events[name])
+    for name in watch.scenes:
+        mine_lives = watch.judged(name)
         next(one for one in cameras if one["camera"] == name)["events"] = mine_lives.figures()
         lives += mine_lives
     if lives.new != lives.end:

@@ -1,15 +1,17 @@
 """What the demo says of events: lives, stays and crossings of objects whose ways are known."""
 
+from collections import deque
 from dataclasses import replace
 
 import pytest
 
 from footage import jpeg
+from groundcam.demo import run
 from groundcam.demo.lives import FilmClock, judge, way
 from groundcam.demo.scene import SCENES, Scene
-from groundcam.frame_join import JoinedFrame
+from groundcam.frame_join import FrameJoin, JoinedFrame
 from groundcam_events.tracking.rules import LifeRules
-from groundcam_schemas import CameraZones, Detections, EndReason, Event, Object
+from groundcam_schemas import CameraZones, Detections, EndReason, Event, Object, Topics
 from walks import BEGIN_NS, NS, answer, followed
 
 PICTURE = jpeg()
@@ -112,3 +114,18 @@ def test_what_is_told_of_a_life_s_last_moment_is_right_though_it_need_not_be_tol
     ]
     found = judge(GATE, moments(frames), cut)
     assert found.right["lines"] == found.told["lines"] >= 1
+
+
+def test_a_demo_without_an_end_is_judged_by_its_last_minutes() -> None:
+    """Of what was told of the time before, nobody knows any more whether it was right."""
+    frames = played(GATE, 70, 4)
+    watch = run.Watch({"gate": GATE}, FrameJoin(Topics()), "events")
+    watch.events["gate"] = told(GATE, frames)
+    watch.moments["gate"].extend(moments(frames))
+    whole = watch.judged("gate").figures()
+    watch.moments["gate"] = deque(moments(frames), maxlen=120)
+    last = watch.judged("gate").figures()
+    for kind in ("zone_entries", "line_crossings"):
+        assert (last[kind]["precision"], last[kind]["recall"]) == (1.0, 1.0)
+        assert 0 < last[kind]["told"] < whole[kind]["told"]
+    assert last["one_life"] == whole["one_life"] == whole["objects"]
